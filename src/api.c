@@ -1,0 +1,249 @@
+/*
+ * The interface of malloc. Each function decides between the tiny path and the system's malloc
+ * and keeps the promises of the standards about NULL, errno and size 0; the paths do the rest.
+ *
+ * HAK_INTERPOSE: the standard names are exported as well, as aliases.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "hakmem.h"
+#include "legacy.h"
+#include "pool.h"
+#include "process.h"
+#include "sysmalloc.h"
+#include "tiny.h"
+
+EXPORT void *hak_malloc(size_t size)
+{
+    return tiny_malloc(size);
+}
+
+/* A pointer of another allocator, or NULL. */
+static NOINLINE void free_foreign(void *p)
+{
+    if (!p)
+        return;
+    trace_free(p, CLASS_NONE);
+    sys_free(p);
+}
+
+EXPORT void hak_free(void *p)
+{
+    struct superslab *ss = ss_of(p);
+
+    if (likely(ss))
+        tiny_free(ss, p);
+    else
+        free_foreign(p);
+}
+
+EXPORT void *hak_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    void *p;
+
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    if (bytes <= TINY_MAX) {
+        p = tiny_malloc(bytes);
+        return p ? memset(p, 0, bytes) : NULL;
+    }
+    p = legacy_system_zeroed(count, size, HAK_WHY_LARGE);
+    if (p)
+        trace_alloc(p, bytes, CLASS_NONE);
+    return p;
+}
+
+/* Would a block of stride bytes, kept for size bytes, be a reasonable one? Shrinking to less
+ * than half moves, so that a large block does not stay bound by a small string. */
+static bool fits_in_place(size_t size, size_t stride)
+{
+    return size <= stride && (stride <= 64 || size > stride / 2);
+}
+
+static void *move(void *from, size_t room, size_t size)
+{
+    void *to = tiny_malloc(size);
+
+    if (!to)
+        return NULL;
+    memcpy(to, from, room < size ? room : size);
+    hak_free(from);
+    return to;
+}
+
+static void *realloc_foreign(void *p, size_t size)
+{
+    void *to;
+
+    if (size <= TINY_MAX)
+        return move(p, sys_usable_size(p), size);
+    trace_free(p, CLASS_NONE);
+    to = sys_realloc(p, size);
+    if (to) {
+        trace_alloc(to, size, CLASS_NONE);
+    } else {
+        trace_alloc(p, sys_usable_size(p), CLASS_NONE);
+        trace_oom(size, 0, errno);
+    }
+    return to;
+}
+
+EXPORT void *hak_realloc(void *p, size_t size)
+{
+    struct superslab *ss = ss_of(p);
+    uint32_t info, stride;
+
+    if (!p)
+        return hak_malloc(size);
+    if (size == 0) {
+        /* As glibc does, and C leaves open: freed, and NULL. */
+        hak_free(p);
+        return NULL;
+    }
+    if (!ss)
+        return realloc_foreign(p, size);
+    if (!tiny_is_block(ss, p, &info)) {
+        tiny_free_invalid(p, info);
+        errno = EINVAL;
+        return NULL;
+    }
+    stride = geometry[info_cls(info)].stride;
+    if (!fits_in_place(size, stride))
+        return move(p, stride, size);
+    trace_free(p, info_cls(info));
+    trace_alloc(p, size, info_cls(info));
+    return p;
+}
+
+EXPORT void *hak_reallocarray(void *p, size_t count, size_t size)
+{
+    size_t bytes;
+
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return hak_realloc(p, bytes);
+}
+
+/* size bytes at a multiple of align, a power of two; NULL with ENOMEM. */
+static void *alloc_aligned(size_t align, size_t size)
+{
+    void *p;
+    int cls;
+
+    process_init();
+    if (align <= SS_HEADER && size <= TINY_MAX) {
+        cls = geometry_class_aligned(size, size > 8 && align < 16 ? 16 : align);
+        if (cls >= 0)
+            return tiny_alloc_class((unsigned)cls, size);
+    }
+    p = legacy_system_aligned(align, size);
+    if (p)
+        trace_alloc(p, size, CLASS_NONE);
+    return p;
+}
+
+EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
+{
+    int saved = errno;
+    void *p;
+
+    if (!is_pow2(align) || align % sizeof(void *) != 0)
+        return EINVAL;
+    p = alloc_aligned(align, size);
+    /* POSIX: the error is the value returned. */
+    errno = saved;
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+
+EXPORT void *hak_aligned_alloc(size_t align, size_t size)
+{
+    if (!is_pow2(align)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    return alloc_aligned(align, size);
+}
+
+EXPORT void *hak_memalign(size_t align, size_t size)
+{
+    /* As glibc does: an odd alignment is rounded up to the next power of two. */
+    while (!is_pow2(align)) {
+        if (align > SIZE_MAX / 2) {
+            errno = EINVAL;
+            return NULL;
+        }
+        align = align ? align + (align & -align) : sizeof(void *);
+    }
+    return alloc_aligned(align, size);
+}
+
+EXPORT void *hak_valloc(size_t size)
+{
+    return alloc_aligned((size_t)sysconf(_SC_PAGESIZE), size);
+}
+
+EXPORT void *hak_pvalloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+    if (size > SIZE_MAX - page) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return alloc_aligned(page, align_up(size ? size : 1, page));
+}
+
+EXPORT size_t hak_malloc_usable_size(void *p)
+{
+    struct superslab *ss = ss_of(p);
+    uint32_t info;
+
+    if (!ss)
+        return sys_usable_size(p);
+    return tiny_is_block(ss, p, &info) ? geometry[info_cls(info)].stride : 0;
+}
+
+EXPORT void hak_drain(void)
+{
+    tiny_drain();
+}
+
+EXPORT int hak_set_cap(unsigned cls, uint32_t cap)
+{
+    if (cls >= CLASSES)
+        return EINVAL;
+    process_init();
+    trace_cap_change(cls, pool_set_cap(cls, cap), cap, HAK_CAP_API);
+    return 0;
+}
+
+EXPORT const char *hak_version(void)
+{
+    return HAK_VERSION;
+}
+
+#if HAK_INTERPOSE
+#define ALIAS(name) EXPORT __attribute__((alias("hak_" #name)))
+ALIAS(malloc) void *malloc(size_t);
+ALIAS(free) void free(void *);
+ALIAS(calloc) void *calloc(size_t, size_t);
+ALIAS(realloc) void *realloc(void *, size_t);
+ALIAS(reallocarray) void *reallocarray(void *, size_t, size_t);
+ALIAS(posix_memalign) int posix_memalign(void **, size_t, size_t);
+ALIAS(aligned_alloc) void *aligned_alloc(size_t, size_t);
+ALIAS(memalign) void *memalign(size_t, size_t);
+ALIAS(valloc) void *valloc(size_t);
+ALIAS(pvalloc) void *pvalloc(size_t);
+ALIAS(malloc_usable_size) size_t malloc_usable_size(void *);
+#endif

@@ -1,0 +1,108 @@
+#include "legacy.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "config.h"
+#include "os.h"
+#include "sysmalloc.h"
+
+static struct {
+    pthread_mutex_t lock;
+    struct owner owner;
+    /* The SuperSlab whose never-bound slabs each class takes next. */
+    struct superslab *ss[CLASSES];
+} legacy = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void legacy_init(void)
+{
+    owner_init(&legacy.owner, OWNER_LEGACY);
+}
+
+/* Gives the legacy owner a fresh slab of cls; false if no SuperSlab can be mapped. */
+static bool grow(unsigned cls)
+{
+    struct superslab *ss = legacy.ss[cls];
+    uint32_t mask = ss ? atomic_load_explicit(&ss->unused, memory_order_relaxed) : 0;
+    struct slab *s;
+
+    if (!mask) {
+        uint64_t began = os_now_ns();
+
+        ss = ss_map(config.ss_lg ? config.ss_lg : SS_LG_MIN, HAK_LEGACY);
+        if (!ss)
+            return false;
+        trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_LEGACY, cls,
+                            os_now_ns() - began);
+        legacy.ss[cls] = ss;
+        mask = atomic_load_explicit(&ss->unused, memory_order_relaxed);
+    }
+    s = &ss->slab[__builtin_ctz(mask)];
+    atomic_store_explicit(&ss->unused, mask & (mask - 1), memory_order_relaxed);
+    slab_bind(s, &legacy.owner, cls, 0);
+    owner_set_current(&legacy.owner, s, cls);
+    return true;
+}
+
+static void *legacy_block(unsigned cls)
+{
+    struct chain c;
+    bool lost = false;
+
+    pthread_mutex_lock(&legacy.lock);
+    c = owner_take(&legacy.owner, cls, 1);
+    if (!c.head && grow(cls))
+        c = owner_take(&legacy.owner, cls, 1);
+    pthread_mutex_unlock(&legacy.lock);
+    if (c.head)
+        (void)block_unlink(c.head, cls, HAK_AT_REFILL, &lost);
+    return c.head;
+}
+
+/* The common end of a request that the system's malloc answered. */
+static void *from_system(void *p, unsigned cls, size_t size, size_t align,
+                         enum hak_legacy_why why)
+{
+    if (p)
+        trace_legacy_alloc(p, size, cls, HAK_SYSTEM_MALLOC, why);
+    else
+        trace_oom(size, align, errno);
+    return p;
+}
+
+void *legacy_alloc(unsigned cls, size_t size, enum hak_legacy_why why)
+{
+    void *p = legacy_block(cls);
+
+    if (!p)
+        return legacy_system(cls, size, why);
+    trace_legacy_alloc(p, size, cls, HAK_LEGACY_SUPERSLAB, why);
+    return p;
+}
+
+void *legacy_system(unsigned cls, size_t size, enum hak_legacy_why why)
+{
+    return from_system(sys_malloc(size), cls, size, 0, why);
+}
+
+void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why)
+{
+    return from_system(sys_calloc(count, size), CLASS_NONE, count * size, 0, why);
+}
+
+void *legacy_system_aligned(size_t align, size_t size)
+{
+    return from_system(sys_memalign(align, size), CLASS_NONE, size, align, HAK_WHY_ALIGNMENT);
+}
+
+void legacy_lock_for_fork(void)
+{
+    pthread_mutex_lock(&legacy.lock);
+}
+
+void legacy_unlock_after_fork(bool child)
+{
+    if (child)
+        owner_after_fork(&legacy.owner);
+    pthread_mutex_unlock(&legacy.lock);
+}

@@ -1,0 +1,240 @@
+#include "listener.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "log.h"
+#include "os.h"
+
+TLS_FAST bool trace_inside;
+
+#if HAK_TRACE
+
+_Atomic(const struct hak_trace_ops *) listener_ops;
+_Atomic bool listener_early = true;
+
+/* Allocations of other libraries' constructors come before ours. Their transitions wait here,
+ * so that a recording has the process's first slab too. Only events without text are queued. */
+#define EARLY_MAX 1024
+
+struct early_event {
+    _Atomic uint32_t ready;
+    uint32_t id;
+    union {
+#define HAK_EVENT(name, ...) struct hak_ev_##name name;
+#include "../tracepoints/events.def"
+#undef HAK_EVENT
+    } event;
+};
+
+static struct early_event early[EARLY_MAX];
+static _Atomic uint32_t early_count;
+
+static void early_push(enum hak_event id, const void *event, size_t size)
+{
+    uint32_t i = atomic_fetch_add_explicit(&early_count, 1, memory_order_relaxed);
+
+    if (i >= EARLY_MAX)
+        return;
+    early[i].id = id;
+    memcpy(&early[i].event, event, size);
+    atomic_store_explicit(&early[i].ready, 1, memory_order_release);
+}
+
+static void call(const struct hak_trace_ops *ops, enum hak_event id, const void *event)
+{
+    int saved = errno;
+
+    trace_inside = true;
+    ops->emit[id](event);
+    trace_inside = false;
+    errno = saved;
+}
+
+void listener_emit(enum hak_event id, const void *event, size_t size)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    if (trace_inside)
+        return;
+    if (ops)
+        call(ops, id, event);
+    else if (atomic_load_explicit(&listener_early, memory_order_relaxed))
+        early_push(id, event, size);
+}
+
+/* Emits the queue in order from number i on; returns how far it came. */
+static uint32_t early_replay(const struct hak_trace_ops *ops, uint32_t i)
+{
+    while (i < atomic_load_explicit(&early_count, memory_order_relaxed) && i < EARLY_MAX) {
+        if (!atomic_load_explicit(&early[i].ready, memory_order_acquire))
+            break;
+        call(ops, early[i].id, &early[i].event);
+        i++;
+    }
+    return i;
+}
+
+void trace_early_end(void)
+{
+    atomic_store_explicit(&listener_early, false, memory_order_relaxed);
+}
+
+static void emit_config(const char *name, const char *value, bool is_default, void *ops)
+{
+    struct hak_ev_config event = {.key = name, .value = value, .is_default = is_default};
+
+    call(ops, HAK_EV_config, &event);
+}
+
+static void emit_process_start(const struct hak_trace_ops *ops, uint32_t parent, bool complete)
+{
+    struct hak_ev_process_start event = {
+        .version = hak_version(),
+        .flavour = HAK_FLAVOUR,
+        .os_pid = (uint32_t)getpid(),
+        .parent = parent,
+        .complete = complete,
+    };
+
+    call(ops, HAK_EV_process_start, &event);
+    config_each(emit_config, (void *)(uintptr_t)ops);
+}
+
+/* The provider's table, its library loaded from the directory of this one; NULL, *why set. */
+static const struct hak_trace_ops *provider_load(const char **why)
+{
+    static char path[1024];
+    const struct hak_trace_ops *ops;
+    Dl_info here;
+    const char *slash;
+    void *lib;
+
+    if (!dladdr((void *)(uintptr_t)provider_load, &here) || !here.dli_fname) {
+        *why = "cannot tell where this library lies";
+        return NULL;
+    }
+    slash = strrchr(here.dli_fname, '/');
+    snprintf(path, sizeof(path), "%.*slibhakmem-lttng.so",
+             slash ? (int)(slash - here.dli_fname + 1) : 0, here.dli_fname);
+    lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    ops = lib ? dlsym(lib, HAK_TRACE_OPS_SYMBOL) : NULL;
+    if (!ops) {
+        *why = dlerror();
+        return NULL;
+    }
+    if (ops->abi != HAK_TRACE_ABI || ops->events != HAK_EVENTS) {
+        *why = "libhakmem-lttng.so is of another build: install both from one";
+        return NULL;
+    }
+    return ops;
+}
+
+bool trace_attach(bool complete, bool loud)
+{
+    const struct hak_trace_ops *ops;
+    const char *why = NULL;
+    uint32_t replayed = 0;
+
+    if (trace_attached())
+        return true;
+    ops = provider_load(&why);
+    if (!ops) {
+        trace_early_end();
+        if (loud)
+            log_line("hakmem: HAKMEM_TRACE=1 but the tracer cannot be loaded: %.300s\n", why);
+        return false;
+    }
+    complete = complete && atomic_load_explicit(&early_count, memory_order_relaxed) <= EARLY_MAX;
+    emit_process_start(ops, 0, complete);
+    if (complete)
+        replayed = early_replay(ops, 0);
+    atomic_store_explicit(&listener_ops, ops, memory_order_release);
+    trace_early_end();
+    /* What another thread queued between the two stores. */
+    if (complete)
+        (void)early_replay(ops, replayed);
+    atomic_store_explicit(&trace_alloc_state, ops->state[HAK_EV_alloc], memory_order_relaxed);
+    atomic_store_explicit(&trace_free_state, ops->state[HAK_EV_free], memory_order_relaxed);
+    return true;
+}
+
+bool trace_attached(void)
+{
+    return atomic_load_explicit(&listener_ops, memory_order_relaxed) != NULL;
+}
+
+EXPORT void hak_trace_detach(void)
+{
+    atomic_store_explicit(&trace_alloc_state, &trace_nobody, memory_order_relaxed);
+    atomic_store_explicit(&trace_free_state, &trace_nobody, memory_order_relaxed);
+    atomic_store_explicit(&listener_ops, NULL, memory_order_release);
+}
+
+/* Valid between before_fork and its counterpart, under the fork's own serialisation. */
+static sigset_t fork_signals;
+static bool fork_told;
+static uint32_t fork_parent;
+
+void trace_before_fork(void)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    fork_told = ops != NULL;
+    fork_parent = (uint32_t)getpid();
+    if (fork_told)
+        ops->before_fork(&fork_signals);
+}
+
+void trace_after_fork_parent(void)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    if (fork_told && ops)
+        ops->after_fork_parent(&fork_signals);
+}
+
+void trace_after_fork_child(void)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    if (!fork_told || !ops)
+        return;
+    ops->after_fork_child(&fork_signals);
+    emit_process_start(ops, fork_parent, false);
+}
+
+#else /* a flavour without listeners */
+
+bool trace_attach(bool complete, bool loud)
+{
+    (void)complete, (void)loud;
+    return false;
+}
+
+bool trace_attached(void)
+{
+    return false;
+}
+
+void trace_early_end(void)
+{
+}
+
+void trace_before_fork(void)
+{
+}
+
+void trace_after_fork_parent(void)
+{
+}
+
+void trace_after_fork_child(void)
+{
+}
+
+#endif

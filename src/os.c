@@ -1,0 +1,59 @@
+#include "os.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+void *os_map(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+/* Unmapping a part of our own mapping can only fail when it would split a mapping beyond
+ * vm.max_map_count; the part then stays mapped, unused and untouched. */
+static void os_trim(uintptr_t from, uintptr_t to)
+{
+    int saved = errno;
+
+    if (to > from)
+        (void)munmap((void *)from, to - from);
+    errno = saved;
+}
+
+void *os_map_aligned(size_t size, size_t align)
+{
+    const size_t slack = align - 4096;
+    uintptr_t start, aligned;
+    void *p = os_map(size);
+
+    /* The kernel places mappings next to each other, so after the first one the plain request
+     * is often aligned already: one call instead of three. */
+    if (!p || ((uintptr_t)p & (align - 1)) == 0)
+        return p;
+    os_trim((uintptr_t)p, (uintptr_t)p + size);
+    p = os_map(size + slack);
+    if (!p)
+        return NULL;
+    start = (uintptr_t)p;
+    aligned = align_up(start, align);
+    os_trim(start, aligned);
+    os_trim(aligned + size, start + size + slack);
+    return (void *)aligned;
+}
+
+uint64_t os_now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint32_t os_tid(void)
+{
+    return (uint32_t)syscall(SYS_gettid);
+}

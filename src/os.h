@@ -1,0 +1,22 @@
+/*
+ * The door to the kernel: memory, time, thread numbers. Every system call that can fail goes
+ * through here and reports failure as NULL with errno set. No state, no lock.
+ */
+#ifndef HAKMEM_OS_H
+#define HAKMEM_OS_H
+
+#include "base.h"
+
+/* size bytes of zeroed memory at a multiple of align (both powers of two >= a page), or NULL
+ * with errno. Maps size + align - page bytes at most while it looks for the place. */
+void *os_map_aligned(size_t size, size_t align);
+
+/* size bytes of zeroed memory at any page, or NULL with errno. */
+void *os_map(size_t size);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t os_now_ns(void);
+
+uint32_t os_tid(void);
+
+#endif

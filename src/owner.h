@@ -1,0 +1,76 @@
+/*
+ * An owner: the slabs one thread (or the legacy backend) owns, class by class. It takes blocks
+ * out of its slabs for the TLS SLLs, takes blocks back, hears from other threads through the
+ * pending list, and gives slabs with nothing live to the shared pool. Only the owning thread
+ * (the legacy lock's holder) may call, but for owner_give_one(). Owners are never unmapped, so
+ * a stale pointer to one stays readable.
+ *
+ * A slab of an owner is in exactly one place:
+ *
+ *     current   blocks are taken from it
+ *     usable    has blocks to give, or had when it was put there
+ *     full      none to give: back to usable when one comes back
+ */
+#ifndef HAKMEM_OWNER_H
+#define HAKMEM_OWNER_H
+
+#include "superslab.h"
+
+/* The owner number of the legacy backend. */
+#define OWNER_LEGACY 0xffffffffu
+
+struct owner_class {
+    struct slab *current;
+    struct slab_link usable, full;
+    /* Slabs whose remote queue got its first block; pushed by anyone, taken by the owner. */
+    _Alignas(CACHE_LINE) _Atomic(struct slab *) pending;
+};
+
+struct owner {
+    uint32_t id; /* from 1; what events call the owner */
+    uint32_t tid;
+    struct owner *next_idle;
+    _Alignas(CACHE_LINE) struct owner_class cls[CLASSES];
+};
+
+/* A list of free blocks on its way. */
+struct chain {
+    struct block *head;
+    uint32_t count;
+};
+
+void owner_init(struct owner *o, uint32_t id);
+
+/* Takes up to want blocks of class cls from o's own slabs; empty if they have none to give. */
+struct chain owner_take(struct owner *o, unsigned cls, uint32_t want);
+
+/* Makes s, acquired for o, the slab that blocks of class cls are taken from. */
+void owner_set_current(struct owner *o, struct slab *s, unsigned cls);
+
+/* Gives free blocks of class cls, own and others', back to their slabs. */
+void owner_give(struct owner *o, struct chain c, unsigned cls);
+
+/* Gives one block back from a thread that has no owner: through the slab's remote queue. */
+void owner_give_one(struct block *b, unsigned cls);
+
+/* Collects what other threads gave back, of every class. */
+void owner_collect(struct owner *o);
+
+/* Publishes all slabs of o for adoption; returns how many. Waits for threads that are in the
+ * middle of telling o about a block. */
+uint32_t owner_publish_all(struct owner *o);
+
+/* For the pool's adopt stage: makes the published slab s one of o's, in no place yet. */
+void owner_adopt(struct owner *o, struct slab *s, unsigned cls);
+void owner_put_full(struct owner *o, struct slab *s, unsigned cls);
+
+/* In a forked child, where the threads that were telling o about a block are gone. */
+void owner_after_fork(struct owner *o);
+
+/* Has s, the caller's, a block to give without looking at its remote queue? */
+static inline bool slab_has_block(const struct slab *s, unsigned cls)
+{
+    return s->freelist || info_carved(slab_info(s)) < slab_capacity(cls, slab_no(s));
+}
+
+#endif

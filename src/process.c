@@ -1,0 +1,207 @@
+#include "process.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "legacy.h"
+#include "os.h"
+#include "pool.h"
+#include "stats.h"
+#include "thread.h"
+#include "tiny.h"
+
+_Atomic bool process_ready;
+_Atomic bool process_searching;
+
+uint64_t word_secret;
+
+/* The kernel's 16 random bytes for this execution: no system call, no failure. */
+static uint64_t random_word(void)
+{
+    const void *bytes = (const void *)getauxval(AT_RANDOM);
+    uint64_t word = 0x9e3779b97f4a7c15u ^ os_now_ns();
+
+    if (bytes)
+        memcpy(&word, bytes, sizeof(word));
+    return word;
+}
+
+/* The knobs' soft caps as events, where somebody listens from the start. */
+static void caps_report(void)
+{
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (config.caps[c])
+            trace_cap_change(c, 0, config.caps[c], HAK_CAP_KNOB);
+}
+
+static void init(void)
+{
+    config_init();
+    word_secret = random_word();
+    legacy_init();
+    thread_init();
+    pool_init();
+    geometry_init(config.classes);
+    atomic_store_explicit(&process_ready, true, memory_order_release);
+}
+
+void process_init_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, init);
+}
+
+/* ---- fork ---- */
+
+/* The tracer's locks come first: its threads allocate while they hold them. */
+static void before_fork(void)
+{
+    trace_before_fork();
+    thread_lock_for_fork();
+    legacy_lock_for_fork();
+    pool_lock_for_fork();
+}
+
+static void after_fork(bool child)
+{
+    pool_unlock_after_fork();
+    legacy_unlock_after_fork(child);
+    thread_unlock_after_fork(child);
+}
+
+static void after_fork_parent(void)
+{
+    after_fork(false);
+    trace_after_fork_parent();
+}
+
+static void after_fork_child(void)
+{
+    after_fork(true);
+    trace_after_fork_child();
+    /* The parent's helper thread, if it was at work, is not ours. */
+    if (config.trace == TRACE_AUTO && !trace_attached())
+        atomic_store_explicit(&process_searching, true, memory_order_relaxed);
+}
+
+/* ---- HAKMEM_TRACE=auto ---- */
+
+#define SEARCH_EVERY_NS 150000000u
+#define SEARCH_CALLS 16u
+
+static struct {
+    _Atomic uint32_t calls;
+    _Atomic uint64_t next_ns;
+} search;
+
+static bool daemon_at(const char *dir, const char *file)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bool there;
+    int fd, len;
+
+    len = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", dir, file);
+    if (len < 0 || len >= (int)sizeof(address.sun_path) || access(address.sun_path, W_OK) != 0)
+        return false;
+    /* A socket file outlives a daemon that was killed: ask whether somebody listens. */
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    there = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
+    close(fd);
+    return there;
+}
+
+/* Is there a session daemon that LTTng-UST, once loaded, would find? */
+static bool daemon_there(void)
+{
+    const char *home = getenv("LTTNG_HOME");
+
+    if (!home)
+        home = getenv("HOME");
+    return daemon_at("/var/run/lttng", "/lttng-ust-sock-8") ||
+           (home && daemon_at(home, "/.lttng/lttng-ust-sock-8"));
+}
+
+static void *help(void *unused)
+{
+    (void)unused;
+    trace_attach(false, false);
+    return NULL;
+}
+
+/* Loads the tracer on a thread of its own: LTTng's start takes milliseconds, and more when its
+ * daemon is slow to answer. */
+static void start_helper(void)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (pthread_create(&thread, &attr, help, NULL) != 0)
+        atomic_store_explicit(&process_searching, true, memory_order_relaxed);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+NOINLINE void process_search(void)
+{
+    uint64_t next = atomic_load_explicit(&search.next_ns, memory_order_relaxed);
+    int saved = errno;
+    uint64_t now;
+
+    if (atomic_fetch_add_explicit(&search.calls, 1, memory_order_relaxed) % SEARCH_CALLS != 0 ||
+        trace_busy())
+        return;
+    now = os_now_ns();
+    if (now < next || !atomic_compare_exchange_strong_explicit(
+                          &search.next_ns, &next, now + SEARCH_EVERY_NS, memory_order_relaxed,
+                          memory_order_relaxed))
+        return;
+    if (daemon_there()) {
+        atomic_store_explicit(&process_searching, false, memory_order_relaxed);
+        start_helper();
+    }
+    errno = saved;
+}
+
+/* ---- begin and end ---- */
+
+__attribute__((constructor)) static void process_begin(void)
+{
+    process_init();
+    config_warn();
+    stats_begin();
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    if (config.trace == TRACE_NOW) {
+        (void)trace_attach(true, true);
+        caps_report();
+        return;
+    }
+    trace_early_end();
+    if (HAK_TRACE && config.trace == TRACE_AUTO) {
+        /* Processes that end before this never look. */
+        atomic_store_explicit(&search.next_ns, os_now_ns() + SEARCH_EVERY_NS,
+                              memory_order_relaxed);
+        atomic_store_explicit(&process_searching, true, memory_order_relaxed);
+    }
+}
+
+__attribute__((destructor)) static void process_end(void)
+{
+    stats_print();
+}

@@ -1,0 +1,31 @@
+/*
+ * The process's life: initialisation on the first slow path, the constructor that decides about
+ * tracing, forks, the search for a session daemon while HAKMEM_TRACE=auto, and what is printed
+ * at exit.
+ */
+#ifndef HAKMEM_PROCESS_H
+#define HAKMEM_PROCESS_H
+
+#include "base.h"
+
+extern _Atomic bool process_ready;
+extern _Atomic bool process_searching;
+
+void process_init_once(void);
+void process_search(void);
+
+/* Before the first block is handed out, however early that is. */
+static inline void process_init(void)
+{
+    if (unlikely(!atomic_load_explicit(&process_ready, memory_order_acquire)))
+        process_init_once();
+}
+
+/* Called now and then from slow paths: looks for a session daemon when it is time to. */
+static inline void process_poke(void)
+{
+    if (unlikely(atomic_load_explicit(&process_searching, memory_order_relaxed)))
+        process_search();
+}
+
+#endif

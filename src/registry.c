@@ -1,0 +1,116 @@
+#include "registry.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "os.h"
+
+#define CHUNK_LG 8
+#define CHUNKS 16384 /* 4 Mi SuperSlabs: 2 TiB at the smallest size */
+
+struct entry {
+    _Atomic(struct superslab *) ss;
+    /* Slot below this one on whichever list it is. Read by losers of a pop's race as well. */
+    _Atomic uint32_t next[SS_MAX_SLABS];
+};
+
+static _Atomic(struct entry *) chunks[CHUNKS];
+static _Atomic uint32_t last_id;
+
+static struct entry *entry_of(uint32_t id)
+{
+    struct entry *chunk =
+        atomic_load_explicit(&chunks[id >> CHUNK_LG], memory_order_acquire);
+
+    return chunk ? &chunk[id & ((1u << CHUNK_LG) - 1)] : NULL;
+}
+
+static bool chunk_ensure(uint32_t id)
+{
+    _Atomic(struct entry *) *place = &chunks[id >> CHUNK_LG];
+    struct entry *none = NULL, *fresh;
+    size_t size = sizeof(struct entry) << CHUNK_LG;
+
+    if (atomic_load_explicit(place, memory_order_acquire))
+        return true;
+    fresh = os_map(size);
+    if (!fresh)
+        return false;
+    if (!atomic_compare_exchange_strong_explicit(place, &none, fresh, memory_order_acq_rel,
+                                                 memory_order_acquire))
+        munmap(fresh, size);
+    return true;
+}
+
+bool registry_number(struct superslab *ss)
+{
+    uint32_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+
+    if (id >> CHUNK_LG >= CHUNKS) {
+        errno = ENOMEM;
+        return false;
+    }
+    if (!chunk_ensure(id))
+        return false;
+    ss->id = id;
+    return true;
+}
+
+void registry_publish(struct superslab *ss)
+{
+    /* Release: whoever finds it sees its header. */
+    atomic_store_explicit(&entry_of(ss->id)->ss, ss, memory_order_release);
+}
+
+uint32_t registry_count(void)
+{
+    return atomic_load_explicit(&last_id, memory_order_acquire);
+}
+
+struct superslab *registry_ss(uint32_t id)
+{
+    struct entry *e = id >> CHUNK_LG < CHUNKS ? entry_of(id) : NULL;
+
+    return e ? atomic_load_explicit(&e->ss, memory_order_acquire) : NULL;
+}
+
+struct slab *slot_slab(uint32_t slot)
+{
+    return &registry_ss(slot >> 5)->slab[slot & 31];
+}
+
+static _Atomic uint32_t *next_of(uint32_t slot)
+{
+    return &entry_of(slot >> 5)->next[slot & 31];
+}
+
+void slot_push(struct slot_list *list, uint32_t slot)
+{
+    uint64_t old = atomic_load_explicit(&list->head, memory_order_relaxed);
+    uint64_t new;
+
+    atomic_fetch_add_explicit(&list->count, 1, memory_order_relaxed);
+    do {
+        atomic_store_explicit(next_of(slot), (uint32_t)old, memory_order_relaxed);
+        new = ((old >> 32) + 1) << 32 | slot;
+        /* Release: the popper sees the slab as we left it. */
+    } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_release,
+                                                    memory_order_relaxed));
+}
+
+uint32_t slot_pop(struct slot_list *list)
+{
+    uint64_t old = atomic_load_explicit(&list->head, memory_order_acquire);
+    uint64_t new;
+
+    do {
+        if ((uint32_t)old == SLOT_NONE)
+            return SLOT_NONE;
+        /* May be another list's link by now; the count in head then makes the CAS fail. */
+        new = ((old >> 32) + 1) << 32 |
+              atomic_load_explicit(next_of((uint32_t)old), memory_order_relaxed);
+    } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_acquire,
+                                                    memory_order_acquire));
+    atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+    return (uint32_t)old;
+}

@@ -1,0 +1,42 @@
+/*
+ * The registry: every SuperSlab of the shared pool under a small number, and the lists of slots
+ * (slab of a numbered SuperSlab) that the pool keeps. Entries lie in chunks that are never
+ * unmapped, so a list can be walked while others take slots off it. Lock-free for all.
+ */
+#ifndef HAKMEM_REGISTRY_H
+#define HAKMEM_REGISTRY_H
+
+#include "superslab.h"
+
+/* A slot: registry number << 5 | slab. Registry numbers start at 1, so 0 is no slot. */
+#define SLOT_NONE 0u
+
+/* Gives ss, still unknown to others, the next number. false with ENOMEM when there is no
+ * memory for the entry. registry_publish() then lets others find it. */
+bool registry_number(struct superslab *ss);
+void registry_publish(struct superslab *ss);
+
+/* The highest number given so far; entries 1..n. */
+uint32_t registry_count(void);
+
+/* The SuperSlab of a number, NULL if it is not published (yet). */
+struct superslab *registry_ss(uint32_t id);
+
+static inline uint32_t slot_of(const struct slab *s)
+{
+    return slab_ss(s)->id << 5 | slab_no(s);
+}
+
+struct slab *slot_slab(uint32_t slot);
+
+/* A lock-free stack of slots. The upper half of head counts the changes, so that a head that
+ * comes back (ABA) is not taken for the old one. */
+struct slot_list {
+    _Atomic uint64_t head;
+    _Atomic uint32_t count; /* follows head; exact when nobody is at work */
+};
+
+void slot_push(struct slot_list *list, uint32_t slot);
+uint32_t slot_pop(struct slot_list *list);
+
+#endif

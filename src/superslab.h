@@ -1,0 +1,158 @@
+/*
+ * SuperSlabs and slabs: the data model. A SuperSlab is 2^19..2^21 bytes aligned to its size;
+ * its first 2,048 bytes hold all that is known of it and of its slabs. This box maps them and
+ * answers questions about them; the pool decides what happens to them.
+ *
+ * Who may touch what of a slab:
+ *   info            anyone reads; written by the owner while ACTIVE, by CAS otherwise
+ *   remote          anyone, atomically
+ *   owner           anyone reads; written by the owner, or by whoever just claimed the slab
+ *   pending_next    whoever set REMOTE_QUEUED, until the owner takes the pending list
+ *   all else        the owner alone
+ */
+#ifndef HAKMEM_SUPERSLAB_H
+#define HAKMEM_SUPERSLAB_H
+
+#include "geometry.h"
+#include "pagemap.h"
+#include "trace.h"
+#include "word.h"
+
+struct owner;
+
+/* A circular doubly linked list of slabs; the owner's. */
+struct slab_link {
+    struct slab_link *next, *prev;
+};
+
+struct slab {
+    struct slab_link link; /* on the owner's usable or full list */
+    /* Head of the remote queue | REMOTE_* flags. Pushing releases the block's last writes to
+     * the owner, who takes the whole queue with acquire. */
+    _Atomic uintptr_t remote;
+    _Atomic(struct owner *) owner;
+    struct slab *pending_next;
+    struct block *freelist;
+    uint32_t gen;  /* acquisitions so far: one life each */
+    uint16_t used; /* blocks not on freelist: the user's, in SLLs, in the remote queue */
+    uint16_t nfree;
+};
+
+/* remote queue flags; blocks are 8-aligned. QUEUED: somebody is putting, or has put, the slab
+ * on its owner's pending list, so the owner must neither give the slab up nor change, until it
+ * finds the slab there. UNOWNED: published; nobody to tell. */
+#define REMOTE_QUEUED ((uintptr_t)1)
+#define REMOTE_UNOWNED ((uintptr_t)2)
+#define REMOTE_FLAGS (REMOTE_QUEUED | REMOTE_UNOWNED)
+
+enum slab_state { SLAB_UNUSED, SLAB_ACTIVE, SLAB_EMPTY, SLAB_EMPTY_LISTED };
+
+/* slab info word: class, state, blocks ever carved in this life; one word so that free() reads
+ * it at once and stages claim a slab by one CAS. */
+static inline uint32_t info_make(unsigned cls, enum slab_state state, unsigned carved)
+{
+    return cls | (uint32_t)state << 8 | carved << 16;
+}
+
+static inline unsigned info_cls(uint32_t info)
+{
+    return info & 0xff;
+}
+
+static inline enum slab_state info_state(uint32_t info)
+{
+    return (enum slab_state)(info >> 8 & 0xff);
+}
+
+static inline unsigned info_carved(uint32_t info)
+{
+    return info >> 16;
+}
+
+struct superslab {
+    uint8_t lg;
+    uint8_t kind; /* enum hak_ss_kind */
+    uint16_t slabs;
+    uint32_t id; /* registry entry */
+    _Atomic uint32_t unused; /* bit i: slab i was never bound */
+    /* info is read at every free; keep it off the lines that owners and remote pushers write. */
+    _Alignas(128) _Atomic uint32_t info[SS_MAX_SLABS];
+    struct slab slab[SS_MAX_SLABS];
+};
+
+_Static_assert(sizeof(struct superslab) <= SS_HEADER, "all metadata lives in the header");
+
+/* Maps a SuperSlab of 2^lg bytes, in the page map but in no registry; NULL with errno. */
+struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind);
+
+/* Unmaps a SuperSlab that nobody else has ever seen; leaves errno alone. */
+void ss_unmap(struct superslab *ss);
+
+/* Bytes of SuperSlabs mapped now. */
+uint64_t ss_mapped_bytes(void);
+
+/* The SuperSlab of p, NULL if p is not ours. */
+static inline struct superslab *ss_of(const void *p)
+{
+    unsigned lg = pagemap_lookup(p);
+
+    return lg ? (struct superslab *)((uintptr_t)p & -((uintptr_t)1 << lg)) : NULL;
+}
+
+static inline struct superslab *slab_ss(const struct slab *s)
+{
+    return (struct superslab *)((uintptr_t)s & -(uintptr_t)SS_HEADER);
+}
+
+static inline unsigned slab_no(const struct slab *s)
+{
+    return (unsigned)(s - slab_ss(s)->slab);
+}
+
+static inline char *slab_blocks(const struct superslab *ss, unsigned no)
+{
+    return (char *)(uintptr_t)ss + ((size_t)no << SLAB_LG) + slab_reserved(no);
+}
+
+static inline uint32_t slab_info(const struct slab *s)
+{
+    return atomic_load_explicit(&slab_ss(s)->info[slab_no(s)], memory_order_relaxed);
+}
+
+static inline void slab_set_info(struct slab *s, uint32_t info)
+{
+    atomic_store_explicit(&slab_ss(s)->info[slab_no(s)], info, memory_order_relaxed);
+}
+
+static inline unsigned slab_cls(const struct slab *s)
+{
+    return info_cls(slab_info(s));
+}
+
+/* The slab that holds p, a pointer into ss. */
+static inline struct slab *ss_slab(struct superslab *ss, const void *p)
+{
+    return &ss->slab[((uintptr_t)p - (uintptr_t)ss) >> SLAB_LG];
+}
+
+/* The first three fields of every slab event. */
+static inline struct slab_ref slab_ref(const struct slab *s)
+{
+    return (struct slab_ref){(uintptr_t)slab_ss(s), slab_no(s), s->gen, slab_cls(s)};
+}
+
+/* Gives a claimed slab to its new owner for a new life of class cls: gen rises; what was carved
+ * before (info as it was when claimed) stays if the class does, and is forgotten otherwise. */
+void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was);
+
+/* Pushes n free blocks of s, linked first to last, on its remote queue. True: the caller has
+ * become responsible for putting s on its owner's pending list. */
+bool slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls);
+
+/* Takes the whole remote queue of s and the given flags with it. */
+struct block *slab_remote_take(struct slab *s, uintptr_t flags);
+
+/* Moves taken remote blocks to the freelist; returns how many. */
+unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls);
+
+#endif

@@ -1,0 +1,151 @@
+#include "thread.h"
+
+#include <pthread.h>
+
+#include "os.h"
+#include "owner.h"
+#include "pool.h"
+#include "registry.h"
+#include "tiny.h"
+
+/* Bytes of one class that a list may hold, and the least and most blocks. */
+#define SLL_BYTES (64 * 1024)
+#define SLL_MIN 32
+#define SLL_MAX 256
+#define FIRST_BATCH 4
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_key_t key;
+    struct owner *idle;
+    uint32_t last_id;
+} threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static struct owner *owner_get(void)
+{
+    struct owner *o;
+
+    pthread_mutex_lock(&threads.lock);
+    o = threads.idle;
+    if (o) {
+        threads.idle = o->next_idle;
+    } else {
+        o = os_map(align_up(sizeof(*o), 4096));
+        if (o)
+            owner_init(o, ++threads.last_id);
+    }
+    pthread_mutex_unlock(&threads.lock);
+    return o;
+}
+
+static void owner_put(struct owner *o)
+{
+    pthread_mutex_lock(&threads.lock);
+    o->tid = 0;
+    o->next_idle = threads.idle;
+    threads.idle = o;
+    pthread_mutex_unlock(&threads.lock);
+}
+
+static void set_limits(void)
+{
+    for (unsigned c = 0; c < CLASSES; c++) {
+        uint32_t limit = SLL_BYTES / geometry[c].stride;
+
+        limit = limit < SLL_MIN ? SLL_MIN : limit > SLL_MAX ? SLL_MAX : limit;
+        tls.sll[c].limit = (uint16_t)limit;
+        tls.sll[c].batch = FIRST_BATCH;
+    }
+}
+
+/* The key's destructor. Destructors that run later may still allocate and free: the thread is
+ * DEAD to the tiny path then, which serves it without lists. */
+static void thread_end(void *owner)
+{
+    struct owner *o = owner;
+    uint32_t published;
+
+    tiny_drain();
+    for (unsigned c = 0; c < CLASSES; c++)
+        tls.sll[c] = (struct sll){NULL, 0, 0, 0};
+    tls.state = THREAD_DEAD;
+    tls.owner = NULL;
+    published = owner_publish_all(o);
+    trace_thread_exit(o->id, o->tid, published);
+    owner_put(o);
+}
+
+void thread_init(void)
+{
+    pthread_key_create(&threads.key, thread_end);
+}
+
+bool thread_begin(void)
+{
+    struct owner *o;
+
+    if (tls.state == THREAD_DEAD)
+        return false;
+    o = owner_get();
+    if (!o)
+        return false;
+    o->tid = os_tid();
+    tls.owner = o;
+    tls.state = THREAD_LIVE;
+    set_limits();
+    trace_thread_start(o->id, o->tid);
+    /* May allocate, which works from here on. */
+    pthread_setspecific(threads.key, o);
+    return true;
+}
+
+void thread_lock_for_fork(void)
+{
+    pthread_mutex_lock(&threads.lock);
+}
+
+/* s belonged to a thread that this process does not have, which may have been in the middle of
+ * changing it: its freelist is given up, what was never carved or comes back is adoptable. */
+static void orphan(struct slab *s, unsigned cls)
+{
+    s->freelist = NULL;
+    s->nfree = 0;
+    s->used = (uint16_t)info_carved(slab_info(s));
+    atomic_fetch_and_explicit(&s->remote, ~REMOTE_QUEUED, memory_order_relaxed);
+    atomic_fetch_or_explicit(&s->remote, REMOTE_UNOWNED, memory_order_relaxed);
+    trace_slab_publish(slab_ref(s), atomic_load_explicit(&s->owner, memory_order_relaxed)->id,
+                       s->used);
+    atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
+    (void)cls;
+    pool_publish(s);
+}
+
+static void orphan_all(void)
+{
+    uint32_t last = registry_count();
+
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+
+        for (unsigned no = 0; ss && no < ss->slabs; no++) {
+            struct slab *s = &ss->slab[no];
+            struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
+            uint32_t info = slab_info(s);
+
+            if (info_state(info) == SLAB_ACTIVE && o && o != tls.owner)
+                orphan(s, info_cls(info));
+        }
+    }
+}
+
+void thread_unlock_after_fork(bool child)
+{
+    pthread_mutex_unlock(&threads.lock);
+    if (!child)
+        return;
+    if (tls.owner)
+        tls.owner->tid = os_tid();
+    orphan_all();
+    if (tls.owner)
+        owner_after_fork(tls.owner);
+}

@@ -1,0 +1,23 @@
+/*
+ * A thread's beginning and end for the allocator: an owner of its own, list limits, and at its
+ * end every block back in its slab and every slab published. Owners of ended threads serve
+ * later ones. The list of idle owners has the one lock of this box.
+ */
+#ifndef HAKMEM_THREAD_H
+#define HAKMEM_THREAD_H
+
+#include "base.h"
+
+/* Before the first thread_begin(). */
+void thread_init(void);
+
+/* Makes the calling thread live; false if it has ended already or there is no memory for its
+ * owner. */
+bool thread_begin(void);
+
+void thread_lock_for_fork(void);
+/* In the child, what threads that are gone owned becomes adoptable, as far as it can be
+ * trusted. */
+void thread_unlock_after_fork(bool child);
+
+#endif

@@ -1,0 +1,166 @@
+#include "tiny.h"
+
+#include <errno.h>
+
+#include "config.h"
+#include "legacy.h"
+#include "pool.h"
+#include "process.h"
+#include "thread.h"
+
+TLS_FAST struct tls tls;
+
+/* Blocks of class cls for the calling thread's list, from its own slabs or a newly acquired
+ * one; empty when the shared pool refuses. */
+static struct chain take_or_acquire(unsigned cls, size_t size, uint32_t want)
+{
+    struct owner *o = tls.owner;
+    struct chain c = owner_take(o, cls, want);
+    struct slab *s;
+
+    if (c.head)
+        return c;
+    s = pool_acquire(o, cls, size);
+    if (s) {
+        owner_set_current(o, s, cls);
+        c = owner_take(o, cls, want);
+    }
+    return c;
+}
+
+static void *refill_and_pop(unsigned cls, size_t size)
+{
+    struct sll *s = &tls.sll[cls];
+    struct chain c = take_or_acquire(cls, size, s->batch);
+    struct block *b = c.head;
+    bool lost = false;
+
+    process_poke();
+    if (!b)
+        return legacy_alloc(cls, size, HAK_WHY_SHARED_FAIL);
+    if (s->batch < s->limit / 2)
+        s->batch *= 2;
+    c.head = block_unlink(b, cls, HAK_AT_REFILL, &lost);
+    c.count--;
+    if (unlikely(s->head)) {
+        /* A listener freed something of this class while we were refilling. */
+        owner_give(tls.owner, c, cls);
+    } else {
+        s->head = c.head;
+        s->count = c.count;
+    }
+    return b;
+}
+
+void *tiny_alloc_class(unsigned cls, size_t size)
+{
+    struct sll *s = &tls.sll[cls];
+    void *p;
+
+    if (s->head)
+        p = sll_pop(s, s->head, cls);
+    else if (trace_busy())
+        /* No transition may happen inside a listener: it could not be reported. */
+        return legacy_system(cls, size, HAK_WHY_IN_TRACER);
+    else if (unlikely(!config.use_superslab))
+        return legacy_system(cls, size, HAK_WHY_DISABLED);
+    else if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
+        p = legacy_alloc(cls, size, HAK_WHY_NO_THREAD);
+    else
+        p = refill_and_pop(cls, size);
+    if (p)
+        trace_alloc(p, size, cls);
+    return p;
+}
+
+NOINLINE void *tiny_malloc_slow(size_t size)
+{
+    void *p;
+
+    if (size <= TINY_MAX) {
+        /* The class table may have been filled only now. */
+        process_init();
+        return tiny_alloc_class(class_of(size), size);
+    }
+    p = legacy_system(CLASS_NONE, size, HAK_WHY_LARGE);
+    if (p)
+        trace_alloc(p, size, CLASS_NONE);
+    return p;
+}
+
+/* Gives the first n blocks of the list back. */
+static void drain(struct sll *s, unsigned cls, uint32_t n)
+{
+    struct chain c = {s->head, n};
+    struct block *last = s->head;
+    uint32_t i;
+
+    for (i = 1; i < n && last->next && block_link_trusted(last, cls); i++)
+        last = last->next;
+    if (block_link_trusted(last, cls)) {
+        s->head = last->next;
+        s->count -= i;
+        block_link(last, NULL, cls);
+    } else {
+        /* What lies behind a damaged link is lost; giving the block back reports it. */
+        s->head = NULL;
+        s->count = 0;
+    }
+    owner_give(tls.owner, c, cls);
+}
+
+NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
+{
+    struct sll *s = &tls.sll[cls];
+    int saved = errno;
+
+    process_init();
+    if (tls.state != THREAD_LIVE && !thread_begin()) {
+        owner_give_one(b, cls);
+    } else {
+        if (s->count >= s->limit && !trace_busy()) {
+            drain(s, cls, s->limit / 2);
+            process_poke();
+        }
+        sll_push(s, b, cls);
+    }
+    errno = saved;
+}
+
+NOINLINE void tiny_double_free(const struct block *b)
+{
+    trace_double_free(slab_ref(ss_slab(ss_of(b), b)), b);
+}
+
+NOINLINE void tiny_free_invalid(void *p, uint32_t info)
+{
+    struct superslab *ss = ss_of(p);
+    unsigned no = slab_no(ss_slab(ss, p));
+    uint32_t off = (uint32_t)((uintptr_t)p & (SLAB_SIZE - 1)) - slab_reserved(no);
+    unsigned cls = info_cls(info);
+    enum hak_invalid_why why;
+
+    if (no == 0 && ((uintptr_t)p & (SLAB_SIZE - 1)) < SS_HEADER)
+        why = HAK_IN_HEADER;
+    else if (info_state(info) == SLAB_UNUSED)
+        why = HAK_NEVER_CARVED;
+    else if (block_index(cls, off) >= slab_capacity(cls, no))
+        why = HAK_NOT_A_BLOCK_START;
+    else if (block_looks_free(p, cls)) {
+        /* A block of an EMPTY slab that still bears its word: freed before, and again now. */
+        tiny_double_free(p);
+        return;
+    } else
+        why = info_state(info) == SLAB_ACTIVE ? HAK_NEVER_CARVED : HAK_SLAB_NOT_ACTIVE;
+    trace_invalid_free((uintptr_t)ss, no, cls, p, why);
+}
+
+void tiny_drain(void)
+{
+    if (tls.state != THREAD_LIVE)
+        return;
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (tls.sll[c].head)
+            drain(&tls.sll[c], c, tls.sll[c].count);
+    owner_collect(tls.owner);
+}

@@ -1,0 +1,123 @@
+/*
+ * The tiny path: per thread and class a singly linked list of free blocks (TLS SLL). Popping
+ * and pushing are inline here; refilling, draining and everything else that can go wrong is in
+ * tiny.c. All of it is the calling thread's own: no lock, no atomic.
+ *
+ * Before a thread's first slow path and after its end all lists are empty and all limits 0, so
+ * that both directions come to the slow path, which knows what to do.
+ */
+#ifndef HAKMEM_TINY_H
+#define HAKMEM_TINY_H
+
+#include "superslab.h"
+
+struct sll {
+    struct block *head;
+    uint32_t count;
+    uint16_t limit; /* a free that would exceed it drains */
+    uint16_t batch; /* blocks of the next refill; doubles up to half of limit */
+};
+
+enum thread_state { THREAD_UNBORN, THREAD_LIVE, THREAD_DEAD };
+
+struct tls {
+    struct sll sll[CLASSES];
+    struct owner *owner;
+    enum thread_state state;
+};
+
+extern TLS_FAST struct tls tls;
+
+/* A block for a request of size bytes, any size, the fast path having found nothing. */
+void *tiny_malloc_slow(size_t size);
+
+/* A block of class cls for a request of size bytes. */
+void *tiny_alloc_class(unsigned cls, size_t size);
+
+/* free() of b, a valid block of class cls, when the list is at its limit. */
+void tiny_free_slow(struct block *b, unsigned cls);
+
+/* free() of a pointer into a SuperSlab that did not pass the fast path's checks: reports. */
+void tiny_free_invalid(void *p, uint32_t info);
+
+/* Reports a double free of b. */
+void tiny_double_free(const struct block *b);
+
+/* Gives all blocks of the calling thread's lists back, and collects what others gave back. */
+void tiny_drain(void);
+
+/* Takes the first block of list s, not empty. */
+static inline void *sll_pop(struct sll *s, struct block *b, unsigned cls)
+{
+    bool lost = false;
+
+    s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
+    s->count--;
+    if (unlikely(lost))
+        s->count = 0;
+    return b;
+}
+
+static inline void sll_push(struct sll *s, struct block *b, unsigned cls)
+{
+    block_link(b, s->head, cls);
+    s->head = b;
+    s->count++;
+}
+
+static inline void *tiny_malloc(size_t size)
+{
+    if (likely(size <= TINY_MAX)) {
+        unsigned cls = class_of(size);
+        struct sll *s = &tls.sll[cls];
+        struct block *b = s->head;
+
+        if (likely(b)) {
+            sll_pop(s, b, cls);
+            trace_alloc(b, size, cls);
+            return b;
+        }
+    }
+    return tiny_malloc_slow(size);
+}
+
+/* Is p, in the SuperSlab ss, the start of a block that was handed out in its slab's present
+ * life? Its slab's info in *info either way. */
+static inline bool tiny_is_block(struct superslab *ss, const void *p, uint32_t *info)
+{
+    uintptr_t off = (uintptr_t)p - (uintptr_t)ss;
+    unsigned no = (unsigned)(off >> SLAB_LG);
+    uint32_t i = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    uint32_t in_slab = (uint32_t)(off & (SLAB_SIZE - 1)) - slab_reserved(no);
+
+    *info = i;
+    return info_state(i) == SLAB_ACTIVE &&
+           block_index(info_cls(i) % CLASSES, in_slab) < info_carved(i);
+}
+
+/* free() of a pointer into the SuperSlab ss. */
+static inline void tiny_free(struct superslab *ss, void *p)
+{
+    struct block *b = p;
+    struct sll *s;
+    uint32_t info;
+    unsigned cls;
+
+    if (unlikely(!tiny_is_block(ss, p, &info))) {
+        tiny_free_invalid(p, info);
+        return;
+    }
+    cls = info_cls(info);
+    if (unlikely(block_looks_free(b, cls))) {
+        tiny_double_free(b);
+        return;
+    }
+    trace_free(b, cls);
+    s = &tls.sll[cls];
+    if (unlikely(s->count >= s->limit))
+        tiny_free_slow(b, cls);
+    else
+        sll_push(s, b, cls);
+}
+
+#endif

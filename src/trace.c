@@ -1,0 +1,286 @@
+#include "trace.h"
+
+#include <errno.h>
+
+#include "config.h"
+#include "listener.h"
+#include "log.h"
+#include "os.h"
+#include "word.h"
+
+struct trace_counters counters;
+
+static uint64_t bump(_Atomic uint64_t *counter)
+{
+    return atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+#if HAK_TRACE
+/* Builds the event's struct and hands it over, if somebody wants it. */
+#define EMIT(name, ...)                                                                    \
+    do {                                                                                   \
+        if (listener_wants(HAK_EV_##name)) {                                               \
+            struct hak_ev_##name event_ = {__VA_ARGS__};                                   \
+            listener_emit(HAK_EV_##name, &event_, sizeof(event_));                         \
+        }                                                                                  \
+    } while (0)
+#define LOG_IF(knob, ...)                                                                  \
+    do {                                                                                   \
+        if (unlikely(knob))                                                                \
+            log_line(__VA_ARGS__);                                                         \
+    } while (0)
+
+uint64_t trace_clock(void)
+{
+    return listener_wants(HAK_EV_acquire_stage) ? os_now_ns() : 0;
+}
+#else
+/* Compiled out, with the arguments still checked and used. */
+#define EMIT(name, ...)                                                                    \
+    do {                                                                                   \
+        if (0) {                                                                           \
+            struct hak_ev_##name event_ = {__VA_ARGS__};                                   \
+            (void)event_;                                                                  \
+        }                                                                                  \
+    } while (0)
+#define LOG_IF(knob, ...)                                                                  \
+    do {                                                                                   \
+        if (0)                                                                             \
+            log_line(__VA_ARGS__);                                                         \
+    } while (0)
+
+uint64_t trace_clock(void)
+{
+    return 0;
+}
+#endif
+
+static const char *const acquire_tag[] = {
+    [HAK_STAGE_0_5] = "STAGE0.5_EMPTY", [HAK_STAGE_1] = "STAGE1_LOCKFREE",
+    [HAK_STAGE_2] = "STAGE2_LOCKFREE",  [HAK_STAGE_3] = "STAGE3",
+    [HAK_ADOPT] = "STAGE_ADOPT",        [HAK_REBIND] = "STAGE_REBIND",
+};
+
+void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,
+                         unsigned cls, uint64_t ns)
+{
+    bump(&counters.superslabs[lg - SS_LG_MIN]);
+    LOG_IF(config.log_map, "[SS_MAP] ss=0x%lx size=%lu slabs=%u kind=%s cls=%u\n",
+           (unsigned long)ss, 1ul << lg, slabs, kind == HAK_POOL ? "pool" : "legacy", cls);
+    LOG_IF(config.log_registry && kind == HAK_POOL, "[SUPER_REG] ss=0x%lx slabs=%u cls=%u\n",
+           (unsigned long)ss, slabs, cls);
+    EMIT(superslab_map, .ss = ss, .lg = lg, .slabs = slabs, .kind = kind, .cls = cls, .ns = ns);
+}
+
+void trace_acquire_begin(unsigned cls, uint32_t owner, uint32_t active, uint32_t cap)
+{
+    EMIT(acquire_begin, .cls = cls, .owner = owner, .active = active, .cap = cap);
+}
+
+void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
+                         enum hak_outcome outcome, uint32_t scanned, uint64_t began)
+{
+    if (outcome == HAK_HIT)
+        bump(&counters.acquires[cls][stage]);
+    LOG_IF(config.log_acquire && outcome == HAK_HIT, "[SP_ACQUIRE_%s] cls=%u owner=%u scanned=%u\n",
+           acquire_tag[stage], cls, owner, scanned);
+    EMIT(acquire_stage, .cls = cls, .owner = owner, .stage = stage, .outcome = outcome,
+         .scanned = scanned, .ns = began ? os_now_ns() - began : 0);
+}
+
+void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner,
+                       uint32_t capacity, unsigned from_cls)
+{
+    EMIT(slab_active, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .stage = stage,
+         .owner = owner, .capacity = capacity, .from_cls = from_cls);
+}
+
+void trace_slab_empty(struct slab_ref s, uint32_t owner)
+{
+    LOG_IF(config.log_free, "[SP_SLOT_COMPLETELY_EMPTY] ss=0x%lx slab=%u gen=%u cls=%u\n",
+           (unsigned long)s.ss, s.slab, s.gen, s.cls);
+    EMIT(slab_empty, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner);
+}
+
+void trace_slab_release(struct slab_ref s, bool listed)
+{
+    LOG_IF(config.log_free && listed, "[SP_SLOT_FREELIST_LOCKFREE] ss=0x%lx slab=%u gen=%u cls=%u\n",
+           (unsigned long)s.ss, s.slab, s.gen, s.cls);
+    EMIT(slab_release, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .listed = listed);
+}
+
+void trace_slab_publish(struct slab_ref s, uint32_t owner, uint32_t used)
+{
+    EMIT(slab_publish, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner,
+         .used = used);
+}
+
+void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used)
+{
+    EMIT(slab_adopt, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner,
+         .used = used);
+}
+
+void trace_shared_fail(const struct hak_ev_shared_fail *event)
+{
+    static const char *const reason[] = {"soft cap", "scan limit", "map fail"};
+    uint64_t n = bump(&counters.shared_fail[event->cls]);
+
+    LOG_IF(log_worth(n),
+           "[SS_BACKEND] shared_fail→legacy cls=%u reason=\"%s\" active=%u cap=%u "
+           "empty listed=%u marked=%u beyond=%u unmarked=%u count=%lu\n",
+           event->cls, reason[event->reason], event->active, event->cap, event->listed,
+           event->marked, event->beyond, event->unmarked, (unsigned long)n + 1);
+#if HAK_TRACE
+    if (listener_wants(HAK_EV_shared_fail))
+        listener_emit(HAK_EV_shared_fail, event, sizeof(*event));
+#else
+    (void)reason, (void)n;
+#endif
+}
+
+void trace_legacy_alloc(const void *base, size_t size, unsigned cls,
+                        enum hak_legacy_source source, enum hak_legacy_why why)
+{
+    if (cls < CLASSES)
+        bump(&counters.legacy_blocks[cls]);
+    if (source == HAK_SYSTEM_MALLOC)
+        bump(why == HAK_WHY_LARGE || why == HAK_WHY_ALIGNMENT ? &counters.system_large
+                                                              : &counters.system_other);
+    EMIT(legacy_alloc, .base = (uintptr_t)base, .size = size, .cls = cls, .source = source,
+         .why = why);
+}
+
+void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why)
+{
+    EMIT(cap_change, .cls = cls, .from = from, .to = to, .why = why);
+}
+
+void trace_thread_start(uint32_t owner, uint32_t tid)
+{
+    bump(&counters.threads_started);
+    EMIT(thread_start, .owner = owner, .tid = tid);
+}
+
+void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published)
+{
+    bump(&counters.threads_ended);
+    EMIT(thread_exit, .owner = owner, .tid = tid, .published = published);
+}
+
+void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason reason,
+                    size_t class_size, uint64_t used, uint64_t limit, int err)
+{
+    if (reason == HAK_MAP_FAIL_OS)
+        bump(&counters.map_fails);
+    LOG_IF(config.log_ace, "[ACE_FAIL] size=%zu layer=%u reason=%u class_size=%zu errno=%d\n",
+           size, layer, reason, class_size, err);
+    EMIT(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
+         .used = used, .limit = limit, .err = err);
+}
+
+void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_t expect,
+                     enum hak_word_where where)
+{
+    uint64_t n = bump(&counters.hdr_resets);
+
+    LOG_IF(log_worth(n),
+           "[TLS_SLL_HDR_RESET] cls=%u base=%p got=0x%02x expect=0x%02x count=%lu "
+           "word=0x%016lx: somebody wrote to this block after it was freed\n",
+           cls, (const void *)b, (unsigned)(word & 0xff), (unsigned)(expect & 0xff),
+           (unsigned long)n, (unsigned long)word);
+    EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff,
+         .expect = expect & 0xff, .word = word, .count = n, .where = where);
+    (void)n;
+}
+
+void trace_double_free(struct slab_ref s, const void *base)
+{
+    uint64_t n = bump(&counters.double_frees);
+
+    LOG_IF(log_worth(n), "[DOUBLE_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: ignored\n",
+           base, s.cls, (unsigned long)s.ss, s.slab, (unsigned long)n);
+    EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
+         .cls = s.cls);
+    (void)n;
+}
+
+void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
+                        enum hak_invalid_why why)
+{
+    static const char *const text[] = {
+        [HAK_NOT_A_BLOCK_START] = "not the start of a block",
+        [HAK_NEVER_CARVED] = "never handed out",
+        [HAK_SLAB_NOT_ACTIVE] = "its slab holds no live block",
+        [HAK_IN_HEADER] = "inside a SuperSlab's header",
+    };
+    uint64_t n = bump(&counters.invalid_frees);
+
+    LOG_IF(log_worth(n), "[INVALID_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: %s, ignored\n",
+           ptr, cls, (unsigned long)ss, slab, (unsigned long)n, text[why]);
+    EMIT(invalid_free, .ptr = (uintptr_t)ptr, .ss = ss, .slab = slab, .cls = cls, .why = why);
+    (void)n, (void)text;
+}
+
+void trace_oom(size_t size, size_t align, int err)
+{
+    bump(&counters.ooms);
+    EMIT(oom, .size = size, .align = align, .err = err);
+}
+
+void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from,
+                      uint32_t taken, uint32_t used)
+{
+    EMIT(sll_refill, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner,
+         .from = from, .taken = taken, .used = used);
+}
+
+void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote,
+                     uint32_t slabs)
+{
+    EMIT(sll_drain, .cls = cls, .owner = owner, .own = own, .remote = remote, .slabs = slabs);
+}
+
+void trace_remote_push(struct slab_ref s, uint32_t blocks)
+{
+    EMIT(remote_push, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .blocks = blocks);
+}
+
+void trace_remote_drain(struct slab_ref s, uint32_t owner, uint32_t blocks, uint32_t used)
+{
+    EMIT(remote_drain, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner,
+         .blocks = blocks, .used = used);
+}
+
+void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t held)
+{
+    uint64_t max = atomic_load_explicit(&counters.lock_waited_max_ns, memory_order_relaxed);
+
+    bump(&counters.lock_taken);
+    if (contended) {
+        bump(&counters.lock_contended);
+        atomic_fetch_add_explicit(&counters.lock_waited_ns, waited, memory_order_relaxed);
+        while (waited > max &&
+               !atomic_compare_exchange_weak_explicit(&counters.lock_waited_max_ns, &max, waited,
+                                                      memory_order_relaxed, memory_order_relaxed))
+            ;
+    }
+    EMIT(pool_lock, .cls = cls, .waited_ns = waited, .held_ns = held);
+    (void)cls, (void)held;
+}
+
+#if HAK_TRACE
+const volatile int trace_nobody;
+_Atomic(const volatile int *) trace_alloc_state = &trace_nobody;
+_Atomic(const volatile int *) trace_free_state = &trace_nobody;
+
+void trace_alloc_emit(const void *ptr, size_t size, unsigned cls)
+{
+    EMIT(alloc, .ptr = (uintptr_t)ptr, .size = size, .cls = cls);
+}
+
+void trace_free_emit(const void *ptr, unsigned cls)
+{
+    EMIT(free, .ptr = (uintptr_t)ptr, .cls = cls);
+}
+#endif

@@ -1,0 +1,135 @@
+/*
+ * The allocator's side of the seam: one call a transition, named as the event is. Behind each
+ * call hang the statistics counter, the optional log line and, where a listener is attached,
+ * the event. The allocator never sees which of them happen.
+ *
+ * Counters are relaxed atomics; the listener's table is installed once. A per-thread guard keeps
+ * a listener that allocates from being called again: see trace_busy().
+ */
+#ifndef HAKMEM_TRACE_H
+#define HAKMEM_TRACE_H
+
+#include "geometry.h"
+#include "hakmem.h"
+#include "../tracepoints/seam.h"
+
+/* Set while this thread is inside a listener. The slow paths look at it, so that a listener
+ * that allocates causes no transition that could not be reported. */
+extern TLS_FAST bool trace_inside;
+
+static inline bool trace_busy(void)
+{
+    return trace_inside;
+}
+
+struct slab_ref {
+    uint64_t ss;
+    uint32_t slab, gen, cls;
+};
+
+struct block;
+
+/* Counters kept by the calls below; pool and superslab add theirs in stats.c. */
+struct trace_counters {
+    _Atomic uint64_t acquires[CLASSES][6];
+    _Atomic uint64_t shared_fail[CLASSES];
+    _Atomic uint64_t legacy_blocks[CLASSES];
+    _Atomic uint64_t superslabs[SS_LG_MAX - SS_LG_MIN + 1];
+    _Atomic uint64_t system_large, system_other;
+    _Atomic uint64_t hdr_resets, double_frees, invalid_frees, map_fails, ooms;
+    _Atomic uint64_t lock_taken, lock_contended, lock_waited_ns, lock_waited_max_ns;
+    _Atomic uint64_t threads_started, threads_ended;
+};
+
+extern struct trace_counters counters;
+
+/* Nanoseconds for a duration field, 0 where nobody will see it. */
+uint64_t trace_clock(void);
+
+/* lifecycle */
+void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,
+                         unsigned cls, uint64_t ns);
+void trace_acquire_begin(unsigned cls, uint32_t owner, uint32_t active, uint32_t cap);
+void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
+                         enum hak_outcome outcome, uint32_t scanned, uint64_t began);
+void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner,
+                       uint32_t capacity, unsigned from_cls);
+void trace_slab_empty(struct slab_ref s, uint32_t owner);
+void trace_slab_release(struct slab_ref s, bool listed);
+void trace_slab_publish(struct slab_ref s, uint32_t owner, uint32_t used);
+void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used);
+void trace_shared_fail(const struct hak_ev_shared_fail *event);
+void trace_legacy_alloc(const void *base, size_t size, unsigned cls,
+                        enum hak_legacy_source source, enum hak_legacy_why why);
+void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why);
+void trace_thread_start(uint32_t owner, uint32_t tid);
+void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published);
+
+/* failure */
+void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason reason,
+                    size_t class_size, uint64_t used, uint64_t limit, int err);
+void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_t expect,
+                     enum hak_word_where where);
+void trace_double_free(struct slab_ref s, const void *base);
+void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
+                        enum hak_invalid_why why);
+void trace_oom(size_t size, size_t align, int err);
+
+/* flow */
+void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from,
+                      uint32_t taken, uint32_t used);
+void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote,
+                     uint32_t slabs);
+void trace_remote_push(struct slab_ref s, uint32_t blocks);
+void trace_remote_drain(struct slab_ref s, uint32_t owner, uint32_t blocks, uint32_t used);
+/* waited, held: nanoseconds, from os_now_ns() differences. */
+void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t held);
+
+/* ops: one predictable branch each where nobody records them. */
+#define CLASS_NONE 255u
+
+#if HAK_TRACE
+extern const volatile int trace_nobody;
+extern _Atomic(const volatile int *) trace_alloc_state;
+extern _Atomic(const volatile int *) trace_free_state;
+void trace_alloc_emit(const void *ptr, size_t size, unsigned cls);
+void trace_free_emit(const void *ptr, unsigned cls);
+
+static inline void trace_alloc(const void *ptr, size_t size, unsigned cls)
+{
+    if (unlikely(*atomic_load_explicit(&trace_alloc_state, memory_order_relaxed)))
+        trace_alloc_emit(ptr, size, cls);
+}
+
+static inline void trace_free(const void *ptr, unsigned cls)
+{
+    if (unlikely(*atomic_load_explicit(&trace_free_state, memory_order_relaxed)))
+        trace_free_emit(ptr, cls);
+}
+#else
+static inline void trace_alloc(const void *ptr, size_t size, unsigned cls)
+{
+    (void)ptr, (void)size, (void)cls;
+}
+
+static inline void trace_free(const void *ptr, unsigned cls)
+{
+    (void)ptr, (void)cls;
+}
+#endif
+
+/* The listener. */
+
+/* Loads the provider library from beside this one and installs its table. complete: the
+ * transitions queued since the process's first are replayed, so the recording has them all.
+ * false, with one line on stderr if loud, when it cannot be loaded. */
+bool trace_attach(bool complete, bool loud);
+bool trace_attached(void);
+/* Nobody will listen from the start: stop queueing transitions for a replay. */
+void trace_early_end(void);
+/* The three moments of a fork, from the atfork handlers. */
+void trace_before_fork(void);
+void trace_after_fork_parent(void);
+void trace_after_fork_child(void);
+
+#endif

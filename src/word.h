@@ -1,0 +1,95 @@
+/*
+ * The free block: its link and the word behind it. Every free block of stride >= 16 carries
+ *
+ *     offset 0   next free block of the list it is on
+ *     offset 8   the word:  bits 0..7   header, 0xa0 | class
+ *                           bits 8..39  low half of (address ^ secret)
+ *                           bits 40..63 the link, folded to 24 bits, xor
+ *
+ * wherever it waits: TLS SLL, slab freelist or remote queue. Intact: fine. Damaged while free:
+ * somebody wrote to freed memory (header reset). Bits 0..39 intact at free(): double free.
+ * Folding the link in means that a damaged link is seen before it is followed.
+ * The 8-byte blocks of C0 have a link only.
+ *
+ * Whoever owns the list owns its blocks' first 16 bytes; no lock of its own.
+ */
+#ifndef HAKMEM_WORD_H
+#define HAKMEM_WORD_H
+
+#include "base.h"
+#include "trace.h"
+
+struct block {
+    struct block *next;
+    uint64_t word;
+};
+
+/* Random per process; set before the first block is handed out, constant afterwards. */
+extern uint64_t word_secret;
+
+/* Bits 0..39 of the word of a free block of class cls at b. */
+static inline uint64_t word_base(const struct block *b, unsigned cls)
+{
+    return (uint64_t)(uint32_t)((uintptr_t)b ^ word_secret) << 8 | 0xa0 | cls;
+}
+
+static inline uint64_t word_of(const struct block *b, const struct block *next, unsigned cls)
+{
+    uint64_t link = (uintptr_t)next;
+
+    return word_base(b, cls) ^ (link ^ link >> 24) << 40;
+}
+
+/* Makes b, a block that nobody uses, a free block in front of next. */
+static inline void block_link(struct block *b, struct block *next, unsigned cls)
+{
+    b->next = next;
+    if (cls)
+        b->word = word_of(b, next, cls);
+}
+
+/* Is the free block b as block_link left it? */
+static inline bool block_intact(const struct block *b, unsigned cls)
+{
+    return !cls || b->word == word_of(b, b->next, cls);
+}
+
+/* Does b, which is not free as far as the caller knows, bear the word of a free block? */
+static inline bool block_looks_free(const struct block *b, unsigned cls)
+{
+    return cls && ((b->word ^ word_base(b, cls)) << 24) == 0;
+}
+
+/* The link of b if it can be followed: the word's own copy of it still agrees. */
+static inline bool block_link_trusted(const struct block *b, unsigned cls)
+{
+    uint64_t link = (uintptr_t)b->next;
+
+    return !cls || (b->word >> 40) == ((link ^ link >> 24) & 0xffffff);
+}
+
+/* Takes b off the list it heads and returns what follows. A damaged word is reported as a
+ * header reset; a link that cannot be trusted ends the list, and *lost tells the caller that
+ * the blocks behind it are gone (they stay counted as used: leaked, never handed out twice). */
+static inline struct block *block_unlink(struct block *b, unsigned cls, enum hak_word_where where,
+                                         bool *lost)
+{
+    struct block *next = b->next;
+
+    if (cls) {
+        if (unlikely(b->word != word_of(b, next, cls))) {
+            bool trusted = block_link_trusted(b, cls);
+
+            trace_hdr_reset(cls, b, b->word, word_base(b, cls), where);
+            if (!trusted) {
+                *lost = true;
+                next = NULL;
+            }
+        }
+        /* The next owner of these bytes must not look free if he never writes them. */
+        b->word = 0;
+    }
+    return next;
+}
+
+#endif

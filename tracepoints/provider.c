@@ -1,0 +1,41 @@
+/*
+ * libhakmem-lttng.so: the only place that knows LTTng. It exports one table; libhakmem.so
+ * dlopens this library where a recording is wanted and reads the table. Nothing here calls
+ * back into the allocator but hak_trace_detach(), when LTTng is about to go.
+ */
+#define LTTNG_UST_TRACEPOINT_CREATE_PROBES
+#define LTTNG_UST_TRACEPOINT_DEFINE
+#include "hakmem_tp.h"
+
+#include <lttng/ust-fork.h>
+
+#define HAK_EVENT(name, ...)                                                           \
+    static void emit_##name(const void *event)                                         \
+    {                                                                                  \
+        lttng_ust_tracepoint(hakmem, name, (const struct hak_ev_##name *)event);       \
+    }
+#include "events.def"
+#undef HAK_EVENT
+
+__attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_ops = {
+    .abi = HAK_TRACE_ABI,
+    .events = HAK_EVENTS,
+#define HAK_EVENT(name, ...) .emit[HAK_EV_##name] = emit_##name,
+#include "events.def"
+#undef HAK_EVENT
+#define HAK_EVENT(name, ...) .state[HAK_EV_##name] = &lttng_ust_tracepoint_hakmem___##name.state,
+#include "events.def"
+#undef HAK_EVENT
+    .before_fork = lttng_ust_before_fork,
+    .after_fork_parent = lttng_ust_after_fork_parent,
+    .after_fork_child = lttng_ust_after_fork_child,
+};
+
+/* LTTng's own destructor runs after ours (we depend on it): stop before it tears down. */
+__attribute__((destructor)) static void provider_fini(void)
+{
+    void (*detach)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "hak_trace_detach");
+
+    if (detach)
+        detach();
+}

@@ -10,6 +10,9 @@ PYTHON := /usr/bin/python3
 PREFIX ?= /usr/local
 DESTDIR ?=
 
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+
 # -fno-builtin-*: as built with -O2, gcc would turn the malloc and memset of our own calloc into
 # a call of calloc.
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wpointer-arith -Werror
@@ -24,6 +27,8 @@ CFLAGS_release := -O2 -DHAK_TRACE=0 -DHAK_INTERPOSE=1
 CFLAGS_debug := -O0 -DHAK_TRACE=1 -DHAK_INTERPOSE=1 -DHAK_DEBUG
 # ThreadSanitizer owns malloc itself: this flavour exports hak_malloc and its relatives only.
 CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_INTERPOSE=0
+# For the unit tests: assertions, and malloc left to the test framework.
+CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_INTERPOSE=0 -DHAK_DEBUG
 
 SOURCES := $(wildcard src/*.c)
 
@@ -33,14 +38,17 @@ all: $(FLAVOURS:%=$(BUILD)/%/libhakmem.so)
 define flavour
 $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/$(1)/flags
 	@mkdir -p $$(@D)
-	$$(CC) $$(COMMON) $$(CFLAGS_$(1)) -DHAK_FLAVOUR='"$(1)"' -c -o $$@ $$<
+	@echo "  CC      $$@"
+	$$(Q)$$(CC) $$(COMMON) $$(CFLAGS_$(1)) -DHAK_FLAVOUR='"$(1)"' -c -o $$@ $$<
 
 $(BUILD)/$(1)/libhakmem.a: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@rm -f $$@
-	$$(AR) rcs $$@ $$^
+	@echo "  AR      $$@"
+	$$(Q)$$(AR) rcs $$@ $$^
 
 $(BUILD)/$(1)/libhakmem.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
-	$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so -o $$@ $$^ -ldl
+	@echo "  LINK    $$@"
+	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so -o $$@ $$^ -ldl
 
 # Other flags, other objects: nothing stale survives a change of the command line.
 $(BUILD)/$(1)/flags: FORCE
@@ -50,14 +58,15 @@ $(BUILD)/$(1)/flags: FORCE
 
 -include $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.d)
 endef
-$(foreach f,$(FLAVOURS),$(eval $(call flavour,$(f))))
+$(foreach f,$(FLAVOURS) unit,$(eval $(call flavour,$(f))))
 
 FORCE:
 
 # The LTTng provider, one beside each flavour that can load it.
 $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(wildcard tracepoints/*.def tracepoints/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
+	@echo "  LINK    $@"
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
 	    -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -ldl
 
 all: $(BUILD)/trace/libhakmem-lttng.so $(BUILD)/debug/libhakmem-lttng.so

@@ -21,23 +21,27 @@ EXPORT void *hak_malloc(size_t size)
     return tiny_malloc(size);
 }
 
-/* A pointer of another allocator, or NULL. */
-static NOINLINE void free_foreign(void *p)
+/* A pointer of another allocator, NULL, or any pointer while frees are recorded. */
+static NOINLINE void free_slow(void *p)
 {
-    if (!p)
-        return;
-    trace_free(p, CLASS_NONE);
-    sys_free(p);
+    struct superslab *ss = ss_of(p);
+
+    if (ss) {
+        tiny_free_traced(ss, p);
+    } else if (p) {
+        trace_free(p, CLASS_NONE);
+        sys_free(p);
+    }
 }
 
 EXPORT void hak_free(void *p)
 {
-    struct superslab *ss = ss_of(p);
+    unsigned lg = pagemap_lookup_below(p, free_gate());
 
-    if (likely(ss))
-        tiny_free(ss, p);
+    if (likely(lg))
+        tiny_free(ss_at(p, lg), p);
     else
-        free_foreign(p);
+        free_slow(p);
 }
 
 EXPORT void *hak_calloc(size_t count, size_t size)

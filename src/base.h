@@ -13,6 +13,8 @@
 #define unlikely(x) __builtin_expect(!!(x), 0)
 #define NOINLINE __attribute__((noinline))
 #define CACHE_LINE 64
+/* For data that other files of the library read: found without the detour over the GOT. */
+#define HIDDEN __attribute__((visibility("hidden")))
 #define EXPORT __attribute__((visibility("default")))
 /* The library is preloaded, never dlopened by the programs it serves: the cheap TLS model. */
 #define TLS_FAST __thread __attribute__((tls_model("initial-exec")))

@@ -20,7 +20,7 @@ struct config {
 #undef KNOB_CAPS
 };
 
-extern struct config config;
+extern HIDDEN struct config config;
 
 /* Reads the environment. An unusable value leaves the default. No output: that is
  * config_warn()'s, which is called when stderr can be expected to be the program's own. */

@@ -26,9 +26,9 @@ struct class_geometry {
     uint32_t magic;
 };
 
-extern const struct class_geometry geometry[CLASSES];
+extern HIDDEN const struct class_geometry geometry[CLASSES];
 /* Class of a request of n bytes, at [(n + 7) / 8], for n <= TINY_MAX. */
-extern uint8_t geometry_class[TINY_MAX / 8 + 1];
+extern HIDDEN uint8_t geometry_class[TINY_MAX / 8 + 1];
 
 /* classes: 8 or 16 (HAKMEM_TINY_CLASSES). */
 void geometry_init(unsigned classes);

@@ -158,8 +158,7 @@ bool trace_attach(bool complete, bool loud)
     /* What another thread queued between the two stores. */
     if (complete)
         (void)early_replay(ops, replayed);
-    atomic_store_explicit(&trace_alloc_state, ops->state[HAK_EV_alloc], memory_order_relaxed);
-    atomic_store_explicit(&trace_free_state, ops->state[HAK_EV_free], memory_order_relaxed);
+    trace_ops_poll();
     return true;
 }
 
@@ -170,9 +169,8 @@ bool trace_attached(void)
 
 EXPORT void hak_trace_detach(void)
 {
-    atomic_store_explicit(&trace_alloc_state, &trace_nobody, memory_order_relaxed);
-    atomic_store_explicit(&trace_free_state, &trace_nobody, memory_order_relaxed);
     atomic_store_explicit(&listener_ops, NULL, memory_order_release);
+    trace_ops_poll();
 }
 
 /* Valid between before_fork and its counterpart, under the fork's own serialisation. */

@@ -9,10 +9,10 @@
 #include "base.h"
 #include "trace.h"
 
-extern _Atomic(const struct hak_trace_ops *) listener_ops;
+extern HIDDEN _Atomic(const struct hak_trace_ops *) listener_ops;
 /* 1 while transitions are queued for a replay: from the first one until the constructor knows
  * whether somebody listens. */
-extern _Atomic bool listener_early;
+extern HIDDEN _Atomic bool listener_early;
 
 static inline bool listener_wants(enum hak_event id)
 {

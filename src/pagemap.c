@@ -4,7 +4,7 @@
 
 #include "os.h"
 
-_Atomic(pagemap_leaf *) pagemap_root[1u << PAGEMAP_ROOT_LG];
+_Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
 
 /* The leaf for a root entry, mapped if it is not there yet; NULL with errno. */
 static pagemap_leaf *leaf_of(uintptr_t root)

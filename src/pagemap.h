@@ -13,20 +13,21 @@
 #define PAGEMAP_GRANULE_LG SS_LG_MIN
 #define PAGEMAP_LEAF_LG 14
 #define PAGEMAP_ADDRESS_BITS 48
-#define PAGEMAP_ROOT_LG (PAGEMAP_ADDRESS_BITS - PAGEMAP_GRANULE_LG - PAGEMAP_LEAF_LG)
+#define PAGEMAP_ROOTS (1u << (PAGEMAP_ADDRESS_BITS - PAGEMAP_GRANULE_LG - PAGEMAP_LEAF_LG))
 
 typedef _Atomic uint8_t pagemap_leaf[1u << PAGEMAP_LEAF_LG];
 
-extern _Atomic(pagemap_leaf *) pagemap_root[1u << PAGEMAP_ROOT_LG];
+extern HIDDEN _Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
 
-/* log2 of the size of the SuperSlab that p lies in; 0: p is not ours. */
-static inline unsigned pagemap_lookup(const void *p)
+/* log2 of the size of the SuperSlab that p lies in; 0: p is not ours, or its root entry is not
+ * below roots. */
+static inline unsigned pagemap_lookup_below(const void *p, uintptr_t roots)
 {
     uintptr_t granule = (uintptr_t)p >> PAGEMAP_GRANULE_LG;
     uintptr_t root = granule >> PAGEMAP_LEAF_LG;
     pagemap_leaf *leaf;
 
-    if (unlikely(root >= 1u << PAGEMAP_ROOT_LG))
+    if (unlikely(root >= roots))
         return 0;
     /* Consume is enough and is what the hardware gives: the leaf's bytes are reached through
      * the pointer. A block's own happens-before makes its SuperSlab's byte visible. */
@@ -35,6 +36,11 @@ static inline unsigned pagemap_lookup(const void *p)
         return 0;
     return atomic_load_explicit(&(*leaf)[granule & ((1u << PAGEMAP_LEAF_LG) - 1)],
                                 memory_order_relaxed);
+}
+
+static inline unsigned pagemap_lookup(const void *p)
+{
+    return pagemap_lookup_below(p, PAGEMAP_ROOTS);
 }
 
 /* Enters (lg > 0) or removes (lg == 0) the size bytes at base, a multiple of the granule.

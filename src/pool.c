@@ -105,7 +105,7 @@ static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state
         return false;
     /* Acquire: what the releasing owner left in the slab. */
     return atomic_compare_exchange_strong_explicit(
-        &ss->info[no], &info, info_make(info_cls(info), SLAB_ACTIVE, info_carved(info)),
+        &ss->info[no], &info, info_make(info_cls(info), SLAB_ACTIVE, 0),
         memory_order_acquire, memory_order_relaxed);
 }
 
@@ -405,21 +405,21 @@ void pool_release(struct owner *o, struct slab *s)
 {
     struct slab_ref ref = slab_ref(s);
     struct class_pool *cp = &pool.cls[ref.cls];
-    uint32_t carved = info_carved(slab_info(s));
     bool listed = config.recycle == RECYCLE_FULL;
     _Atomic uint32_t *info = &slab_ss(s)->info[ref.slab];
 
+    hak_assert(s->nfree == info_carved(slab_info(s)));
     trace_slab_empty(ref, o->id);
     trace_slab_release(ref, listed);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     active_sub(cp);
     if (listed) {
-        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY_LISTED, carved),
+        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY_LISTED, 0),
                               memory_order_release);
         slot_push(&cp->empty, slot_of(s));
     } else {
         atomic_fetch_add_explicit(&cp->marked, 1, memory_order_relaxed);
-        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY, carved), memory_order_release);
+        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY, 0), memory_order_release);
     }
 }
 

@@ -22,8 +22,6 @@
 _Atomic bool process_ready;
 _Atomic bool process_searching;
 
-uint64_t word_secret;
-
 /* The kernel's 16 random bytes for this execution: no system call, no failure. */
 static uint64_t random_word(void)
 {
@@ -46,7 +44,7 @@ static void caps_report(void)
 static void init(void)
 {
     config_init();
-    word_secret = random_word();
+    word_init(random_word());
     legacy_init();
     thread_init();
     pool_init();

@@ -6,10 +6,10 @@
 #ifndef HAKMEM_PROCESS_H
 #define HAKMEM_PROCESS_H
 
-#include "base.h"
+#include "trace.h"
 
-extern _Atomic bool process_ready;
-extern _Atomic bool process_searching;
+extern HIDDEN _Atomic bool process_ready;
+extern HIDDEN _Atomic bool process_searching;
 
 void process_init_once(void);
 void process_search(void);
@@ -21,9 +21,10 @@ static inline void process_init(void)
         process_init_once();
 }
 
-/* Called now and then from slow paths: looks for a session daemon when it is time to. */
+/* From every refill and drain: what changes outside the process is noticed here. */
 static inline void process_poke(void)
 {
+    trace_ops_poll();
     if (unlikely(atomic_load_explicit(&process_searching, memory_order_relaxed)))
         process_search();
 }

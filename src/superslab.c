@@ -53,7 +53,7 @@ void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
     }
     s->used = 0;
     atomic_store_explicit(&s->owner, owner, memory_order_relaxed);
-    slab_set_info(s, info_make(cls, SLAB_ACTIVE, same ? info_carved(was) : 0));
+    slab_set_info(s, info_make(cls, SLAB_ACTIVE, s->nfree));
 }
 
 bool slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls)

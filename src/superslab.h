@@ -47,8 +47,9 @@ struct slab {
 
 enum slab_state { SLAB_UNUSED, SLAB_ACTIVE, SLAB_EMPTY, SLAB_EMPTY_LISTED };
 
-/* slab info word: class, state, blocks ever carved in this life; one word so that free() reads
- * it at once and stages claim a slab by one CAS. */
+/* slab info word: class, state, and while ACTIVE the blocks carved so far, else 0: so "is this a
+ * block that was handed out" is one comparison for free(), and stages claim a slab by one CAS.
+ * In an EMPTY slab all carved blocks are on the freelist: nfree remembers how many. */
 static inline uint32_t info_make(unsigned cls, enum slab_state state, unsigned carved)
 {
     return cls | (uint32_t)state << 8 | carved << 16;
@@ -91,12 +92,18 @@ void ss_unmap(struct superslab *ss);
 /* Bytes of SuperSlabs mapped now. */
 uint64_t ss_mapped_bytes(void);
 
+/* The SuperSlab of 2^lg bytes that p lies in. */
+static inline struct superslab *ss_at(const void *p, unsigned lg)
+{
+    return (struct superslab *)((uintptr_t)p & -((uintptr_t)1 << lg));
+}
+
 /* The SuperSlab of p, NULL if p is not ours. */
 static inline struct superslab *ss_of(const void *p)
 {
     unsigned lg = pagemap_lookup(p);
 
-    return lg ? (struct superslab *)((uintptr_t)p & -((uintptr_t)1 << lg)) : NULL;
+    return lg ? ss_at(p, lg) : NULL;
 }
 
 static inline struct superslab *slab_ss(const struct slab *s)
@@ -141,8 +148,8 @@ static inline struct slab_ref slab_ref(const struct slab *s)
     return (struct slab_ref){(uintptr_t)slab_ss(s), slab_no(s), s->gen, slab_cls(s)};
 }
 
-/* Gives a claimed slab to its new owner for a new life of class cls: gen rises; what was carved
- * before (info as it was when claimed) stays if the class does, and is forgotten otherwise. */
+/* Gives a claimed slab to its new owner for a new life of class cls: gen rises; its free blocks
+ * stay if the class (in was, its info when claimed) does, and are forgotten otherwise. */
 void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was);
 
 /* Pushes n free blocks of s, linked first to last, on its remote queue. True: the caller has

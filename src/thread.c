@@ -53,8 +53,8 @@ static void set_limits(void)
         uint32_t limit = SLL_BYTES / geometry[c].stride;
 
         limit = limit < SLL_MIN ? SLL_MIN : limit > SLL_MAX ? SLL_MAX : limit;
-        tls.sll[c].limit = (uint16_t)limit;
-        tls.sll[c].batch = FIRST_BATCH;
+        tls.sll[c].limit = limit;
+        tls.batch[c] = FIRST_BATCH;
     }
 }
 
@@ -67,7 +67,7 @@ static void thread_end(void *owner)
 
     tiny_drain();
     for (unsigned c = 0; c < CLASSES; c++)
-        tls.sll[c] = (struct sll){NULL, 0, 0, 0};
+        tls.sll[c] = (struct sll){NULL, 0, 0};
     tls.state = THREAD_DEAD;
     tls.owner = NULL;
     published = owner_publish_all(o);

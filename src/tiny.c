@@ -31,15 +31,15 @@ static struct chain take_or_acquire(unsigned cls, size_t size, uint32_t want)
 static void *refill_and_pop(unsigned cls, size_t size)
 {
     struct sll *s = &tls.sll[cls];
-    struct chain c = take_or_acquire(cls, size, s->batch);
+    struct chain c = take_or_acquire(cls, size, tls.batch[cls]);
     struct block *b = c.head;
     bool lost = false;
 
     process_poke();
     if (!b)
         return legacy_alloc(cls, size, HAK_WHY_SHARED_FAIL);
-    if (s->batch < s->limit / 2)
-        s->batch *= 2;
+    if (tls.batch[cls] < s->limit / 2)
+        tls.batch[cls] *= 2;
     c.head = block_unlink(b, cls, HAK_AT_REFILL, &lost);
     c.count--;
     if (unlikely(s->head)) {
@@ -52,13 +52,24 @@ static void *refill_and_pop(unsigned cls, size_t size)
     return b;
 }
 
+/* Takes the first block of list s, not empty. */
+static void *sll_pop(struct sll *s, unsigned cls)
+{
+    struct block *b = s->head;
+    bool lost = false;
+
+    s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
+    s->count = lost ? 0 : s->count - 1;
+    return b;
+}
+
 void *tiny_alloc_class(unsigned cls, size_t size)
 {
     struct sll *s = &tls.sll[cls];
     void *p;
 
     if (s->head)
-        p = sll_pop(s, s->head, cls);
+        p = sll_pop(s, cls);
     else if (trace_busy())
         /* No transition may happen inside a listener: it could not be reported. */
         return legacy_system(cls, size, HAK_WHY_IN_TRACER);
@@ -115,6 +126,7 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
     int saved = errno;
 
     process_init();
+    trace_free(b, cls);
     if (tls.state != THREAD_LIVE && !thread_begin()) {
         owner_give_one(b, cls);
     } else {
@@ -125,6 +137,18 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
         sll_push(s, b, cls);
     }
     errno = saved;
+}
+
+NOINLINE void tiny_free_traced(struct superslab *ss, void *p)
+{
+    uint32_t info;
+
+    if (!tiny_is_block(ss, p, &info))
+        tiny_free_invalid(p, info);
+    else if (block_looks_free(p, info_cls(info)))
+        tiny_double_free(p);
+    else
+        tiny_free_slow(p, info_cls(info));
 }
 
 NOINLINE void tiny_double_free(const struct block *b)

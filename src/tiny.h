@@ -14,27 +14,32 @@
 struct sll {
     struct block *head;
     uint32_t count;
-    uint16_t limit; /* a free that would exceed it drains */
-    uint16_t batch; /* blocks of the next refill; doubles up to half of limit */
+    uint32_t limit; /* a free that would exceed it drains */
 };
 
 enum thread_state { THREAD_UNBORN, THREAD_LIVE, THREAD_DEAD };
 
 struct tls {
     struct sll sll[CLASSES];
+    uint16_t batch[CLASSES]; /* blocks of the next refill; doubles up to half of the limit */
     struct owner *owner;
     enum thread_state state;
 };
 
-extern TLS_FAST struct tls tls;
+extern HIDDEN TLS_FAST struct tls tls;
 
-/* A block for a request of size bytes, any size, the fast path having found nothing. */
+/* A block for a request of size bytes, any size, when the class's list is empty, its first block
+ * damaged, or allocations are recorded. */
 void *tiny_malloc_slow(size_t size);
 
 /* A block of class cls for a request of size bytes. */
 void *tiny_alloc_class(unsigned cls, size_t size);
 
-/* free() of b, a valid block of class cls, when the list is at its limit. */
+/* tiny_free() while somebody records every free. */
+void tiny_free_traced(struct superslab *ss, void *p);
+
+/* free() of b, a valid block of class cls, when the list is at its limit or frees are
+ * recorded. */
 void tiny_free_slow(struct block *b, unsigned cls);
 
 /* free() of a pointer into a SuperSlab that did not pass the fast path's checks: reports. */
@@ -46,16 +51,13 @@ void tiny_double_free(const struct block *b);
 /* Gives all blocks of the calling thread's lists back, and collects what others gave back. */
 void tiny_drain(void);
 
-/* Takes the first block of list s, not empty. */
-static inline void *sll_pop(struct sll *s, struct block *b, unsigned cls)
+static inline struct sll *sll_of(unsigned cls)
 {
-    bool lost = false;
+    struct sll *s = &tls.sll[cls];
 
-    s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
-    s->count--;
-    if (unlikely(lost))
-        s->count = 0;
-    return b;
+    /* Computed once: the compiler thinks thread-local addresses cheaper than they are. */
+    __asm__("" : "+r"(s));
+    return s;
 }
 
 static inline void sll_push(struct sll *s, struct block *b, unsigned cls)
@@ -65,16 +67,20 @@ static inline void sll_push(struct sll *s, struct block *b, unsigned cls)
     s->count++;
 }
 
+/* Every unusual case is a tail call, so that the usual one needs no stack frame. */
 static inline void *tiny_malloc(size_t size)
 {
-    if (likely(size <= TINY_MAX)) {
+    if (likely(size < malloc_gate())) {
         unsigned cls = class_of(size);
-        struct sll *s = &tls.sll[cls];
+        struct sll *s = sll_of(cls);
         struct block *b = s->head;
 
-        if (likely(b)) {
-            sll_pop(s, b, cls);
-            trace_alloc(b, size, cls);
+        if (likely(b != NULL) && likely(block_intact(b, cls))) {
+            s->head = b->next;
+            s->count--;
+            /* The next owner of these bytes must not look free if he never writes them. */
+            if (cls)
+                b->word = 0;
             return b;
         }
     }
@@ -91,11 +97,10 @@ static inline bool tiny_is_block(struct superslab *ss, const void *p, uint32_t *
     uint32_t in_slab = (uint32_t)(off & (SLAB_SIZE - 1)) - slab_reserved(no);
 
     *info = i;
-    return info_state(i) == SLAB_ACTIVE &&
-           block_index(info_cls(i) % CLASSES, in_slab) < info_carved(i);
+    return block_index(info_cls(i), in_slab) < info_carved(i);
 }
 
-/* free() of a pointer into the SuperSlab ss. */
+/* free() of a pointer into the SuperSlab ss that nobody records. */
 static inline void tiny_free(struct superslab *ss, void *p)
 {
     struct block *b = p;
@@ -108,13 +113,10 @@ static inline void tiny_free(struct superslab *ss, void *p)
         return;
     }
     cls = info_cls(info);
-    if (unlikely(block_looks_free(b, cls))) {
+    s = sll_of(cls);
+    if (unlikely(block_looks_free(b, cls)))
         tiny_double_free(b);
-        return;
-    }
-    trace_free(b, cls);
-    s = &tls.sll[cls];
-    if (unlikely(s->count >= s->limit))
+    else if (unlikely(s->count >= s->limit))
         tiny_free_slow(b, cls);
     else
         sll_push(s, b, cls);

@@ -270,17 +270,31 @@ void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t hel
 }
 
 #if HAK_TRACE
-const volatile int trace_nobody;
-_Atomic(const volatile int *) trace_alloc_state = &trace_nobody;
-_Atomic(const volatile int *) trace_free_state = &trace_nobody;
+_Atomic size_t trace_malloc_gate = TINY_MAX + 1;
+_Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
 
-void trace_alloc_emit(const void *ptr, size_t size, unsigned cls)
+void trace_ops_poll(void)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+    bool wanted = ops && (*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+
+    if (likely(wanted == !malloc_gate()))
+        return;
+    atomic_store_explicit(&trace_malloc_gate, wanted ? 0 : TINY_MAX + 1, memory_order_relaxed);
+    atomic_store_explicit(&trace_free_gate, wanted ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
+}
+
+void trace_alloc(const void *ptr, size_t size, unsigned cls)
 {
     EMIT(alloc, .ptr = (uintptr_t)ptr, .size = size, .cls = cls);
 }
 
-void trace_free_emit(const void *ptr, unsigned cls)
+void trace_free(const void *ptr, unsigned cls)
 {
     EMIT(free, .ptr = (uintptr_t)ptr, .cls = cls);
+}
+#else
+void trace_ops_poll(void)
+{
 }
 #endif

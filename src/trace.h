@@ -11,11 +11,12 @@
 
 #include "geometry.h"
 #include "hakmem.h"
+#include "pagemap.h"
 #include "../tracepoints/seam.h"
 
 /* Set while this thread is inside a listener. The slow paths look at it, so that a listener
  * that allocates causes no transition that could not be reported. */
-extern TLS_FAST bool trace_inside;
+extern HIDDEN TLS_FAST bool trace_inside;
 
 static inline bool trace_busy(void)
 {
@@ -41,7 +42,7 @@ struct trace_counters {
     _Atomic uint64_t threads_started, threads_ended;
 };
 
-extern struct trace_counters counters;
+extern HIDDEN struct trace_counters counters;
 
 /* Nanoseconds for a duration field, 0 where nobody will see it. */
 uint64_t trace_clock(void);
@@ -89,22 +90,22 @@ void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t hel
 #define CLASS_NONE 255u
 
 #if HAK_TRACE
-extern const volatile int trace_nobody;
-extern _Atomic(const volatile int *) trace_alloc_state;
-extern _Atomic(const volatile int *) trace_free_state;
-void trace_alloc_emit(const void *ptr, size_t size, unsigned cls);
-void trace_free_emit(const void *ptr, unsigned cls);
+/* The bounds that the fast paths of malloc (sizes below it) and free (page map roots below it)
+ * compare with anyway. While somebody records alloc or free they are 0, and every call takes the
+ * slow path, which reports: nothing is paid for the question. trace_ops_poll() sets them. */
+extern HIDDEN _Atomic size_t trace_malloc_gate;
+extern HIDDEN _Atomic uintptr_t trace_free_gate;
+void trace_alloc(const void *ptr, size_t size, unsigned cls);
+void trace_free(const void *ptr, unsigned cls);
 
-static inline void trace_alloc(const void *ptr, size_t size, unsigned cls)
+static inline size_t malloc_gate(void)
 {
-    if (unlikely(*atomic_load_explicit(&trace_alloc_state, memory_order_relaxed)))
-        trace_alloc_emit(ptr, size, cls);
+    return atomic_load_explicit(&trace_malloc_gate, memory_order_relaxed);
 }
 
-static inline void trace_free(const void *ptr, unsigned cls)
+static inline uintptr_t free_gate(void)
 {
-    if (unlikely(*atomic_load_explicit(&trace_free_state, memory_order_relaxed)))
-        trace_free_emit(ptr, cls);
+    return atomic_load_explicit(&trace_free_gate, memory_order_relaxed);
 }
 #else
 static inline void trace_alloc(const void *ptr, size_t size, unsigned cls)
@@ -116,7 +117,20 @@ static inline void trace_free(const void *ptr, unsigned cls)
 {
     (void)ptr, (void)cls;
 }
+
+static inline size_t malloc_gate(void)
+{
+    return TINY_MAX + 1;
+}
+
+static inline uintptr_t free_gate(void)
+{
+    return PAGEMAP_ROOTS;
+}
 #endif
+
+/* From every slow path: has a session begun or ceased to record alloc and free? */
+void trace_ops_poll(void);
 
 /* The listener. */
 

@@ -3,8 +3,8 @@
  *
  *     offset 0   next free block of the list it is on
  *     offset 8   the word:  bits 0..7   header, 0xa0 | class
- *                           bits 8..39  low half of (address ^ secret)
- *                           bits 40..63 the link, folded to 24 bits, xor
+ *                           bits 8..63  address ^ secret
+ *                           bits 40..63 xor the link, folded to 24 bits
  *
  * wherever it waits: TLS SLL, slab freelist or remote queue. Intact: fine. Damaged while free:
  * somebody wrote to freed memory (header reset). Bits 0..39 intact at free(): double free.
@@ -24,13 +24,16 @@ struct block {
     uint64_t word;
 };
 
-/* Random per process; set before the first block is handed out, constant afterwards. */
-extern uint64_t word_secret;
+/* Per class: the process's secret above the header byte. Set before the first block is handed
+ * out, constant afterwards. */
+extern HIDDEN uint64_t word_key[CLASSES];
 
-/* Bits 0..39 of the word of a free block of class cls at b. */
+void word_init(uint64_t secret);
+
+/* The word of a free block of class cls at b, but for its link. */
 static inline uint64_t word_base(const struct block *b, unsigned cls)
 {
-    return (uint64_t)(uint32_t)((uintptr_t)b ^ word_secret) << 8 | 0xa0 | cls;
+    return (uint64_t)(uintptr_t)b << 8 ^ word_key[cls];
 }
 
 static inline uint64_t word_of(const struct block *b, const struct block *next, unsigned cls)
@@ -63,9 +66,7 @@ static inline bool block_looks_free(const struct block *b, unsigned cls)
 /* The link of b if it can be followed: the word's own copy of it still agrees. */
 static inline bool block_link_trusted(const struct block *b, unsigned cls)
 {
-    uint64_t link = (uintptr_t)b->next;
-
-    return !cls || (b->word >> 40) == ((link ^ link >> 24) & 0xffffff);
+    return !cls || (b->word ^ word_of(b, b->next, cls)) >> 40 == 0;
 }
 
 /* Takes b off the list it heads and returns what follows. A damaged word is reported as a

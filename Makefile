@@ -1,7 +1,8 @@
-# hakmem: `make help` lists the targets.
+# hakmem: `make help` lists the targets; `make V=1` shows the commands.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.DEFAULT_GOAL := all
 
 VERSION := 0.1.0
 CC := gcc
@@ -9,8 +10,6 @@ BUILD := build
 PYTHON := /usr/bin/python3
 PREFIX ?= /usr/local
 DESTDIR ?=
-
-# make V=1 shows the commands.
 Q := $(if $(V),,@)
 
 # -fno-builtin-*: as built with -O2, gcc would turn the malloc and memset of our own calloc into
@@ -31,9 +30,12 @@ CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_INTERPOSE=0
 CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_INTERPOSE=0 -DHAK_DEBUG
 
 SOURCES := $(wildcard src/*.c)
+CATALOGUE := $(wildcard tracepoints/*.def tracepoints/*.h)
 
 .PHONY: all
+all: ## build the allocator in all flavours, the LTTng provider and the Babeltrace plugin
 all: $(FLAVOURS:%=$(BUILD)/%/libhakmem.so)
+all: $(BUILD)/trace/libhakmem-lttng.so $(BUILD)/debug/libhakmem-lttng.so
 
 define flavour
 $(BUILD)/$(1)/obj/%.o: src/%.c $(BUILD)/$(1)/flags
@@ -48,7 +50,8 @@ $(BUILD)/$(1)/libhakmem.a: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 
 $(BUILD)/$(1)/libhakmem.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@echo "  LINK    $$@"
-	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so -o $$@ $$^ -ldl
+	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
+	    -o $$@ $$^ -ldl
 
 # Other flags, other objects: nothing stale survives a change of the command line.
 $(BUILD)/$(1)/flags: FORCE
@@ -63,20 +66,77 @@ $(foreach f,$(FLAVOURS) unit,$(eval $(call flavour,$(f))))
 FORCE:
 
 # The LTTng provider, one beside each flavour that can load it.
-$(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(wildcard tracepoints/*.def tracepoints/*.h)
+$(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
-	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden -shared \
-	    -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -ldl
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden \
+	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -ldl
 
-all: $(BUILD)/trace/libhakmem-lttng.so $(BUILD)/debug/libhakmem-lttng.so
-
+-include analysis/plugin/build.mk
 -include tests/bench/build.mk
 -include tests/real/build.mk
--include analysis/plugin/build.mk
 -include tests/unit/build.mk
 -include tests/stress/build.mk
+-include tests/analysis/build.mk
+
+# The set-up comes first and by a make of its own: what it installs decides what can be built.
+.PHONY: demo
+demo: ## record a redis-server under load, analyse the recording, tell the story
+	$(Q)scripts/bootstrap demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo
+
+.PHONY: test
+test: ## set up, build everything and run every test
+	$(Q)scripts/bootstrap test
+	$(Q)$(MAKE) --no-print-directory -j2 all test-programs
+	$(Q)tests/run
+
+.PHONY: bench
+bench: ## measure beside glibc, jemalloc, mimalloc and tcmalloc; ROUNDS=n
+	$(Q)scripts/bootstrap bench
+	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
+	$(Q)scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS))
+
+LIB := $(DESTDIR)$(PREFIX)/lib/hakmem
+
+.PHONY: install
+install: ## install below PREFIX (/usr/local), staged in DESTDIR
+install: all
+	install -d $(LIB)/plugin $(LIB)/scripts $(LIB)/tracepoints $(DESTDIR)$(PREFIX)/bin \
+	    $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(BUILD)/trace/libhakmem.so $(BUILD)/trace/libhakmem-lttng.so $(LIB)
+	install -m 755 $(wildcard $(BUILD)/plugin/*.so) $(LIB)/plugin
+	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
+	install -m 755 scripts/hak $(LIB)/scripts
+	cd analysis && find hak -name '*.py' -exec install -D -m 644 {} $(abspath $(LIB))/analysis/{} \;
+	install -m 644 src/hakmem.h $(DESTDIR)$(PREFIX)/include
+	ln -sfn ../lib/hakmem/scripts/hak $(DESTDIR)$(PREFIX)/bin/hak
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -rf $(LIB)
+	rm -f $(DESTDIR)$(PREFIX)/bin/hak $(DESTDIR)$(PREFIX)/include/hakmem.h
+
+C_FILES = $(shell git ls-files '*.c' '*.h')
+
+.PHONY: format
+format: ## lay out all C sources by .clang-format
+	clang-format -i $(C_FILES)
+
+.PHONY: lint
+lint: ## check layout, clang-tidy's findings and that all Python compiles
+	clang-format --dry-run -Werror $(C_FILES)
+	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 \
+	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
+	$(PYTHON) -m compileall -q analysis/hak tests
+	bash -n scripts/bootstrap scripts/demo .ci/run tests/run
 
 .PHONY: clean
-clean:
+clean: ## remove everything that was built
 	rm -rf $(BUILD)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z]+: ## ' $(firstword $(MAKEFILE_LIST)) | \
+	    sed -E 's/^([a-z]+): ## (.*)/  make \1\t\2/' | expand -t 18

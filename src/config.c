@@ -45,6 +45,7 @@ struct knob {
     bool caps;
 };
 
+/* clang-format off */
 static const struct knob knobs[] = {
 #define WORD(spelling, number) {spelling, number},
 #define KNOB_INT(field, nm, d, lo, hi, text)                                               \
@@ -61,6 +62,7 @@ static const struct knob knobs[] = {
 #undef KNOB_CAPS
 #undef WORD
 };
+/* clang-format on */
 
 #define KNOBS (sizeof(knobs) / sizeof(knobs[0]))
 #define SHOWN_MAX 192
@@ -172,8 +174,9 @@ void config_warn(void)
             log_line("hakmem: unknown knob %.*s ignored: `hak config` lists the knobs\n",
                      value ? (int)(value - *entry) : 64, *entry);
         else if (value[1] && !knob_set(k, value + 1))
-            log_line("hakmem: %s=%.64s is not usable, the default holds: `hak config` tells what is\n",
-                     k->name, value + 1);
+            log_line(
+                "hakmem: %s=%.64s is not usable, the default holds: `hak config` tells what is\n",
+                k->name, value + 1);
     }
 }
 

@@ -1,11 +1,13 @@
 #include "geometry.h"
 
+/* clang-format off */
 #define G(stride) {stride, (uint32_t)((0xffffffffull / (stride)) + 1)}
 
 const struct class_geometry geometry[CLASSES] = {
     G(8),  G(16), G(32),  G(64),  G(128), G(256),  G(512),  G(2048),
     G(48), G(96), G(192), G(384), G(768), G(1024), G(1280), G(1536),
 };
+/* clang-format on */
 
 uint8_t geometry_class[TINY_MAX / 8 + 1];
 

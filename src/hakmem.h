@@ -53,16 +53,16 @@ struct hak_class_stats {
 
 struct hak_stats {
     struct hak_class_stats cls[HAK_CLASSES];
-    uint64_t superslabs[3];     /* mapped so far, of 2^19, 2^20, 2^21 bytes */
-    uint64_t mapped_bytes;      /* SuperSlabs mapped now */
-    uint64_t system_large;      /* requests above 2,048 bytes or alignment, to the system's malloc */
-    uint64_t system_other;      /* smaller requests that went to the system's malloc */
+    uint64_t superslabs[3]; /* mapped so far, of 2^19, 2^20, 2^21 bytes */
+    uint64_t mapped_bytes;  /* SuperSlabs mapped now */
+    uint64_t system_large;  /* requests above 2,048 bytes or alignment, to the system's malloc */
+    uint64_t system_other;  /* smaller requests that went to the system's malloc */
     uint64_t hdr_resets;
     uint64_t double_frees;
     uint64_t invalid_frees;
     uint64_t map_fails;
     uint64_t ooms;
-    uint64_t lock_taken;        /* pool lock */
+    uint64_t lock_taken; /* pool lock */
     uint64_t lock_contended;
     uint64_t lock_waited_ns;
     uint64_t lock_waited_max_ns;

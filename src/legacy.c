@@ -32,8 +32,7 @@ static bool grow(unsigned cls)
         ss = ss_map(config.ss_lg ? config.ss_lg : SS_LG_MIN, HAK_LEGACY);
         if (!ss)
             return false;
-        trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_LEGACY, cls,
-                            os_now_ns() - began);
+        trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_LEGACY, cls, os_now_ns() - began);
         legacy.ss[cls] = ss;
         mask = atomic_load_explicit(&ss->unused, memory_order_relaxed);
     }
@@ -60,8 +59,7 @@ static void *legacy_block(unsigned cls)
 }
 
 /* The common end of a request that the system's malloc answered. */
-static void *from_system(void *p, unsigned cls, size_t size, size_t align,
-                         enum hak_legacy_why why)
+static void *from_system(void *p, unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
     if (p)
         trace_legacy_alloc(p, size, cls, HAK_SYSTEM_MALLOC, why);

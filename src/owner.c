@@ -47,8 +47,7 @@ void owner_init(struct owner *o, uint32_t id)
 /* ---- taking blocks out of one slab ---- */
 
 /* Moves up to want blocks from the freelist to the front of c. */
-static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t want,
-                      struct chain *c)
+static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t want, struct chain *c)
 {
     uint32_t n = 0;
     bool lost = false;

@@ -33,8 +33,7 @@ bool pagemap_set(const void *base, size_t size, unsigned lg)
         if (!leaf_of(g >> PAGEMAP_LEAF_LG))
             return false;
     for (uintptr_t g = first; g < first + count; g++)
-        atomic_store_explicit(
-            &(*leaf_of(g >> PAGEMAP_LEAF_LG))[g & ((1u << PAGEMAP_LEAF_LG) - 1)], (uint8_t)lg,
-            memory_order_release);
+        atomic_store_explicit(&(*leaf_of(g >> PAGEMAP_LEAF_LG))[g & ((1u << PAGEMAP_LEAF_LG) - 1)],
+                              (uint8_t)lg, memory_order_release);
     return true;
 }

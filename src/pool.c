@@ -104,9 +104,9 @@ static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state
     if (info_state(info) != state)
         return false;
     /* Acquire: what the releasing owner left in the slab. */
-    return atomic_compare_exchange_strong_explicit(
-        &ss->info[no], &info, info_make(info_cls(info), SLAB_ACTIVE, 0),
-        memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
+                                                   info_make(info_cls(info), SLAB_ACTIVE, 0),
+                                                   memory_order_acquire, memory_order_relaxed);
 }
 
 /* An EMPTY slab of cls in ss that is on no list, claimed; NULL. */
@@ -344,8 +344,8 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     }
     if (!s) {
         active_sub(cp);
-        trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(),
-                       0, err);
+        trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
+                       err);
         return stage_refused(HAK_MAP_FAIL, scanned);
     }
     return stage_hit(o, s, cls, 0, HAK_STAGE_3, scanned);
@@ -414,8 +414,7 @@ void pool_release(struct owner *o, struct slab *s)
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     active_sub(cp);
     if (listed) {
-        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY_LISTED, 0),
-                              memory_order_release);
+        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY_LISTED, 0), memory_order_release);
         slot_push(&cp->empty, slot_of(s));
     } else {
         atomic_fetch_add_explicit(&cp->marked, 1, memory_order_relaxed);

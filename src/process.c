@@ -166,9 +166,9 @@ NOINLINE void process_search(void)
         trace_busy())
         return;
     now = os_now_ns();
-    if (now < next || !atomic_compare_exchange_strong_explicit(
-                          &search.next_ns, &next, now + SEARCH_EVERY_NS, memory_order_relaxed,
-                          memory_order_relaxed))
+    if (now < next ||
+        !atomic_compare_exchange_strong_explicit(&search.next_ns, &next, now + SEARCH_EVERY_NS,
+                                                 memory_order_relaxed, memory_order_relaxed))
         return;
     if (daemon_there()) {
         atomic_store_explicit(&process_searching, false, memory_order_relaxed);
@@ -193,8 +193,7 @@ __attribute__((constructor)) static void process_begin(void)
     trace_early_end();
     if (HAK_TRACE && config.trace == TRACE_AUTO) {
         /* Processes that end before this never look. */
-        atomic_store_explicit(&search.next_ns, os_now_ns() + SEARCH_EVERY_NS,
-                              memory_order_relaxed);
+        atomic_store_explicit(&search.next_ns, os_now_ns() + SEARCH_EVERY_NS, memory_order_relaxed);
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
     }
 }

@@ -19,8 +19,7 @@ static _Atomic uint32_t last_id;
 
 static struct entry *entry_of(uint32_t id)
 {
-    struct entry *chunk =
-        atomic_load_explicit(&chunks[id >> CHUNK_LG], memory_order_acquire);
+    struct entry *chunk = atomic_load_explicit(&chunks[id >> CHUNK_LG], memory_order_acquire);
 
     return chunk ? &chunk[id & ((1u << CHUNK_LG) - 1)] : NULL;
 }

@@ -62,13 +62,14 @@ static void print_stages(const struct hak_stats *st)
         const struct hak_class_stats *s = &st->cls[c];
 
         if (worth_a_line(s))
-            log_to(stats_fd, "[SHARED_POOL_STAGE_STATS] cls=%u stride=%u stage0.5=%lu stage1=%lu "
-                     "stage2=%lu adopt=%lu rebind=%lu stage3=%lu shared_fail=%lu legacy=%lu "
-                     "active=%u peak=%u cap=%u\n",
-                     c, s->stride, s->acquires[HAK_STAGE_0_5], s->acquires[HAK_STAGE_1],
-                     s->acquires[HAK_STAGE_2], s->acquires[HAK_ADOPT], s->acquires[HAK_REBIND],
-                     s->acquires[HAK_STAGE_3], s->shared_fail, s->legacy_blocks, s->active,
-                     s->peak, s->cap);
+            log_to(stats_fd,
+                   "[SHARED_POOL_STAGE_STATS] cls=%u stride=%u stage0.5=%lu stage1=%lu "
+                   "stage2=%lu adopt=%lu rebind=%lu stage3=%lu shared_fail=%lu legacy=%lu "
+                   "active=%u peak=%u cap=%u\n",
+                   c, s->stride, s->acquires[HAK_STAGE_0_5], s->acquires[HAK_STAGE_1],
+                   s->acquires[HAK_STAGE_2], s->acquires[HAK_ADOPT], s->acquires[HAK_REBIND],
+                   s->acquires[HAK_STAGE_3], s->shared_fail, s->legacy_blocks, s->active, s->peak,
+                   s->cap);
     }
 }
 
@@ -92,7 +93,8 @@ void stats_print(void)
     if (config.stage_stats)
         print_stages(&st);
     if (config.lock_stats)
-        log_to(stats_fd, "[SHARED_POOL_LOCK_STATS] taken=%lu contended=%lu waited_ns=%lu "
-                 "waited_max_ns=%lu\n",
-                 st.lock_taken, st.lock_contended, st.lock_waited_ns, st.lock_waited_max_ns);
+        log_to(stats_fd,
+               "[SHARED_POOL_LOCK_STATS] taken=%lu contended=%lu waited_ns=%lu "
+               "waited_max_ns=%lu\n",
+               st.lock_taken, st.lock_contended, st.lock_waited_ns, st.lock_waited_max_ns);
 }

@@ -74,8 +74,8 @@ bool slab_remote_push(struct slab *s, struct block *first, struct block *last, u
 
 struct block *slab_remote_take(struct slab *s, uintptr_t flags)
 {
-    uintptr_t old = atomic_fetch_and_explicit(&s->remote, REMOTE_FLAGS & ~flags,
-                                              memory_order_acq_rel);
+    uintptr_t old =
+        atomic_fetch_and_explicit(&s->remote, REMOTE_FLAGS & ~flags, memory_order_acq_rel);
 
     return (struct block *)(old & ~REMOTE_FLAGS);
 }

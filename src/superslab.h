@@ -74,7 +74,7 @@ struct superslab {
     uint8_t lg;
     uint8_t kind; /* enum hak_ss_kind */
     uint16_t slabs;
-    uint32_t id; /* registry entry */
+    uint32_t id;             /* registry entry */
     _Atomic uint32_t unused; /* bit i: slab i was never bound */
     /* info is read at every free; keep it off the lines that owners and remote pushers write. */
     _Alignas(128) _Atomic uint32_t info[SS_MAX_SLABS];

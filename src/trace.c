@@ -17,17 +17,17 @@ static uint64_t bump(_Atomic uint64_t *counter)
 
 #if HAK_TRACE
 /* Builds the event's struct and hands it over, if somebody wants it. */
-#define EMIT(name, ...)                                                                    \
-    do {                                                                                   \
-        if (listener_wants(HAK_EV_##name)) {                                               \
-            struct hak_ev_##name event_ = {__VA_ARGS__};                                   \
-            listener_emit(HAK_EV_##name, &event_, sizeof(event_));                         \
-        }                                                                                  \
+#define EMIT(name, ...)                                            \
+    do {                                                           \
+        if (listener_wants(HAK_EV_##name)) {                       \
+            struct hak_ev_##name event_ = {__VA_ARGS__};           \
+            listener_emit(HAK_EV_##name, &event_, sizeof(event_)); \
+        }                                                          \
     } while (0)
-#define LOG_IF(knob, ...)                                                                  \
-    do {                                                                                   \
-        if (unlikely(knob))                                                                \
-            log_line(__VA_ARGS__);                                                         \
+#define LOG_IF(knob, ...)          \
+    do {                           \
+        if (unlikely(knob))        \
+            log_line(__VA_ARGS__); \
     } while (0)
 
 uint64_t trace_clock(void)
@@ -36,17 +36,17 @@ uint64_t trace_clock(void)
 }
 #else
 /* Compiled out, with the arguments still checked and used. */
-#define EMIT(name, ...)                                                                    \
-    do {                                                                                   \
-        if (0) {                                                                           \
-            struct hak_ev_##name event_ = {__VA_ARGS__};                                   \
-            (void)event_;                                                                  \
-        }                                                                                  \
+#define EMIT(name, ...)                                  \
+    do {                                                 \
+        if (0) {                                         \
+            struct hak_ev_##name event_ = {__VA_ARGS__}; \
+            (void)event_;                                \
+        }                                                \
     } while (0)
-#define LOG_IF(knob, ...)                                                                  \
-    do {                                                                                   \
-        if (0)                                                                             \
-            log_line(__VA_ARGS__);                                                         \
+#define LOG_IF(knob, ...)          \
+    do {                           \
+        if (0)                     \
+            log_line(__VA_ARGS__); \
     } while (0)
 
 uint64_t trace_clock(void)
@@ -88,8 +88,8 @@ void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
          .scanned = scanned, .ns = began ? os_now_ns() - began : 0);
 }
 
-void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner,
-                       uint32_t capacity, unsigned from_cls)
+void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner, uint32_t capacity,
+                       unsigned from_cls)
 {
     EMIT(slab_active, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .stage = stage,
          .owner = owner, .capacity = capacity, .from_cls = from_cls);
@@ -104,8 +104,9 @@ void trace_slab_empty(struct slab_ref s, uint32_t owner)
 
 void trace_slab_release(struct slab_ref s, bool listed)
 {
-    LOG_IF(config.log_free && listed, "[SP_SLOT_FREELIST_LOCKFREE] ss=0x%lx slab=%u gen=%u cls=%u\n",
-           (unsigned long)s.ss, s.slab, s.gen, s.cls);
+    LOG_IF(config.log_free && listed,
+           "[SP_SLOT_FREELIST_LOCKFREE] ss=0x%lx slab=%u gen=%u cls=%u\n", (unsigned long)s.ss,
+           s.slab, s.gen, s.cls);
     EMIT(slab_release, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .listed = listed);
 }
 
@@ -139,8 +140,8 @@ void trace_shared_fail(const struct hak_ev_shared_fail *event)
 #endif
 }
 
-void trace_legacy_alloc(const void *base, size_t size, unsigned cls,
-                        enum hak_legacy_source source, enum hak_legacy_why why)
+void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_legacy_source source,
+                        enum hak_legacy_why why)
 {
     if (cls < CLASSES)
         bump(&counters.legacy_blocks[cls]);
@@ -173,8 +174,8 @@ void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason r
 {
     if (reason == HAK_MAP_FAIL_OS)
         bump(&counters.map_fails);
-    LOG_IF(config.log_ace, "[ACE_FAIL] size=%zu layer=%u reason=%u class_size=%zu errno=%d\n",
-           size, layer, reason, class_size, err);
+    LOG_IF(config.log_ace, "[ACE_FAIL] size=%zu layer=%u reason=%u class_size=%zu errno=%d\n", size,
+           layer, reason, class_size, err);
     EMIT(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
          .used = used, .limit = limit, .err = err);
 }
@@ -189,8 +190,8 @@ void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_
            "word=0x%016lx: somebody wrote to this block after it was freed\n",
            cls, (const void *)b, (unsigned)(word & 0xff), (unsigned)(expect & 0xff),
            (unsigned long)n, (unsigned long)word);
-    EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff,
-         .expect = expect & 0xff, .word = word, .count = n, .where = where);
+    EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff, .expect = expect & 0xff,
+         .word = word, .count = n, .where = where);
     (void)n;
 }
 
@@ -198,8 +199,8 @@ void trace_double_free(struct slab_ref s, const void *base)
 {
     uint64_t n = bump(&counters.double_frees);
 
-    LOG_IF(log_worth(n), "[DOUBLE_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: ignored\n",
-           base, s.cls, (unsigned long)s.ss, s.slab, (unsigned long)n);
+    LOG_IF(log_worth(n), "[DOUBLE_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: ignored\n", base,
+           s.cls, (unsigned long)s.ss, s.slab, (unsigned long)n);
     EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
          .cls = s.cls);
     (void)n;
@@ -228,15 +229,14 @@ void trace_oom(size_t size, size_t align, int err)
     EMIT(oom, .size = size, .align = align, .err = err);
 }
 
-void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from,
-                      uint32_t taken, uint32_t used)
+void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,
+                      uint32_t used)
 {
     EMIT(sll_refill, .ss = s.ss, .slab = s.slab, .gen = s.gen, .cls = s.cls, .owner = owner,
          .from = from, .taken = taken, .used = used);
 }
 
-void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote,
-                     uint32_t slabs)
+void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote, uint32_t slabs)
 {
     EMIT(sll_drain, .cls = cls, .owner = owner, .own = own, .remote = remote, .slabs = slabs);
 }

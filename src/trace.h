@@ -9,10 +9,10 @@
 #ifndef HAKMEM_TRACE_H
 #define HAKMEM_TRACE_H
 
+#include "../tracepoints/seam.h"
 #include "geometry.h"
 #include "hakmem.h"
 #include "pagemap.h"
-#include "../tracepoints/seam.h"
 
 /* Set while this thread is inside a listener. The slow paths look at it, so that a listener
  * that allocates causes no transition that could not be reported. */
@@ -53,15 +53,15 @@ void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_k
 void trace_acquire_begin(unsigned cls, uint32_t owner, uint32_t active, uint32_t cap);
 void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
                          enum hak_outcome outcome, uint32_t scanned, uint64_t began);
-void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner,
-                       uint32_t capacity, unsigned from_cls);
+void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner, uint32_t capacity,
+                       unsigned from_cls);
 void trace_slab_empty(struct slab_ref s, uint32_t owner);
 void trace_slab_release(struct slab_ref s, bool listed);
 void trace_slab_publish(struct slab_ref s, uint32_t owner, uint32_t used);
 void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used);
 void trace_shared_fail(const struct hak_ev_shared_fail *event);
-void trace_legacy_alloc(const void *base, size_t size, unsigned cls,
-                        enum hak_legacy_source source, enum hak_legacy_why why);
+void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_legacy_source source,
+                        enum hak_legacy_why why);
 void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why);
 void trace_thread_start(uint32_t owner, uint32_t tid);
 void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published);
@@ -77,10 +77,9 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
 void trace_oom(size_t size, size_t align, int err);
 
 /* flow */
-void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from,
-                      uint32_t taken, uint32_t used);
-void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote,
-                     uint32_t slabs);
+void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,
+                      uint32_t used);
+void trace_sll_drain(unsigned cls, uint32_t owner, uint32_t own, uint32_t remote, uint32_t slabs);
 void trace_remote_push(struct slab_ref s, uint32_t blocks);
 void trace_remote_drain(struct slab_ref s, uint32_t owner, uint32_t blocks, uint32_t used);
 /* waited, held: nanoseconds, from os_now_ns() differences. */

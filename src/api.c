@@ -146,9 +146,9 @@ static void *alloc_aligned(size_t align, size_t size)
     if (align <= SS_HEADER && size <= TINY_MAX) {
         cls = geometry_class_aligned(size, size > 8 && align < 16 ? 16 : align);
         if (cls >= 0)
-            return tiny_alloc_class((unsigned)cls, size);
+            return tiny_alloc_class((unsigned)cls, size, align);
     }
-    p = legacy_system_aligned(align, size);
+    p = legacy_system(CLASS_NONE, size, align, HAK_WHY_ALIGNMENT);
     if (p)
         trace_alloc(p, size, CLASS_NONE);
     return p;

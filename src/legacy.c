@@ -68,29 +68,26 @@ static void *from_system(void *p, unsigned cls, size_t size, size_t align, enum 
     return p;
 }
 
-void *legacy_alloc(unsigned cls, size_t size, enum hak_legacy_why why)
+void *legacy_alloc(unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
     void *p = legacy_block(cls);
 
     if (!p)
-        return legacy_system(cls, size, why);
+        return legacy_system(cls, size, align, why);
     trace_legacy_alloc(p, size, cls, HAK_LEGACY_SUPERSLAB, why);
     return p;
 }
 
-void *legacy_system(unsigned cls, size_t size, enum hak_legacy_why why)
+void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
-    return from_system(sys_malloc(size), cls, size, 0, why);
+    void *p = align ? sys_memalign(align, size) : sys_malloc(size);
+
+    return from_system(p, cls, size, align, why);
 }
 
 void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why)
 {
     return from_system(sys_calloc(count, size), CLASS_NONE, count * size, 0, why);
-}
-
-void *legacy_system_aligned(size_t align, size_t size)
-{
-    return from_system(sys_memalign(align, size), CLASS_NONE, size, align, HAK_WHY_ALIGNMENT);
 }
 
 void legacy_lock_for_fork(void)

@@ -10,17 +10,16 @@
 
 void legacy_init(void);
 
-/* A block of class cls for a request of size bytes, from a legacy SuperSlab or, if none can be
- * mapped, from the system's malloc; NULL with ENOMEM. Reports legacy_alloc. */
-void *legacy_alloc(unsigned cls, size_t size, enum hak_legacy_why why);
+/* A block of class cls for a request of size bytes at a multiple of align (0: any), from a legacy
+ * SuperSlab or, if none can be mapped, from the system's malloc; NULL with ENOMEM. Reports
+ * legacy_alloc. */
+void *legacy_alloc(unsigned cls, size_t size, size_t align, enum hak_legacy_why why);
 
-/* size bytes from the system's malloc; cls: the class that should have served it, or
- * CLASS_NONE. NULL with ENOMEM. Reports legacy_alloc. */
-void *legacy_system(unsigned cls, size_t size, enum hak_legacy_why why);
+/* The same from the system's malloc; cls: the class that should have served it, or CLASS_NONE. */
+void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why why);
 
-/* The same, zeroed; and at a multiple of align. */
+/* count * size zeroed bytes, which no class serves. */
 void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why);
-void *legacy_system_aligned(size_t align, size_t size);
 
 void legacy_lock_for_fork(void);
 void legacy_unlock_after_fork(bool child);

@@ -202,7 +202,10 @@ void trace_after_fork_child(void)
 
     if (!fork_told || !ops)
         return;
+    /* The tracer sets itself up anew and allocates: no transition before it can be told. */
+    trace_inside = true;
     ops->after_fork_child(&fork_signals);
+    trace_inside = false;
     emit_process_start(ops, fork_parent, false);
 }
 

@@ -68,10 +68,14 @@ static void before_fork(void)
     thread_lock_for_fork();
     legacy_lock_for_fork();
     pool_lock_for_fork();
+    /* Handlers that were registered before ours run while we hold the locks, and may allocate:
+     * the slow paths then leave our slabs alone. */
+    trace_inside = true;
 }
 
 static void after_fork(bool child)
 {
+    trace_inside = false;
     pool_unlock_after_fork();
     legacy_unlock_after_fork(child);
     thread_unlock_after_fork(child);
@@ -86,7 +90,9 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     after_fork(true);
+    /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
+    thread_orphan_others();
     /* The parent's helper thread, if it was at work, is not ours. */
     if (config.trace == TRACE_AUTO && !trace_attached())
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);

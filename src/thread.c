@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include "config.h"
 #include "os.h"
 #include "owner.h"
 #include "pool.h"
@@ -106,34 +107,34 @@ void thread_lock_for_fork(void)
 
 /* s belonged to a thread that this process does not have, which may have been in the middle of
  * changing it: its freelist is given up, what was never carved or comes back is adoptable. */
-static void orphan(struct slab *s, unsigned cls)
+static void orphan(struct slab *s, struct owner *o)
 {
     s->freelist = NULL;
     s->nfree = 0;
     s->used = (uint16_t)info_carved(slab_info(s));
     atomic_fetch_and_explicit(&s->remote, ~REMOTE_QUEUED, memory_order_relaxed);
     atomic_fetch_or_explicit(&s->remote, REMOTE_UNOWNED, memory_order_relaxed);
-    trace_slab_publish(slab_ref(s), atomic_load_explicit(&s->owner, memory_order_relaxed)->id,
-                       s->used);
+    trace_slab_publish(slab_ref(s), o->id, s->used);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
-    (void)cls;
     pool_publish(s);
 }
 
-static void orphan_all(void)
+void thread_orphan_others(void)
 {
     uint32_t last = registry_count();
 
+    /* Without recycling, an ended thread's slabs stay on its idle owner's lists. */
+    if (config.recycle == RECYCLE_OFF)
+        return;
     for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
 
         for (unsigned no = 0; ss && no < ss->slabs; no++) {
             struct slab *s = &ss->slab[no];
             struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
-            uint32_t info = slab_info(s);
 
-            if (info_state(info) == SLAB_ACTIVE && o && o != tls.owner)
-                orphan(s, info_cls(info));
+            if (info_state(slab_info(s)) == SLAB_ACTIVE && o && o != tls.owner)
+                orphan(s, o);
         }
     }
 }
@@ -141,11 +142,8 @@ static void orphan_all(void)
 void thread_unlock_after_fork(bool child)
 {
     pthread_mutex_unlock(&threads.lock);
-    if (!child)
-        return;
-    if (tls.owner)
+    if (child && tls.owner) {
         tls.owner->tid = os_tid();
-    orphan_all();
-    if (tls.owner)
         owner_after_fork(tls.owner);
+    }
 }

@@ -16,8 +16,10 @@ void thread_init(void);
 bool thread_begin(void);
 
 void thread_lock_for_fork(void);
-/* In the child, what threads that are gone owned becomes adoptable, as far as it can be
- * trusted. */
 void thread_unlock_after_fork(bool child);
+
+/* In a forked child: makes what the threads that are gone owned adoptable, as far as it can be
+ * trusted. */
+void thread_orphan_others(void);
 
 #endif

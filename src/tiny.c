@@ -28,7 +28,7 @@ static struct chain take_or_acquire(unsigned cls, size_t size, uint32_t want)
     return c;
 }
 
-static void *refill_and_pop(unsigned cls, size_t size)
+static void *refill_and_pop(unsigned cls, size_t size, size_t align)
 {
     struct sll *s = &tls.sll[cls];
     struct chain c = take_or_acquire(cls, size, tls.batch[cls]);
@@ -37,7 +37,7 @@ static void *refill_and_pop(unsigned cls, size_t size)
 
     process_poke();
     if (!b)
-        return legacy_alloc(cls, size, HAK_WHY_SHARED_FAIL);
+        return legacy_alloc(cls, size, align, HAK_WHY_SHARED_FAIL);
     if (tls.batch[cls] < s->limit / 2)
         tls.batch[cls] *= 2;
     c.head = block_unlink(b, cls, HAK_AT_REFILL, &lost);
@@ -63,7 +63,7 @@ static void *sll_pop(struct sll *s, unsigned cls)
     return b;
 }
 
-void *tiny_alloc_class(unsigned cls, size_t size)
+void *tiny_alloc_class(unsigned cls, size_t size, size_t align)
 {
     struct sll *s = &tls.sll[cls];
     void *p;
@@ -72,13 +72,13 @@ void *tiny_alloc_class(unsigned cls, size_t size)
         p = sll_pop(s, cls);
     else if (trace_busy())
         /* No transition may happen inside a listener: it could not be reported. */
-        return legacy_system(cls, size, HAK_WHY_IN_TRACER);
+        return legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
     else if (unlikely(!config.use_superslab))
-        return legacy_system(cls, size, HAK_WHY_DISABLED);
+        return legacy_system(cls, size, align, HAK_WHY_DISABLED);
     else if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
-        p = legacy_alloc(cls, size, HAK_WHY_NO_THREAD);
+        p = legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
     else
-        p = refill_and_pop(cls, size);
+        p = refill_and_pop(cls, size, align);
     if (p)
         trace_alloc(p, size, cls);
     return p;
@@ -91,9 +91,9 @@ NOINLINE void *tiny_malloc_slow(size_t size)
     if (size <= TINY_MAX) {
         /* The class table may have been filled only now. */
         process_init();
-        return tiny_alloc_class(class_of(size), size);
+        return tiny_alloc_class(class_of(size), size, 0);
     }
-    p = legacy_system(CLASS_NONE, size, HAK_WHY_LARGE);
+    p = legacy_system(CLASS_NONE, size, 0, HAK_WHY_LARGE);
     if (p)
         trace_alloc(p, size, CLASS_NONE);
     return p;

@@ -32,8 +32,9 @@ extern HIDDEN TLS_FAST struct tls tls;
  * damaged, or allocations are recorded. */
 void *tiny_malloc_slow(size_t size);
 
-/* A block of class cls for a request of size bytes. */
-void *tiny_alloc_class(unsigned cls, size_t size);
+/* A block of class cls for a request of size bytes at a multiple of align, which the class's
+ * blocks are; 0: any. */
+void *tiny_alloc_class(unsigned cls, size_t size, size_t align);
 
 /* tiny_free() while somebody records every free. */
 void tiny_free_traced(struct superslab *ss, void *p);

@@ -14,8 +14,9 @@
 #include "hakmem.h"
 #include "pagemap.h"
 
-/* Set while this thread is inside a listener. The slow paths look at it, so that a listener
- * that allocates causes no transition that could not be reported. */
+/* Set while this thread is inside a listener, or between the handlers of a fork. The slow paths
+ * look at it, so that a listener that allocates causes no transition that could not be reported,
+ * and a fork handler that allocates needs none of the locks its thread holds. */
 extern HIDDEN TLS_FAST bool trace_inside;
 
 static inline bool trace_busy(void)

@@ -16,6 +16,11 @@ TLS_FAST bool trace_inside;
 
 _Atomic(const struct hak_trace_ops *) listener_ops;
 _Atomic bool listener_early = true;
+_Atomic size_t trace_malloc_gate = TINY_MAX + 1;
+_Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
+
+/* Has the session that records now been told what process this is? */
+static _Atomic bool announced;
 
 /* Allocations of other libraries' constructors come before ours. Their transitions wait here,
  * so that a recording has the process's first slab too. Only events without text are queued. */
@@ -101,6 +106,8 @@ static void emit_process_start(const struct hak_trace_ops *ops, uint32_t parent,
         .complete = complete,
     };
 
+    /* Emitted while nobody records, it will be said again when somebody does. */
+    atomic_store_explicit(&announced, *ops->state[HAK_EV_process_start] != 0, memory_order_relaxed);
     call(ops, HAK_EV_process_start, &event);
     config_each(emit_config, (void *)(uintptr_t)ops);
 }
@@ -158,8 +165,33 @@ bool trace_attach(bool complete, bool loud)
     /* What another thread queued between the two stores. */
     if (complete)
         (void)early_replay(ops, replayed);
-    trace_ops_poll();
+    trace_poll();
     return true;
+}
+
+/* Sends every malloc and free through the slow paths, or no longer. */
+static void gates_set(bool recorded)
+{
+    if (likely(recorded == !malloc_gate()))
+        return;
+    atomic_store_explicit(&trace_malloc_gate, recorded ? 0 : TINY_MAX + 1, memory_order_relaxed);
+    atomic_store_explicit(&trace_free_gate, recorded ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
+}
+
+void trace_poll(void)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+    bool recorded;
+
+    if (likely(!ops) || trace_inside)
+        return;
+    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+    recorded = *ops->state[HAK_EV_process_start] != 0;
+    if (likely(recorded == atomic_load_explicit(&announced, memory_order_relaxed)))
+        return;
+    if (atomic_exchange_explicit(&announced, recorded, memory_order_relaxed) != recorded &&
+        recorded)
+        emit_process_start(ops, 0, false);
 }
 
 bool trace_attached(void)
@@ -170,7 +202,7 @@ bool trace_attached(void)
 EXPORT void hak_trace_detach(void)
 {
     atomic_store_explicit(&listener_ops, NULL, memory_order_release);
-    trace_ops_poll();
+    gates_set(false);
 }
 
 /* Valid between before_fork and its counterpart, under the fork's own serialisation. */
@@ -223,6 +255,10 @@ bool trace_attached(void)
 }
 
 void trace_early_end(void)
+{
+}
+
+void trace_poll(void)
 {
 }
 

@@ -24,7 +24,7 @@ static inline void process_init(void)
 /* From every refill and drain: what changes outside the process is noticed here. */
 static inline void process_poke(void)
 {
-    trace_ops_poll();
+    trace_poll();
     if (unlikely(atomic_load_explicit(&process_searching, memory_order_relaxed)))
         process_search();
 }

@@ -270,20 +270,6 @@ void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t hel
 }
 
 #if HAK_TRACE
-_Atomic size_t trace_malloc_gate = TINY_MAX + 1;
-_Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
-
-void trace_ops_poll(void)
-{
-    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
-    bool wanted = ops && (*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
-
-    if (likely(wanted == !malloc_gate()))
-        return;
-    atomic_store_explicit(&trace_malloc_gate, wanted ? 0 : TINY_MAX + 1, memory_order_relaxed);
-    atomic_store_explicit(&trace_free_gate, wanted ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
-}
-
 void trace_alloc(const void *ptr, size_t size, unsigned cls)
 {
     EMIT(alloc, .ptr = (uintptr_t)ptr, .size = size, .cls = cls);
@@ -292,9 +278,5 @@ void trace_alloc(const void *ptr, size_t size, unsigned cls)
 void trace_free(const void *ptr, unsigned cls)
 {
     EMIT(free, .ptr = (uintptr_t)ptr, .cls = cls);
-}
-#else
-void trace_ops_poll(void)
-{
 }
 #endif

@@ -92,7 +92,7 @@ void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t hel
 #if HAK_TRACE
 /* The bounds that the fast paths of malloc (sizes below it) and free (page map roots below it)
  * compare with anyway. While somebody records alloc or free they are 0, and every call takes the
- * slow path, which reports: nothing is paid for the question. trace_ops_poll() sets them. */
+ * slow path, which reports: nothing is paid for the question. trace_poll() sets them. */
 extern HIDDEN _Atomic size_t trace_malloc_gate;
 extern HIDDEN _Atomic uintptr_t trace_free_gate;
 void trace_alloc(const void *ptr, size_t size, unsigned cls);
@@ -129,8 +129,9 @@ static inline uintptr_t free_gate(void)
 }
 #endif
 
-/* From every slow path: has a session begun or ceased to record alloc and free? */
-void trace_ops_poll(void);
+/* From every refill and drain: has a session begun or ceased to record? A new one is told what
+ * process this is. */
+void trace_poll(void);
 
 /* The listener. */
 

@@ -1,0 +1,111 @@
+"""HAKMEM_TRACE: when the tracer is loaded, and that nobody pays who does not record."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, events, named, until
+
+LIBRARY = ROOT / 'build/trace/libhakmem.so'
+# Allocates and frees enough to reach the slow paths all the time, until its stdin ends.
+PROGRAM = '''
+import select, sys, time
+print('ready', flush=True)
+while not select.select([sys.stdin], [], [], 0)[0]:
+    x = [bytes(n % 2000) for n in range(20000)]
+    del x
+    time.sleep(0.005)
+'''
+
+
+@pytest.fixture
+def program(user_hak):
+    started = []
+
+    def start(**env) -> subprocess.Popen:
+        environment = {**os.environ, **user_hak.env, 'LD_PRELOAD': str(LIBRARY),
+                       'PYTHONMALLOC': 'malloc', **env}
+        environment = {key: value for key, value in environment.items() if value is not None}
+        # env sets LD_PRELOAD last, so that runuser itself runs without.
+        preload = ['env', f'LD_PRELOAD={environment.pop("LD_PRELOAD")}']
+        process = subprocess.Popen(
+            [*user_hak.prefix, *preload, '/usr/bin/python3', '-c', PROGRAM], env=environment,
+            cwd=user_hak.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        assert process.stdout.readline() == 'ready\n'
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def end(process: subprocess.Popen) -> int:
+    process.stdin.close()
+    return process.wait(timeout=30)
+
+
+def pids(process: subprocess.Popen) -> list[int]:
+    """The process itself and what runuser made of it."""
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children').read_text().split()
+    return [int(pid) for pid in children] or [process.pid]
+
+
+def maps(process: subprocess.Popen) -> str:
+    return Path(f'/proc/{pids(process)[-1]}/maps').read_text()
+
+
+def threads(process: subprocess.Popen) -> int:
+    return len(os.listdir(f'/proc/{pids(process)[-1]}/task'))
+
+
+def a_daemon_of_root_s_runs() -> bool:
+    """Every process finds it, whoever runs it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex('/var/run/lttng/lttng-ust-sock-8') == 0
+
+
+@pytest.mark.parametrize('mode', ['auto', '0', None])
+def test_without_a_daemon_nothing_is_loaded_and_no_thread_made(program, mode):
+    process = program(HAKMEM_TRACE=mode)
+    # Long enough for several looks for a daemon.
+    changed = until(lambda: 'lttng' in maps(process) or threads(process) > 1, seconds=1)
+    if mode != '0' and a_daemon_of_root_s_runs():
+        pytest.skip('a session daemon of root runs')
+    assert not changed
+    assert 'libhakmem.so' in maps(process)
+    assert end(process) == 0
+
+
+def test_auto_loads_the_tracer_when_a_daemon_appears(program, request):
+    process = program(HAKMEM_TRACE='auto')
+    daemon = request.getfixturevalue('users_daemon')
+    assert until(lambda: 'libhakmem-lttng.so' in maps(process)), 'the tracer is not loaded'
+    assert not until(lambda: process.poll() is not None, seconds=1)
+    assert end(process) == 0
+    daemon.lttng('stop', daemon.session)
+    lines = events(daemon.hak.cwd / 'theirs')
+    start = named(lines, 'process_start')
+    assert len(start) == 1 and 'complete = 0' in start[0], start
+    assert named(lines, 'slab_active'), 'no transition after the tracer was loaded'
+    result = daemon.hak('verify', daemon.hak.cwd / 'theirs')
+    assert result.code == 0, result.out + result.err
+
+
+def test_zero_never_loads_it(program, request):
+    process = program(HAKMEM_TRACE='0')
+    request.getfixturevalue('users_daemon')
+    assert not until(lambda: 'lttng' in maps(process), seconds=1)
+    assert end(process) == 0
+
+
+def test_one_without_the_provider_says_so_and_runs(tmp_path):
+    alone = tmp_path / 'libhakmem.so'
+    alone.write_bytes(LIBRARY.read_bytes())
+    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, timeout=30, check=False,
+                          env={**os.environ, 'LD_PRELOAD': str(alone), 'HAKMEM_TRACE': '1'})
+    assert (done.returncode, done.stdout) == (0, 'runs\n')
+    assert done.stderr.count('\n') == 1 and 'libhakmem-lttng.so' in done.stderr, done.stderr

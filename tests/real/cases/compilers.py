@@ -1,0 +1,24 @@
+"""Compilers: large short-lived heaps, compared by the bytes of what they make."""
+
+from harness import PROGRAMS, Box, case
+
+
+@case("gcc", "gcc", "/usr/bin/python3", limit=120)
+def gcc(box: Box) -> None:
+    (box.folder / "large.c").write_bytes(
+        box.prepare("/usr/bin/python3", PROGRAMS / "generate_c.py", 3000))
+    box.run("gcc", "-O2", "-g0", "-Wall", "-c", "large.c", "-o", "large.o")
+    box.keep("large.o")
+    box.run("gcc", "-Os", "-g3", "-flto", "-fdebug-prefix-map=" + str(box.folder) + "=.",
+            "large.c", "-o", "large")
+    box.run("./large")
+
+
+@case("g++", "g++", limit=120)
+def gxx(box: Box) -> None:
+    """The compiler first, then what it made: operator new, exceptions, threads."""
+    (box.folder / "stl.cpp").write_bytes((PROGRAMS / "stl.cpp").read_bytes())
+    box.run("g++", "-std=c++17", "-O2", "-pthread", "-c", "stl.cpp", "-o", "stl.o")
+    box.keep("stl.o")
+    box.run("g++", "-pthread", "stl.o", "-o", "stl")
+    box.run("./stl")

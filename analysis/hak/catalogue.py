@@ -1,0 +1,45 @@
+"""The events that exist and their tiers, read from tracepoints/events.def."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+from hak import paths
+from hak.errors import HakError
+
+# What `--tier` records, from always affordable to everything: all tiers but these.
+LEFT_OUT = {'lifecycle': {'flow', 'ops'}, 'flow': {'ops'}, 'ops': set()}
+
+_COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)
+_EVENT = re.compile(r'\bHAK_EVENT\(\s*(\w+)\s*,\s*(\w+)\s*,\s*(\w+)\s*[,)]')
+
+
+@dataclass(frozen=True)
+class Event:
+    name: str
+    tier: str
+    level: str
+
+
+def events(source: Optional[Path] = None) -> list[Event]:
+    source = source or paths.event_catalogue()
+    text = _COMMENT.sub('', source.read_text(encoding='utf-8'))
+    found = [Event(*match.groups()) for match in _EVENT.finditer(text)]
+    if not found:
+        raise HakError(f'{source} lists no events')
+    return found
+
+
+def recorded_by(tier: str, source: Optional[Path] = None) -> dict[str, list[str]]:
+    """Channel -> names of the events that `--tier tier` records in it.
+
+    Every dense tier has a channel of its own, so that when its buffers overflow the rare events,
+    on which the reports' conclusions rest, are not lost with it.
+    """
+    channels: dict[str, list[str]] = {}
+    for event in events(source):
+        if event.tier not in LEFT_OUT[tier]:
+            channel = event.tier if event.tier in ('flow', 'ops') else 'lifecycle'
+            channels.setdefault(channel, []).append(event.name)
+    return channels

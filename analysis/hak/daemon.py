@@ -1,0 +1,299 @@
+"""Session daemons: use the one that runs, or start one that disturbs nobody.
+
+    who        where the daemon listens                how programs find it
+    running    where the user started it               as they always do
+    user       $LTTNG_HOME/.lttng, LTTNG_HOME ours     LTTNG_HOME
+    root       /run/lttng, in a mount namespace of     LTTNG_HOME: its .lttng leads to
+               its own, where /run is ours             our /run/lttng
+    root that  /run/lttng, for everybody               as they always do
+    may not
+
+LTTng has no option that moves root's directory, hence the namespace; only the daemon and its
+consumer live in it, never the recorded program. Where root may not make one (most containers)
+the daemon has to be an ordinary one: recordings that share it count themselves with a lock, and
+the last one stops it, unless somebody else has made a session in it meanwhile.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Optional
+
+from hak import limits, processes
+from hak.errors import HakError
+from hak.lttng import INSTALL, Client, environment
+
+START_SECONDS = 20
+STOP_SECONDS = 20
+RUN = Path('/var/run').resolve()
+SHARED_LOCK = RUN / 'hak-sessiond.lock'
+# Makes $1 the new /run, with the directory $3 of the real one visible in it as $2.
+_ENTER = '''
+if [ -n "$3" ]; then mount --bind "$3" "$2" || exit; fi
+mount --rbind "$1" "$4" || exit
+shift 4
+exec "$@"
+'''
+
+
+@dataclass
+class Daemon:
+    """A session daemon that answers. `process`: only of one that we started."""
+    client: Client
+    home: Optional[Path] = None              # the LTTNG_HOME that programs need to find it
+    process: Optional[subprocess.Popen] = None
+    folder: Optional[Path] = None            # ours, for as long as we use the daemon
+    lock: Optional[IO] = None                # held while we use a shared one
+
+    def alive(self) -> bool:
+        return self.process.poll() is None if self.process else self.client.answers()
+
+    def first_error(self) -> str:
+        """What our daemon or its consumer complained about first, such as a full disk."""
+        if self.process is None:
+            return ''
+        lines = (self.folder / 'log').read_text(errors='replace').splitlines()
+        # The daemon asks for more open files than it may have, and does not need them.
+        errors = [line for line in lines if line.startswith(('Error: ', 'PERROR', 'mount: '))
+                  and 'open files limit' not in line]
+        return errors[0].removeprefix('Error: ') if errors else ''
+
+    def close(self) -> None:
+        """Stops what we started and leaves nothing behind; a daemon of others stays."""
+        try:
+            if self.lock is not None:
+                _leave_shared(self)
+            elif self.process is not None:
+                processes.end_session(self.process.pid, STOP_SECONDS)
+            if self.process is not None:
+                self.process.poll()  # reaps it
+        finally:
+            if self.folder is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            drop_unused_rendezvous()
+
+
+def reachable() -> bool:
+    """Does the `lttng` tool of this user reach a daemon?"""
+    return Client((_tool('lttng'), '--no-sessiond'), environment()).answers()
+
+
+def running() -> Optional[Daemon]:
+    """The daemon that the `lttng` tool of this user reaches, if there is one."""
+    if not reachable():
+        return None
+    lock = _shared_lock() if os.geteuid() == 0 and SHARED_LOCK.exists() else None
+    folder = _new_folder()
+    # The tool keeps the name of the user's current session in LTTNG_HOME, and would replace it
+    # by ours.
+    (folder / '.lttng').symlink_to(_users_home() / '.lttng')
+    client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
+    daemon = Daemon(client, folder=folder, lock=lock)
+    if not client.answers():  # a shared one that was stopped before we had the lock
+        daemon.close()
+        return None
+    return daemon
+
+
+def find_or_start(output: Path, private: bool = False) -> Daemon:
+    """A daemon that can write into `output`; `private`: not one that others may use."""
+    if not private and (daemon := running()):
+        return daemon
+    program = _tool('lttng-sessiond')
+    if os.geteuid() != 0:
+        return _start_for_user(program)
+    if _may_make_namespaces():
+        return _start_for_root(program, output)
+    if private:
+        raise HakError('root needs CAP_SYS_ADMIN for a private session daemon',
+                       'record without --private')
+    return _join_shared(program)
+
+
+def _start_for_user(program: str) -> Daemon:
+    folder = _new_folder()
+    client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
+    daemon = Daemon(client, folder, folder=folder)
+    return _launch(daemon, [program], folder / '.lttng')
+
+
+def _start_for_root(program: str, output: Path) -> Daemon:
+    folder = _new_folder()
+    # Recorded programs may have changed their user before they exec another one that is to be
+    # recorded too. They need to get at the socket, and no more.
+    folder.chmod(0o711)
+    run = folder / 'run'
+    run.mkdir()
+    (folder / '.lttng').symlink_to('run/lttng')
+    seen_as, real = '', ''
+    if output.resolve().is_relative_to(RUN):
+        real = str(output.resolve())
+        seen_as = str(run / output.resolve().relative_to(RUN))
+        Path(seen_as).mkdir(parents=True)
+    enter = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', _ENTER, 'sh',
+             str(run), seen_as, real, str(RUN)]
+    daemon = Daemon(Client((), {}), folder, folder=folder)
+    _launch(daemon, [*enter, program], run / 'lttng')
+    daemon.client = Client(('nsenter', f'--target={daemon.process.pid}', '--mount',
+                            _tool('lttng'), '--no-sessiond'), environment(folder))
+    return daemon
+
+
+def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True) -> Daemon:
+    """Starts the daemon and returns when it answers."""
+    empty = daemon.folder / 'empty'
+    empty.mkdir()
+    # --load: the user's saved sessions are for the user's daemon. A session of its own, since
+    # Ctrl-C is not meant for it; but it must not outlive a hak that is killed.
+    prefix = ['setpriv', '--pdeathsig', 'TERM'] if dies_with_us else []
+    with open(daemon.folder / 'log', 'wb') as log:
+        try:
+            daemon.process = subprocess.Popen(
+                [*prefix, *command, '--no-kernel', f'--load={empty}'],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
+                env={**environment(daemon.folder), **limits.thrifty()},
+                start_new_session=True,
+                preexec_fn=_unburden)
+            _await_answer(daemon, sockets / 'client-lttng-sessiond')
+        except BaseException:
+            daemon.close()
+            raise
+    return daemon
+
+
+def _unburden() -> None:
+    """In the daemon, before exec: what is meant for the program, or held back by us, is not
+    for it."""
+    limits.lift()
+    signal.pthread_sigmask(signal.SIG_SETMASK, set())
+
+
+def _await_answer(daemon: Daemon, path: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if daemon.process.poll() is not None:
+            why = daemon.first_error() or f'exit code {daemon.process.returncode}'
+            raise HakError(f'the session daemon did not start: {why}', 'see `hak doctor`')
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+                return
+            except OSError:
+                time.sleep(0.01)
+    raise HakError(f'the session daemon did not answer in {START_SECONDS} s', 'see `hak doctor`')
+
+
+def _join_shared(program: str) -> Daemon:
+    """Starts the one ordinary daemon that this root can have, or uses another recording's."""
+    with _turn():
+        daemon = running()  # perhaps another recording was faster
+        if daemon is not None:
+            return daemon
+        lock = _shared_lock()
+        try:
+            folder = _new_folder()
+            client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
+            daemon = Daemon(client, folder=folder)
+            _launch(daemon, [program], RUN / 'lttng', dies_with_us=False)
+        except BaseException:
+            lock.close()
+            raise
+        lock.truncate(0)
+        lock.write(f'{daemon.process.pid} {processes.started(daemon.process.pid)}')
+        lock.flush()
+        daemon.lock = lock
+        return daemon
+
+
+def _leave_shared(daemon: Daemon) -> None:
+    daemon.lock.close()
+    with open(SHARED_LOCK, 'a+', encoding='ascii') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return  # another recording uses it and will stop it
+        lock.seek(0)
+        pid, _, started = lock.read().partition(' ')
+        if pid and str(processes.started(int(pid))) == started:
+            if daemon.client.answers() and daemon.client.sessions():
+                return  # somebody else has found it useful
+            processes.end_session(int(pid), STOP_SECONDS)
+        SHARED_LOCK.unlink()
+
+
+def _shared_lock() -> IO:
+    """Says that we use the shared daemon, until it is closed."""
+    while True:
+        lock = open(SHARED_LOCK, 'a+', encoding='ascii')
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        # Who stops the daemon removes the file: what we have locked may be gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock.fileno()), SHARED_LOCK.stat()):
+                return lock
+        lock.close()
+
+
+@contextlib.contextmanager
+def _turn() -> Iterator[None]:
+    """One recording at a time: two daemons that start at once are hard to tell apart."""
+    folder = os.open(RUN, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _may_make_namespaces() -> bool:
+    try:
+        return subprocess.run(['unshare', '--mount', '--propagation', 'slave',
+                               'mount', '--bind', str(RUN), str(RUN)],
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=10,
+                              check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _tool(name: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise HakError(f'{name} is missing', INSTALL)
+    return path
+
+
+def _users_home() -> Path:
+    """Where LTTng looks for what is the user's."""
+    return Path(os.environ.get('LTTNG_HOME') or Path.home())
+
+
+def _new_folder() -> Path:
+    # The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice.
+    base = '/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else None
+    try:
+        return Path(tempfile.mkdtemp(prefix='hak-', dir=base))
+    except OSError as error:
+        raise HakError(f'no directory for the session daemon: {error.strerror}',
+                       'make /tmp writable') from None
+
+
+def drop_unused_rendezvous() -> None:
+    """Removes the files in /dev/shm on which programs wait for a daemon, where none waits.
+
+    Every program that loads LTTng-UST makes them and none removes them.
+    """
+    names = ('lttng-ust-wait-8', f'lttng-ust-wait-8-{os.geteuid()}')
+    for path in (Path('/dev/shm') / name for name in names):
+        try:
+            if path.stat().st_uid == os.geteuid() and not processes.mapped(path):
+                path.unlink()
+        except OSError:
+            continue

@@ -1,0 +1,38 @@
+"""Resource limits that are meant for the recorded program and would harm its session daemon."""
+
+import contextlib
+import os
+import resource
+
+# A daemon with little address space cannot map its buffers, and one that may write only small
+# files truncates the trace.
+LIFTED = (resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_FSIZE, resource.RLIMIT_CPU,
+          resource.RLIMIT_NOFILE)
+# LTTng's daemons run some thirty threads; this is the stack they want at least.
+SMALL_STACK = 2 << 20
+
+
+def lift() -> None:
+    """To the hard limit, and for root beyond it. Runs in the child, before exec."""
+    for which in LIFTED:
+        _, hard = resource.getrlimit(which)
+        _set(which, hard, hard)
+        if os.geteuid() == 0 and which != resource.RLIMIT_NOFILE:
+            _set(which, resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    if confined():
+        _set(resource.RLIMIT_STACK, SMALL_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1])
+
+
+def confined() -> bool:
+    """Is address space short, and nothing to be done about it?"""
+    return resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY
+
+
+def thrifty() -> dict[str, str]:
+    """Environment of a daemon that is confined: no 64 MiB reserved for every thread's malloc."""
+    return {'MALLOC_ARENA_MAX': '1'} if confined() else {}
+
+
+def _set(which: int, soft: int, hard: int) -> None:
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(which, (soft, hard))

@@ -2,8 +2,10 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
@@ -21,6 +23,10 @@ _Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
 
 /* Has the session that records now been told what process this is? */
 static _Atomic bool announced;
+/* Set in a forked child until the tracer has been told of the fork. */
+static _Atomic bool unsettled;
+/* The process this one was forked from; 0 if it was executed. */
+static uint32_t forked_from;
 
 /* Allocations of other libraries' constructors come before ours. Their transitions wait here,
  * so that a recording has the process's first slab too. Only events without text are queued. */
@@ -96,13 +102,13 @@ static void emit_config(const char *name, const char *value, bool is_default, vo
     call(ops, HAK_EV_config, &event);
 }
 
-static void emit_process_start(const struct hak_trace_ops *ops, uint32_t parent, bool complete)
+static void emit_process_start(const struct hak_trace_ops *ops, bool complete)
 {
     struct hak_ev_process_start event = {
         .version = hak_version(),
         .flavour = HAK_FLAVOUR,
         .os_pid = (uint32_t)getpid(),
-        .parent = parent,
+        .parent = forked_from,
         .complete = complete,
     };
 
@@ -141,7 +147,11 @@ static const struct hak_trace_ops *provider_load(const char **why)
     return ops;
 }
 
-bool trace_attach(bool complete, bool loud)
+/* Held while the tracer is being loaded: a fork in the middle would leave the child with a tracer
+ * that was never told of it and waits for threads that the child does not have. */
+static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static bool attach(bool complete, bool loud)
 {
     const struct hak_trace_ops *ops;
     const char *why = NULL;
@@ -157,7 +167,7 @@ bool trace_attach(bool complete, bool loud)
         return false;
     }
     complete = complete && atomic_load_explicit(&early_count, memory_order_relaxed) <= EARLY_MAX;
-    emit_process_start(ops, 0, complete);
+    emit_process_start(ops, complete);
     if (complete)
         replayed = early_replay(ops, 0);
     atomic_store_explicit(&listener_ops, ops, memory_order_release);
@@ -167,6 +177,16 @@ bool trace_attach(bool complete, bool loud)
         (void)early_replay(ops, replayed);
     trace_poll();
     return true;
+}
+
+bool trace_attach(bool complete, bool loud)
+{
+    bool attached;
+
+    pthread_mutex_lock(&attach_lock);
+    attached = attach(complete, loud);
+    pthread_mutex_unlock(&attach_lock);
+    return attached;
 }
 
 /* Sends every malloc and free through the slow paths, or no longer. */
@@ -183,7 +203,7 @@ void trace_poll(void)
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
     bool recorded;
 
-    if (likely(!ops) || trace_inside)
+    if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
     gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
     recorded = *ops->state[HAK_EV_process_start] != 0;
@@ -191,7 +211,7 @@ void trace_poll(void)
         return;
     if (atomic_exchange_explicit(&announced, recorded, memory_order_relaxed) != recorded &&
         recorded)
-        emit_process_start(ops, 0, false);
+        emit_process_start(ops, false);
 }
 
 bool trace_attached(void)
@@ -208,12 +228,35 @@ EXPORT void hak_trace_detach(void)
 /* Valid between before_fork and its counterpart, under the fork's own serialisation. */
 static sigset_t fork_signals;
 static bool fork_told;
+static bool fork_locked;
 static uint32_t fork_parent;
+
+/* Waits until nobody loads the tracer, for longer than LTTng waits for its daemon. Not for ever:
+ * a fork in a library's constructor holds the loader's lock that the loading thread waits for;
+ * then nothing of the tracer is there yet, and the fork may go on. */
+static bool lock_attach(void)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 5;
+    return pthread_mutex_timedlock(&attach_lock, &until) == 0;
+}
+
+static void unlock_attach(bool child)
+{
+    if (fork_locked)
+        pthread_mutex_unlock(&attach_lock);
+    else if (child)
+        attach_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
 
 void trace_before_fork(void)
 {
-    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+    const struct hak_trace_ops *ops;
 
+    fork_locked = lock_attach();
+    ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
     fork_told = ops != NULL;
     fork_parent = (uint32_t)getpid();
     if (fork_told)
@@ -226,19 +269,25 @@ void trace_after_fork_parent(void)
 
     if (fork_told && ops)
         ops->after_fork_parent(&fork_signals);
+    unlock_attach(false);
 }
 
 void trace_after_fork_child(void)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
 
+    unlock_attach(true);
+    forked_from = fork_parent;
     if (!fork_told || !ops)
         return;
+    /* The tracer's new threads allocate before this one is back. */
+    atomic_store_explicit(&unsettled, true, memory_order_relaxed);
     /* The tracer sets itself up anew and allocates: no transition before it can be told. */
     trace_inside = true;
     ops->after_fork_child(&fork_signals);
     trace_inside = false;
-    emit_process_start(ops, fork_parent, false);
+    emit_process_start(ops, false);
+    atomic_store_explicit(&unsettled, false, memory_order_release);
 }
 
 #else /* a flavour without listeners */

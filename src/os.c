@@ -57,3 +57,10 @@ uint32_t os_tid(void)
 {
     return (uint32_t)syscall(SYS_gettid);
 }
+
+void os_sleep_ns(uint32_t ns)
+{
+    struct timespec t = {.tv_nsec = ns};
+
+    (void)syscall(SYS_nanosleep, &t, NULL);
+}

@@ -19,4 +19,7 @@ uint64_t os_now_ns(void);
 
 uint32_t os_tid(void);
 
+/* Sleeps for less than a second; no cancellation point. */
+void os_sleep_ns(uint32_t ns);
+
 #endif

@@ -1,9 +1,9 @@
 #include "owner.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include "config.h"
+#include "os.h"
 #include "pool.h"
 
 static void list_init(struct slab_link *l)
@@ -341,7 +341,7 @@ static void disown(struct owner *o, struct slab *s, unsigned cls)
         }
         old = atomic_load_explicit(&s->remote, memory_order_relaxed);
         if (++spins > 100)
-            nanosleep(&(struct timespec){.tv_nsec = 100000}, NULL);
+            os_sleep_ns(100000);
         else
             sched_yield();
     }

@@ -16,6 +16,7 @@
 #include "os.h"
 #include "pool.h"
 #include "stats.h"
+#include "sysmalloc.h"
 #include "thread.h"
 #include "tiny.h"
 
@@ -165,7 +166,7 @@ static void start_helper(void)
 NOINLINE void process_search(void)
 {
     uint64_t next = atomic_load_explicit(&search.next_ns, memory_order_relaxed);
-    int saved = errno;
+    int saved = errno, cancel;
     uint64_t now;
 
     if (atomic_fetch_add_explicit(&search.calls, 1, memory_order_relaxed) % SEARCH_CALLS != 0 ||
@@ -176,10 +177,13 @@ NOINLINE void process_search(void)
         !atomic_compare_exchange_strong_explicit(&search.next_ns, &next, now + SEARCH_EVERY_NS,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
+    /* connect() and close() are cancellation points; malloc and free must be none. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     if (daemon_there()) {
         atomic_store_explicit(&process_searching, false, memory_order_relaxed);
         start_helper();
     }
+    pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }
 
@@ -188,6 +192,7 @@ NOINLINE void process_search(void)
 __attribute__((constructor)) static void process_begin(void)
 {
     process_init();
+    sys_begin();
     config_warn();
     stats_begin();
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);

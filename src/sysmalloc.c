@@ -40,6 +40,11 @@ static bool sys_ready(void)
     return true;
 }
 
+void sys_begin(void)
+{
+    sys_free(sys_malloc(1));
+}
+
 static void *refuse(void)
 {
     errno = ENOMEM;

@@ -8,6 +8,10 @@
 
 #include "base.h"
 
+/* While the process has one thread: glibc sets its malloc up at the first call of it, without a
+ * lock, since pthread_create makes such a call. Ours never would. */
+void sys_begin(void);
+
 void *sys_malloc(size_t size);
 void *sys_calloc(size_t count, size_t size);
 void *sys_realloc(void *ptr, size_t size);

@@ -54,7 +54,7 @@ int main(void)
 
     CHECK(freopen("/dev/null", "w", stderr), "%s", strerror(errno)); /* it may well complain */
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0, "%s", strerror(errno));
-    static const size_t sizes[] = {100, 1000, 5000, 40, 100000, 100};
+    static const size_t sizes[] = {100000, 5000, 100, 1000, 40, 100};
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
         size_t n = exhaust(sizes[s]);
 

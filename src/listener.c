@@ -23,6 +23,13 @@ _Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
 
 /* Has the session that records now been told what process this is? */
 static _Atomic bool announced;
+/* A session enables its events some time before it is started, and what is emitted in between is
+ * lost, which nobody here can see. So the announcement to a late session is repeated, so often,
+ * each time after twice the time. */
+#define ANNOUNCEMENTS 5
+#define ANNOUNCE_NS 250000000u
+static _Atomic uint32_t announce_again;
+static _Atomic uint64_t announce_at;
 /* Set in a forked child until the tracer has been told of the fork. */
 static _Atomic bool unsettled;
 /* The process this one was forked from; 0 if it was executed. */
@@ -102,7 +109,7 @@ static void emit_config(const char *name, const char *value, bool is_default, vo
     call(ops, HAK_EV_config, &event);
 }
 
-static void emit_process_start(const struct hak_trace_ops *ops, bool complete)
+static void emit_process_start(const struct hak_trace_ops *ops, bool complete, uint32_t again)
 {
     struct hak_ev_process_start event = {
         .version = hak_version(),
@@ -110,6 +117,7 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete)
         .os_pid = (uint32_t)getpid(),
         .parent = forked_from,
         .complete = complete,
+        .again = again,
     };
 
     /* Emitted while nobody records, it will be said again when somebody does. */
@@ -167,7 +175,7 @@ static bool attach(bool complete, bool loud)
         return false;
     }
     complete = complete && atomic_load_explicit(&early_count, memory_order_relaxed) <= EARLY_MAX;
-    emit_process_start(ops, complete);
+    emit_process_start(ops, complete, 0);
     if (complete)
         replayed = early_replay(ops, 0);
     atomic_store_explicit(&listener_ops, ops, memory_order_release);
@@ -189,6 +197,22 @@ bool trace_attach(bool complete, bool loud)
     return attached;
 }
 
+/* Says again to a session that began late what process this is, if it is time to. */
+static void announce_once_more(const struct hak_trace_ops *ops)
+{
+    uint32_t again = atomic_load_explicit(&announce_again, memory_order_relaxed);
+    uint64_t at = atomic_load_explicit(&announce_at, memory_order_relaxed);
+    uint64_t now = os_now_ns();
+
+    if (now < at || !again ||
+        !atomic_compare_exchange_strong_explicit(&announce_at, &at, now + (ANNOUNCE_NS << again),
+                                                 memory_order_relaxed, memory_order_relaxed))
+        return;
+    atomic_store_explicit(&announce_again, again < ANNOUNCEMENTS ? again + 1 : 0,
+                          memory_order_relaxed);
+    emit_process_start(ops, false, again);
+}
+
 /* Sends every malloc and free through the slow paths, or no longer. */
 static void gates_set(bool recorded)
 {
@@ -206,12 +230,17 @@ void trace_poll(void)
     if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
     gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+    if (unlikely(atomic_load_explicit(&announce_again, memory_order_relaxed)))
+        announce_once_more(ops);
     recorded = *ops->state[HAK_EV_process_start] != 0;
     if (likely(recorded == atomic_load_explicit(&announced, memory_order_relaxed)))
         return;
-    if (atomic_exchange_explicit(&announced, recorded, memory_order_relaxed) != recorded &&
-        recorded)
-        emit_process_start(ops, false);
+    if (atomic_exchange_explicit(&announced, recorded, memory_order_relaxed) == recorded ||
+        !recorded)
+        return;
+    emit_process_start(ops, false, 0);
+    atomic_store_explicit(&announce_at, os_now_ns() + ANNOUNCE_NS, memory_order_relaxed);
+    atomic_store_explicit(&announce_again, 1, memory_order_relaxed);
 }
 
 bool trace_attached(void)
@@ -286,7 +315,7 @@ void trace_after_fork_child(void)
     trace_inside = true;
     ops->after_fork_child(&fork_signals);
     trace_inside = false;
-    emit_process_start(ops, false);
+    emit_process_start(ops, false, 0);
     atomic_store_explicit(&unsettled, false, memory_order_release);
 }
 

@@ -7,10 +7,35 @@
 
 static _Atomic uint64_t mapped_bytes;
 
+/* At a limit every request comes here, often several times, and each would cost system calls
+ * that fail. What was refused is refused again, unasked, for so many calls. */
+#define REFUSALS 32
+
+static _Atomic uint32_t refuse;
+static _Atomic int refuse_errno;
+
+static void *map_or_refuse(size_t size)
+{
+    uint32_t left = atomic_load_explicit(&refuse, memory_order_relaxed);
+    void *p;
+
+    if (unlikely(left)) {
+        atomic_store_explicit(&refuse, left - 1, memory_order_relaxed);
+        errno = atomic_load_explicit(&refuse_errno, memory_order_relaxed);
+        return NULL;
+    }
+    p = os_map_aligned(size, size);
+    if (!p && size == (size_t)1 << SS_LG_MIN) {
+        atomic_store_explicit(&refuse_errno, errno, memory_order_relaxed);
+        atomic_store_explicit(&refuse, REFUSALS, memory_order_relaxed);
+    }
+    return p;
+}
+
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
-    struct superslab *ss = os_map_aligned(size, size);
+    struct superslab *ss = map_or_refuse(size);
 
     if (!ss)
         return NULL;

@@ -143,7 +143,8 @@ void trace_shared_fail(const struct hak_ev_shared_fail *event)
 void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_legacy_source source,
                         enum hak_legacy_why why)
 {
-    if (cls < CLASSES)
+    /* What a listener itself allocates is no event, and so no legacy block either. */
+    if (cls < CLASSES && why != HAK_WHY_IN_TRACER)
         bump(&counters.legacy_blocks[cls]);
     if (source == HAK_SYSTEM_MALLOC)
         bump(why == HAK_WHY_LARGE || why == HAK_WHY_ALIGNMENT ? &counters.system_large

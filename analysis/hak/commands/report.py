@@ -1,0 +1,41 @@
+"""hak report: the story of a recording."""
+
+import argparse
+import sys
+
+from hak import reading, story, ui
+from hak.commands import _trace
+from hak.errors import OK, HakError
+
+EPILOG = '''
+On a terminal the story is drawn; in a pipe each line is one fact, as `topic key=value …`.
+'''
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    _trace.add_trace(parser)
+    _trace.add_window(parser)
+    _trace.add_scope(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    scope = _trace.scope(args)
+    with reading.opened(_trace.request(args)) as source:
+        report = story.tell(source, scope)
+        if scope.pid is not None and not report.processes:
+            raise HakError(f'{args.trace}: no process {scope.pid} in it',
+                           'the pids are those that `hak report` lists')
+    for text in report.warnings:
+        ui.note(f'warning: {text}')
+    if args.json:
+        ui.print_json(report.as_json())
+    elif ui.on_terminal():
+        from hak.reporters import report_rich
+
+        report_rich.draw(report)
+    else:
+        from hak.reporters import report_plain
+
+        report_plain.write(report, sys.stdout)
+    return OK

@@ -1,0 +1,131 @@
+"""hak verify: a proof that a recording follows the state machine, or counterexamples."""
+
+import argparse
+
+from hak import reading, times, ui
+from hak.commands import _trace
+from hak.errors import FINDINGS, OK
+
+# Counterexamples that are told, and those that are told with the events around them.
+SHOWN, WITH_EVENTS = 20, 3
+EPILOG = '''
+Every acquire and every transition of every slab is held against what the allocator promises. What
+events that were lost may explain is counted as unknown, not as a violation.
+
+The exit code is 1 if something broke a rule.
+'''
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    parser.epilog = EPILOG
+    _trace.add_trace(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    with reading.opened(_trace.request(args), whole=True) as source:
+        verdict = _judge(source)
+    for text in verdict['warnings']:
+        ui.note(f'warning: {text}')
+    if args.json:
+        ui.print_json(verdict)
+    else:
+        _print(verdict)
+    return FINDINGS if verdict['violations'] else OK
+
+
+def _judge(source) -> dict:
+    meta = source.db.meta
+    rows = source.db.violations(explained=False, limit=SHOWN)
+    return {
+        'trace': str(source.trace),
+        'proved': not meta['violations'],
+        'begin': meta['first'],
+        'until': meta['last'],
+        'whole': bool(meta['whole']) and not source.warnings,
+        'checked': {'transitions': meta['checked_transitions'],
+                    'acquires': meta['checked_acquires'], 'flows': meta['checked_flows']},
+        'processes': len(source.db.processes(_trace.Scope())),
+        'lives': meta['lives'],
+        'carried': meta['carried'],
+        'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
+                 'uncounted': bool(meta['lost_uncounted']),
+                 'state': any(row['state'] for row in source.db.losses())},
+        'violations': meta['violations'],
+        'explained': meta['explained'],
+        'rules': [dict(row) for row in source.db.violations_by_rule()],
+        'counterexamples': [_counterexample(source, row, number < WITH_EVENTS)
+                            for number, row in enumerate(rows)],
+        'unknown': [_counterexample(source, row, False)
+                    for row in source.db.violations(explained=True, limit=SHOWN)],
+        'warnings': source.warnings,
+    }
+
+
+def _counterexample(source, row, with_events: bool) -> dict:
+    told = {key: row[key] for key in ('time', 'pid', 'slab', 'gen', 'owner', 'rule', 'seen',
+                                      'expected', 'previous', 'previous_time')}
+    told['ss'] = None if row['ss'] is None else f'0x{row["ss"]:x}'
+    if with_events:
+        from hak import around
+
+        told['around'] = around.events(source.folders, row)
+    return told
+
+
+def _print(verdict: dict) -> None:
+    print(_summary(verdict))
+    for text in _limits(verdict):
+        print(text)
+    begin = verdict['begin']
+    for told in verdict['counterexamples']:
+        print()
+        _print_counterexample(told, begin)
+    hidden = verdict['violations'] - len(verdict['counterexamples'])
+    if hidden > 0:
+        print(f'\n… and {ui.counted(hidden, "violation")} more')
+
+
+def _summary(verdict: dict) -> str:
+    checked = verdict['checked']
+    what = (f'{ui.counted(checked["transitions"], "slab transition")}, '
+            f'{ui.counted(checked["acquires"], "acquire step")} and '
+            f'{ui.counted(checked["flows"], "flow event")} of '
+            f'{ui.counted(verdict["processes"], "process", "processes")}')
+    if not verdict['proved']:
+        rules = ', '.join(f'{row["rule"]} {row["count"]:,}' for row in verdict['rules']
+                          if not row['explained'])
+        return f'{ui.counted(verdict["violations"], "violation")} in {what}: {rules}'
+    until = ('' if verdict['whole'] else
+             f' up to {times.since(verdict["until"], verdict["begin"])} s, where the trace breaks')
+    return (f'proved{until}: {what} follow the state machine, '
+            f'{ui.counted(verdict["lives"], "life", "lives")} of slabs')
+
+
+def _limits(verdict: dict):
+    """What the proof cannot speak of."""
+    lost = verdict['lost']
+    if lost['events'] or lost['packets'] or lost['uncounted']:
+        parts = [ui.counted(lost[what], what[:-1]) for what in ('events', 'packets') if lost[what]]
+        text = f'lost: {" and ".join(parts) or "an unknown number of events"}'
+        if verdict['explained']:
+            text += (f'; {ui.counted(verdict["explained"], "contradiction")} that this may explain '
+                     f'{"is" if verdict["explained"] == 1 else "are"} unknown, not violations')
+        elif not lost['state']:
+            text += ', none of them transitions'
+        yield text
+    if verdict['carried']:
+        yield (f'{ui.counted(verdict["carried"], "life", "lives")} began before the recording or in '
+               'a loss: their beginning is not judged')
+
+
+def _print_counterexample(told: dict, begin: int) -> None:
+    where = (f' slab {told["ss"]}:{told["slab"]} gen {told["gen"]}' if told['ss'] else '') + (
+        f' owner {told["owner"]}' if told['owner'] is not None else '')
+    print(f'{times.since(told["time"], begin)} {told["rule"]}: pid {told["pid"]}{where}')
+    print(f'  seen      {told["seen"]}')
+    print(f'  expected  {told["expected"]}')
+    if told['previous']:
+        print(f'  previous  {told["previous"]} at {times.since(told["previous_time"], begin)}')
+    for event in told.get('around', ()):
+        mark = '>' if event['here'] else ' '
+        print(f'  {mark} {times.since(event["time"], begin)} {event["event"]}')

@@ -1,0 +1,253 @@
+"""All SQL: questions to the file that sink.hakmem.lives writes (analysis/plugin/tables.h)."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Iterator, Optional
+
+from hak.errors import HakError
+
+SCHEMA = 1
+# Tables with a column cls; all but a few have proc.
+_PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a question is about: all, or one process, one class."""
+    pid: Optional[int] = None
+    cls: Optional[int] = None
+
+    def where(self, cls: str = 'cls', *more: str) -> str:
+        """A WHERE clause; cls='' for tables without classes."""
+        parts = list(more)
+        if self.pid is not None:
+            parts.append(f'proc IN ({_PROCESSES})')
+        if self.cls is not None and cls:
+            parts.append(f'{cls} = :cls')
+        return 'WHERE ' + ' AND '.join(parts) if parts else ''
+
+    def values(self) -> dict:
+        return {'pid': self.pid, 'cls': self.cls}
+
+
+@dataclass(frozen=True)
+class LifeFilter:
+    """Which lives a timeline shows; None: any."""
+    scope: Scope
+    ss: Optional[int] = None
+    slab: Optional[int] = None
+    tid: Optional[int] = None
+    begin: Optional[int] = None
+    end: Optional[int] = None
+
+    def where(self) -> str:
+        more = []
+        if self.ss is not None:
+            more.append('ss = :ss')
+        if self.slab is not None:
+            more.append('slab = :slab')
+        if self.tid is not None:
+            more.append('(tid = :tid OR (proc, ss, slab, n) IN '
+                        '(SELECT proc, ss, slab, n FROM spell WHERE tid = :tid))')
+        if self.begin is not None:
+            more.append('(end IS NULL OR end >= :begin)')
+        if self.end is not None:
+            more.append('(begin IS NULL OR begin < :end)')
+        return self.scope.where('cls', *more)
+
+    def values(self) -> dict:
+        return {**self.scope.values(), 'ss': self.ss, 'slab': self.slab, 'tid': self.tid,
+                'begin': self.begin, 'end': self.end}
+
+
+class Database:
+    """One open file. Rows come as sqlite3.Row: columns by name."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        try:
+            self._db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
+            self._db.row_factory = sqlite3.Row
+            self.meta = {row['key']: row['number'] if row['text'] is None else row['text']
+                         for row in self._db.execute('SELECT key, text, number FROM meta')}
+        except sqlite3.Error as error:
+            raise HakError(f'{path} is no database of hak: {error}', 'delete it') from None
+        self._labels = {(row['kind'], row['value']): row['text'] for row in
+                        self._db.execute('SELECT kind, value, text FROM label')}
+
+    def close(self) -> None:
+        self._db.close()
+
+    def label(self, kind: str, value: Optional[int]) -> Optional[str]:
+        return None if value is None else self._labels.get((kind, value), f'?{value}')
+
+    def _all(self, sql: str, scope: Scope) -> list:
+        return self._db.execute(sql, scope.values()).fetchall()
+
+    # ---- what was recorded ----
+
+    def processes(self, scope: Scope) -> list:
+        return self._all(f'SELECT * FROM process {scope.where("")} ORDER BY proc', scope)
+
+    def settings(self, scope: Scope) -> list:
+        where = scope.where('', 'is_default = 0')
+        return self._all(f'SELECT proc, key, value FROM config {where} ORDER BY proc, key', scope)
+
+    def event_totals(self) -> dict:
+        return {row['name']: row['count'] for row in
+                self._db.execute('SELECT name, count FROM event_total ORDER BY name')}
+
+    def losses(self) -> list:
+        return self._db.execute('SELECT kind, stream, begin, end, count, state FROM loss '
+                                'ORDER BY begin').fetchall()
+
+    # ---- acquires ----
+
+    def stages(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT cls, stage, outcome, sum(count) AS count, sum(scanned) AS scanned, sum(ns) AS ns
+            FROM stage_total {scope.where()} GROUP BY cls, stage, outcome''', scope)
+
+    def stages_after(self, tick: int, scope: Scope) -> dict:
+        """Acquires by stage in the ticks from `tick` on."""
+        where = scope.where('cls', 'tick >= :tick')
+        row = self._db.execute(f'''
+            SELECT total(stage_0_5) AS STAGE_0_5, total(stage_1) AS STAGE_1,
+                   total(stage_2) AS STAGE_2, total(adopt) AS ADOPT, total(rebind) AS REBIND,
+                   total(stage_3) AS STAGE_3
+            FROM tick {where}''', {**scope.values(), 'tick': tick}).fetchone()
+        return {key: int(row[key]) for key in row.keys()}
+
+    def fails(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT f.*, p.pid FROM fail_total f JOIN process p USING (proc)
+            {scope.where('f.cls')} ORDER BY f.count DESC''', scope)
+
+    def legacy(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT cls, source, why, sum(count) AS count, sum(bytes) AS bytes
+            FROM legacy_total {scope.where()} GROUP BY cls, source, why ORDER BY cls, source, why
+            ''', scope)
+
+    # ---- classes and slabs ----
+
+    def classes(self, scope: Scope) -> list:
+        """Sums over processes; peak and cap are those of the process with the highest peak: with
+        max() SQLite takes bare columns from the row that has it."""
+        return self._all(f'''
+            SELECT cls, sum(active) AS active, max(peak) AS peak, peak_at, cap,
+                   sum(lives) AS lives, sum(carried) AS carried, sum(emptied) AS emptied,
+                   sum(listed) AS listed, sum(unlisted) AS unlisted, sum(refills) AS refills,
+                   sum(refilled) AS refilled, sum(carved) AS carved, sum(drains) AS drains,
+                   sum(given_own) AS given_own, sum(given_remote) AS given_remote,
+                   sum(pushes) AS pushes, sum(pushed) AS pushed, sum(collects) AS collects,
+                   sum(collected) AS collected, sum(locks) AS locks, sum(contended) AS contended,
+                   sum(waited_ns) AS waited_ns
+            FROM class_total {scope.where()} GROUP BY cls ORDER BY cls''', scope)
+
+    def longest_waits(self, scope: Scope) -> dict:
+        """Class -> the longest wait for the pool's lock, in nanoseconds."""
+        return {row['cls']: row['ns'] for row in self._all(
+            f'SELECT cls, max(waited_max_ns) AS ns FROM class_total {scope.where()} GROUP BY cls',
+            scope)}
+
+    def lifetimes(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT cls, low, high, sum(count) AS count FROM lifetime {scope.where()}
+            GROUP BY cls, low ORDER BY cls, low''', scope)
+
+    def superslabs(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT lg, kind, count(*) AS count, sum(slabs) AS slabs, sum(ns) AS ns
+            FROM superslab {scope.where('')} GROUP BY lg, kind ORDER BY lg, kind''', scope)
+
+    def caps(self, scope: Scope) -> list:
+        return self._all(f'SELECT * FROM cap_change {scope.where()} ORDER BY time', scope)
+
+    def longest(self, scope: Scope, limit: int) -> list:
+        """Lives by length; those that had not ended count until the recording did."""
+        where = scope.where('cls', 'begin IS NOT NULL', '(end IS NOT NULL OR ended = 0)')
+        return self._db.execute(f'''
+            SELECT *, ifnull(end, :last) - begin AS length FROM life {where}
+            ORDER BY length DESC LIMIT :limit''',
+            {**scope.values(), 'limit': limit, 'last': self.meta['last']}).fetchall()
+
+    def most_recycled(self, scope: Scope, limit: int) -> list:
+        return self._db.execute(f'''
+            SELECT proc, ss, slab, count(*) AS lives, max(gen) AS gen, max(cls) AS cls,
+                   count(DISTINCT cls) AS classes
+            FROM life {scope.where()} GROUP BY proc, ss, slab HAVING lives > 1
+            ORDER BY lives DESC LIMIT :limit''', {**scope.values(), 'limit': limit}).fetchall()
+
+    def most_remote(self, scope: Scope, limit: int) -> list:
+        where = scope.where('cls', 'pushed > 0')
+        return self._db.execute(f'''
+            SELECT * FROM life {where} ORDER BY pushed DESC LIMIT :limit''',
+            {**scope.values(), 'limit': limit}).fetchall()
+
+    # ---- threads, failures, verdicts ----
+
+    def threads(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT t.*, p.pid FROM thread t JOIN process p USING (proc) {scope.where('')}
+            ORDER BY acquires DESC, refilled DESC, proc, owner''', scope)
+
+    def failures(self, kind: str, scope: Scope, limit: int) -> list:
+        """The first failures of a kind; those without a class belong to none."""
+        return self._db.execute(f'''
+            SELECT f.*, p.pid FROM failure f JOIN process p USING (proc)
+            {scope.where('f.cls', 'kind = :kind')} ORDER BY time LIMIT :limit''',
+            {**scope.values(), 'kind': kind, 'limit': limit}).fetchall()
+
+    def failure_counts(self, scope: Scope) -> list:
+        """How many of each kind and, for ace_fail, reason; and the largest request that failed."""
+        return self._all(f'''
+            SELECT kind, iif(kind = 'ace_fail', reason, NULL) AS why, count(*) AS count,
+                   max(size) AS largest
+            FROM failure {scope.where()} GROUP BY kind, why''', scope)
+
+    def violations(self, explained: bool, limit: int) -> list:
+        return self._db.execute('''
+            SELECT v.*, p.pid FROM violation v LEFT JOIN process p USING (proc)
+            WHERE explained = ? ORDER BY time LIMIT ?''', (explained, limit)).fetchall()
+
+    def violations_by_rule(self) -> list:
+        return self._db.execute('''
+            SELECT rule, explained, count(*) AS count FROM violation GROUP BY rule, explained
+            ORDER BY count DESC''').fetchall()
+
+    # ---- lives ----
+
+    def lives(self, wanted: LifeFilter, limit: Optional[int] = None) -> Iterator:
+        return self._db.execute(f'''
+            SELECT life.*, (SELECT pid FROM process WHERE process.proc = life.proc) AS pid
+            FROM life {wanted.where()}
+            ORDER BY ifnull(begin, 0), proc, ss, slab, n LIMIT :limit''',
+            {**wanted.values(), 'limit': -1 if limit is None else limit})
+
+    def life_counts(self, wanted: LifeFilter) -> tuple[int, int]:
+        """Lives that began in the recording, and before it."""
+        return tuple(self._db.execute(f'''
+            SELECT count(begin), count(*) - count(begin) FROM life {wanted.where()}''',
+            wanted.values()).fetchone())
+
+    def spells(self, life) -> list:
+        return self._db.execute('''
+            SELECT spell, owner, tid, begin, end FROM spell
+            WHERE proc = :proc AND ss = :ss AND slab = :slab AND n = :n ORDER BY spell''',
+            {key: life[key] for key in ('proc', 'ss', 'slab', 'n')}).fetchall()
+
+
+def fresh(path: Path, newest: float) -> bool:
+    """Is there a complete file of this version, made after the trace was?"""
+    try:
+        if path.stat().st_mtime < newest:
+            return False
+        with closing(sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1',
+                                     uri=True)) as db:
+            row = db.execute("SELECT number FROM meta WHERE key = 'schema'").fetchone()
+    except (OSError, sqlite3.Error):
+        return False
+    return row is not None and row[0] == SCHEMA

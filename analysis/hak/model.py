@@ -1,0 +1,105 @@
+"""What a report says, as data."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Optional
+
+
+@dataclass
+class Process:
+    pid: int
+    name: str
+    begin: int
+    end: int
+    events: int
+    version: str
+    flavour: str
+    parent: Optional[int]        # None: its beginning is not in the trace
+    complete: bool
+    settings: dict
+
+
+@dataclass
+class Lifetime:
+    """Nanoseconds, off by at most 1.6 percent."""
+    count: int
+    p50: int
+    p90: int
+    p99: int
+    max: int
+
+
+@dataclass
+class ClassReport:
+    """One size class. peak and cap: of the process in which it grew most."""
+    stride: int
+    acquires: int
+    stages: dict
+    live: int
+    live_peak: int
+    peak_at: Optional[int]
+    cap: int
+    lives: int
+    carried: int
+    shared_fail: int
+    legacy: int
+    emptied: int
+    listed: int
+    unlisted: int
+    refills: int
+    refilled: int
+    drains: int
+    given_own: int
+    given_remote: int
+    pushed: int
+    collected: int
+    locks: int
+    lock_contended: int
+    lock_waited_ns: int
+    lock_waited_max_ns: int
+    lifetime: Optional[Lifetime] = None
+
+
+@dataclass
+class Report:
+    trace: str
+    begin: int                   # of the trace, nanoseconds since the epoch
+    end: int
+    window: Optional[tuple]
+    warnings: list
+    processes: list
+    events: int
+    foreign: int
+    event_counts: dict
+    lost: dict
+    lives: int
+    carried: int
+    acquires: int
+    stages: dict                 # stage -> acquires it served
+    stage_outcomes: dict         # stage -> outcome -> count
+    stage_ns: dict               # stage -> mean nanoseconds of a try
+    warm_stages: dict            # stages, after warm-up
+    classes: dict
+    shared_fail: list
+    legacy: list
+    ace_fail: dict               # reason -> count
+    failure_counts: dict         # kind -> count
+    largest_oom: int             # bytes
+    failures: dict               # kind -> the first of them
+    caps: list
+    superslabs: list
+    threads: list
+    remote: dict
+    worst: dict
+    checked: dict
+    findings: list = field(default_factory=list)
+
+    def as_json(self) -> dict:
+        value = asdict(self)
+        value.update({kind: self.failure_counts[kind] for kind in
+                      ('hdr_reset', 'double_free', 'invalid_free', 'oom')})
+        value['classes'] = {str(cls): item for cls, item in value['classes'].items()}
+        value['duration_ns'] = self.end - self.begin
+        value['findings'] = [{'name': finding.name, 'severity': finding.severity,
+                              'cls': finding.cls, 'text': finding.sentence()}
+                             for finding in self.findings]
+        return value

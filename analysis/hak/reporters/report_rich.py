@@ -1,0 +1,224 @@
+"""`hak report` on a terminal: the story, drawn with rich."""
+
+from rich.table import Table
+from rich.text import Text
+
+from hak import times, ui
+from hak.geometry import STAGE_NAMES, STAGES, class_name, class_text
+from hak.model import Report
+
+SEVERITY = {3: 'bold red', 2: 'yellow', 1: 'cyan'}
+SHOWN = 10
+# Narrower terminals get fewer columns.
+WIDE = 110
+
+
+def draw(report: Report) -> None:
+    console = ui.console()
+    _recorded(report, console)
+    _findings(report, console)
+    _stages(report, console)
+    _classes(report, console)
+    _refusals(report, console)
+    _failures(report, console)
+    _memory(report, console)
+    _slabs(report, console)
+    _threads(report, console)
+    _verdict(report, console)
+
+
+def _heading(console, text: str) -> None:
+    console.print()
+    console.print(Text(text, 'bold'))
+
+
+def _table(*columns: str, left: int = 1) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=True, justify='left' if number < left else 'right',
+                         header_style='dim')
+    return table
+
+
+def _recorded(report: Report, console) -> None:
+    console.print(Text(report.trace, 'bold'))
+    console.print(f'{times.day(report.begin)} {times.clock(report.begin)}, '
+                  f'{ui.duration(report.end - report.begin)}, '
+                  f'{ui.counted(report.events, "event")}, '
+                  f'{ui.counted(report.acquires, "acquire")}, '
+                  f'{ui.counted(report.lives, "life", "lives")} of slabs')
+    if report.window:
+        begin, end = (times.since(ns, report.begin) for ns in report.window)
+        console.print(f'only from {begin} s to {end} s')
+    for text in report.warnings:
+        console.print(Text(f'warning: {text}', 'yellow'))
+    _losses(report, console)
+    table = _table('pid', 'process', 'from', 'to', 'events', left=2)
+    for process in report.processes[:SHOWN]:
+        table.add_row(str(process.pid), _process(process), times.since(process.begin, report.begin),
+                      times.since(process.end, report.begin), ui.number(process.events))
+    console.print(table)
+    _more(console, len(report.processes), 'process', 'processes')
+
+
+def _process(process) -> str:
+    how = ('' if process.complete else f' (forked from {process.parent})' if process.parent
+           else ' (began before the recording)')
+    changed = ''.join(f' {key}={value}' for key, value in process.settings.items())
+    return (process.name or '?') + how + changed
+
+
+def _losses(report: Report, console) -> None:
+    lost = report.lost
+    if not (lost['events'] or lost['packets'] or lost['uncounted']):
+        console.print(Text('nothing was lost', 'green'))
+        return
+    console.print(Text(f'lost: {ui.counted(lost["events"], "event")}, '
+                       f'{ui.counted(lost["packets"], "packet")}', 'yellow'))
+    for row in lost['intervals'][:SHOWN]:
+        console.print(f'  {times.since(row["begin"], report.begin)} … '
+                      f'{times.since(row["end"], report.begin)} s: '
+                      f'{"?" if row["count"] is None else ui.number(row["count"])} {row["kind"]}')
+
+
+def _more(console, count: int, noun: str, plural: str) -> None:
+    if count > SHOWN:
+        console.print(Text(f'… and {ui.counted(count - SHOWN, noun, plural)} more', 'dim'))
+
+
+def _findings(report: Report, console) -> None:
+    _heading(console, 'Findings')
+    if not report.findings:
+        console.print(Text('none: nothing here needs a change', 'green'))
+    for finding in report.findings:
+        style = SEVERITY[finding.severity]
+        console.print(Text.assemble(('● ', style), finding.sentence()), soft_wrap=True)
+
+
+def _share(part: int, whole: int) -> str:
+    return f'{part / whole:.1%}' if whole else '-'
+
+
+def _stages(report: Report, console) -> None:
+    if not report.acquires:
+        return
+    _heading(console, 'Stages: who served the acquires')
+    table = _table('stage', 'acquires', 'share', 'tried', 'mean', '')
+    table.columns[-1].justify = 'left'
+    for stage in STAGES:
+        count, tried = report.stages[stage], sum(report.stage_outcomes[stage].values())
+        bar = '█' * round(30 * count / report.acquires)
+        table.add_row(STAGE_NAMES[stage], ui.number(count), _share(count, report.acquires),
+                      ui.number(tried), ui.duration(report.stage_ns[stage]), bar)
+    console.print(table)
+
+
+def _classes(report: Report, console) -> None:
+    classes = {cls: item for cls, item in report.classes.items()
+               if item.lives or item.carried or item.acquires or item.legacy or item.refills}
+    if not classes:
+        return
+    _heading(console, 'Size classes')
+    wide = console.width >= WIDE
+    names = [STAGE_NAMES[stage] for stage in STAGES] if wide else []
+    table = _table('class', 'acquires', *names, 'live', 'peak', 'cap', 'lives', 'refused',
+                   'legacy', 'half live', '99 %')
+    for cls, item in classes.items():
+        stages = [ui.number(item.stages[stage]) if item.stages[stage] else '·'
+                  for stage in STAGES] if wide else []
+        half, long = ((ui.duration(item.lifetime.p50), ui.duration(item.lifetime.p99))
+                      if item.lifetime else ('-', '-'))
+        table.add_row(class_text(cls), ui.number(item.acquires), *stages, ui.number(item.live),
+                      ui.number(item.live_peak), ui.number(item.cap) if item.cap else '-',
+                      ui.number(item.lives), ui.number(item.shared_fail), ui.number(item.legacy),
+                      half, long)
+    console.print(table)
+
+
+def _refusals(report: Report, console) -> None:
+    if report.shared_fail:
+        _heading(console, 'Refused by every stage')
+        table = _table('class', 'reason', 'requests', 'cap', 'listed', 'marked', 'beyond',
+                       'unmarked', left=2)
+        for row in report.shared_fail[:SHOWN]:
+            table.add_row(class_name(row['cls']), row['reason'].removeprefix('FAIL_').lower(),
+                          *(ui.number(row[key]) for key in ('count', 'cap', 'listed', 'marked',
+                                                            'beyond', 'unmarked')))
+        console.print(table)
+    if report.legacy:
+        _heading(console, 'Served by the legacy backend')
+        table = _table('class', 'why', 'by', 'blocks', 'bytes', left=3)
+        for row in report.legacy:
+            table.add_row(class_name(row['cls']), row['why'].removeprefix('WHY_').lower(),
+                          row['source'].lower(), ui.number(row['blocks']), ui.size(row['bytes']))
+        console.print(table)
+
+
+def _failures(report: Report, console) -> None:
+    if not any(report.failure_counts.values()):
+        return
+    _heading(console, 'Failures')
+    for kind, rows in report.failures.items():
+        for row in rows[:SHOWN]:
+            said = ' '.join(f'{key}={value}' for key, value in row.items()
+                            if key != 'time' and value not in (None, ''))
+            console.print(Text.assemble(f'{times.since(row["time"], report.begin)} ',
+                                        (kind, 'red'), f' {said}'))
+        more = report.failure_counts[kind] - SHOWN
+        if more > 0:
+            console.print(Text(f'… and {more:,} more {kind}', 'dim'))
+
+
+def _memory(report: Report, console) -> None:
+    if report.superslabs:
+        _heading(console, 'SuperSlabs mapped')
+        table = _table('size', 'kind', 'mapped', 'slabs', 'mean', left=2)
+        for row in report.superslabs:
+            table.add_row(ui.size(row['bytes']), row['kind'].lower(), ui.number(row['count']),
+                          ui.number(row['slabs']), ui.duration(row['mean_ns']))
+        console.print(table)
+    for row in report.caps[:SHOWN]:
+        console.print(f'{times.since(row["time"], report.begin)} soft cap of '
+                      f'{class_name(row["cls"])}: {row["from"]} → {row["to"]} '
+                      f'({row["why"].removeprefix("CAP_").lower()})')
+
+
+def _slabs(report: Report, console) -> None:
+    facts = {
+        'longest': ('Longest lives', lambda row: f'gen {row["gen"]}, {ui.duration(row["length"])}'),
+        'recycled': ('Most recycled', lambda row: f'{row["lives"]:,} lives'),
+        'remote': ('Most freed by others', lambda row: f'gen {row["gen"]}, '
+                   f'{row["pushed"]:,} blocks in {row["pushes"]:,} pushes'),
+    }
+    for kind, rows in report.worst.items():
+        if rows:
+            title, what = facts[kind]
+            _heading(console, title)
+            for row in rows:
+                console.print(f'{row["ss"]}:{row["slab"]}  {class_name(row["cls"])}  {what(row)}')
+
+
+def _threads(report: Report, console) -> None:
+    threads = [row for row in report.threads if row['acquires'] or row['refills'] or row['drains']]
+    if not threads:
+        return
+    _heading(console, 'Threads')
+    table = _table('thread', 'pid', 'acquires', 'refused', 'blocks taken', 'own given back',
+                   "others' given back", 'got back from others')
+    for row in threads[:SHOWN]:
+        table.add_row(str(row['tid'] or f'owner {row["owner"]}'), str(row['pid']),
+                      *(ui.number(row[key]) for key in ('acquires', 'refused', 'refilled',
+                                                        'given_own', 'given_remote',
+                                                        'collected')))
+    console.print(table)
+    _more(console, len(threads), 'thread', 'threads')
+
+
+def _verdict(report: Report, console) -> None:
+    checked = report.checked
+    console.print()
+    total = checked['transitions'] + checked['flows'] + checked['acquires']
+    console.print(f'{total:,} transitions held against the state machine: '
+                  f'{ui.counted(checked["violations"], "violation")}'
+                  + (f', {checked["explained"]:,} unknown because of losses'
+                     if checked['explained'] else ''))

@@ -1,0 +1,16 @@
+"""`hak timeline --json`: written as it is read, whatever its length."""
+
+import json
+from dataclasses import asdict
+from typing import TextIO
+
+
+def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+    head = {'trace': str(source.trace), 'begin': source.first, 'end': source.db.meta['last'],
+            'lives': counts[0], 'carried': counts[1], 'warnings': source.warnings}
+    out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "items": [')
+    separator = '\n'
+    for life in lives:
+        out.write(separator + json.dumps(asdict(life)))
+        separator = ',\n'
+    out.write('\n]}\n')

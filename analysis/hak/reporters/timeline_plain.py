@@ -1,0 +1,24 @@
+"""`hak timeline` in a pipe: a life a line."""
+
+from dataclasses import asdict
+from typing import TextIO
+
+from hak.reporters import plain
+
+
+def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+    first = source.first
+    plain.line(out, 'lives', count=counts[0], carried=counts[1])
+    for life in lives:
+        facts = asdict(life)
+        spells = facts.pop('spells')
+        facts['begin'], facts['end'] = _seconds(life.begin, first), _seconds(life.end, first)
+        plain.line(out, 'life', **facts, carried=True if life.begin is None else None)
+        for spell in spells if len(spells) > 1 else ():
+            plain.line(out, 'spell', ss=life.ss, slab=life.slab, gen=life.gen,
+                       owner=spell['owner'], tid=spell['tid'],
+                       begin=_seconds(spell['begin'], first), end=_seconds(spell['end'], first))
+
+
+def _seconds(ns, first: int):
+    return None if ns is None else (ns - first) / 1e9

@@ -1,0 +1,52 @@
+"""`hak timeline` on a terminal."""
+
+from typing import TextIO
+
+from rich.table import Table
+
+from hak import times, ui
+from hak.geometry import STAGE_NAMES, class_name
+
+WIDE = 110
+STYLES = {'live': 'green', 'unseen': 'yellow', 'unlisted': 'yellow'}
+
+
+def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+    console = ui.console(out)
+    wide = console.width >= WIDE
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ('begin', 'end', 'length'):
+        table.add_column(column, justify='right', no_wrap=True, header_style='dim')
+    more = ('owners', 'most used', 'freed by others') if wide else ('owners',)
+    for column in ('class', 'slab', 'gen', 'stage', 'ended', *more):
+        table.add_column(column, no_wrap=True, header_style='dim')
+    for life in lives:
+        style = STYLES.get(life.ended)
+        ended = f'[{style}]{life.ended}[/{style}]' if style else life.ended
+        extra = ([f'{life.used_max:,}', f'{life.pushed:,}'] if wide else [])
+        table.add_row(
+            times.since(life.begin, source.first) if life.begin else 'before',
+            times.since(life.end, source.first), _length(life), class_name(life.cls),
+            f'{life.ss}:{life.slab}', str(life.gen),
+            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life),
+            ' → '.join(_owner(spell) for spell in life.spells), *extra)
+    console.print(table)
+    console.print(f'{ui.counted(counts[0], "life", "lives")}'
+                  + (f', {counts[1]:,} more that began before the recording'
+                     if counts[1] else ''))
+
+
+def _owner(spell) -> str:
+    if spell.owner == 0:
+        return 'published'
+    return f'thread {spell.tid}' if spell.tid else f'owner {spell.owner}'
+
+
+def _length(life) -> str:
+    if life.begin is None or life.end is None:
+        return '-'
+    return ui.duration(life.end - life.begin)
+
+
+def _doubt(life) -> str:
+    return '' if life.certain else ' ?'

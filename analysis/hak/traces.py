@@ -1,0 +1,158 @@
+"""What lies on the disk: the CTF traces below a directory, and whether they are whole.
+
+Babeltrace reads traces but will not read a damaged one at all, nor say that the oldest packets of
+a stream were overwritten. Both can be told from the packets' headers, whose layout LTTng-UST
+has kept since it has had one.
+"""
+
+import os
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Iterator, Optional
+
+from hak.errors import HakError
+
+# magic, uuid, stream id, stream instance; begin, end, content and packet size in bits, number of
+# the packet in its stream, events discarded so far, CPU.
+HEADER = struct.Struct('=I16sIQ' 'QQQQQQI')
+MAGIC = 0xC1FC1FC1
+CONTENT_SIZE_AT = 48
+RECORD = 'give the directory that `hak record` wrote'
+
+
+@dataclass(frozen=True)
+class Packet:
+    at: int
+    size: int
+    begin: int
+    number: int
+    stream: tuple
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream file; `torn`: its last packet, of which the end is missing."""
+    path: Path
+    size: int
+    first: Optional[Packet]
+    torn: Optional[Packet]
+    whole: int   # bytes of complete packets
+
+    @property
+    def damaged(self) -> bool:
+        return self.whole != self.size
+
+
+@dataclass
+class Trace:
+    """A directory with a metadata file."""
+    path: Path
+    streams: list = field(default_factory=list)
+    newest: float = 0.0
+
+    @property
+    def damaged(self) -> list:
+        return [stream for stream in self.streams if stream.damaged]
+
+
+def find(top: Path) -> list[Trace]:
+    """All readable UST traces below a directory; HakError says why there are none."""
+    folders = list(_folders(top))
+    if not folders:
+        if not any(top.iterdir()):
+            raise HakError(f'{top} is empty: nothing was recorded there', RECORD)
+        raise HakError(f'{top} is not a trace: no CTF metadata in it or below it', RECORD)
+    ours = [folder for folder in folders if not _is_kernel(folder)]
+    if not ours:
+        raise HakError(f'{top} holds a kernel trace only', 'record with `hak record`')
+    return [_trace(folder) for folder in ours]
+
+
+def overwritten_until(traces: list[Trace]) -> int:
+    """Until when, on the traces' clock, a stream lacks packets that were overwritten; 0: none."""
+    earliest: dict[tuple, Packet] = {}
+    for trace in traces:
+        for stream in trace.streams:
+            packet = stream.first
+            if packet and packet.number < earliest.get(packet.stream, packet).number + 1:
+                earliest[packet.stream] = packet
+    return max((packet.begin for packet in earliest.values() if packet.number), default=0)
+
+
+def newest(traces: list[Trace]) -> float:
+    return max(trace.newest for trace in traces)
+
+
+def total_size(traces: list[Trace]) -> int:
+    return sum(stream.size for trace in traces for stream in trace.streams)
+
+
+def _folders(top: Path) -> Iterator[Path]:
+    try:
+        if not top.exists():
+            raise HakError(f'{top} does not exist', RECORD)
+        if not top.is_dir():
+            raise HakError(f'{top} is a file, not the directory of a trace', RECORD)
+        for folder, below, files in os.walk(top, onerror=_refuse):
+            below.sort()
+            if 'metadata' in files:
+                below.clear()
+                yield Path(folder)
+    except PermissionError as error:
+        _refuse(error)
+
+
+def _refuse(error: OSError) -> None:
+    raise HakError(f'{error.filename}: {error.strerror}',
+                   'read it as the user who recorded it, or as root')
+
+
+def _read(path: Path, size: int, at: int = 0) -> bytes:
+    try:
+        with open(path, 'rb') as file:
+            file.seek(at)
+            return file.read(size)
+    except OSError as error:
+        _refuse(error)
+
+
+def _is_kernel(folder: Path) -> bool:
+    return b'domain = "kernel"' in _read(folder / 'metadata', 1 << 20)
+
+
+def _trace(folder: Path) -> Trace:
+    trace = Trace(folder, newest=(folder / 'metadata').stat().st_mtime)
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.'):
+            trace.streams.append(_stream(Path(entry.path), entry.stat().st_size))
+            trace.newest = max(trace.newest, entry.stat().st_mtime)
+    return trace
+
+
+def _stream(path: Path, size: int) -> Stream:
+    first, at = None, 0
+    try:
+        with open(path, 'rb') as file:
+            while at < size:
+                file.seek(at)
+                packet = _packet(file.read(HEADER.size), at)
+                if packet is None:
+                    # Not LTTng's: for Babeltrace to judge, unless it follows what was.
+                    return Stream(path, size, first, None, at if first else size)
+                if at + packet.size > size:
+                    return Stream(path, size, first or packet, packet, at)
+                first = first or packet
+                at += packet.size
+    except OSError as error:
+        _refuse(error)
+    return Stream(path, size, first, None, size)
+
+
+def _packet(header: bytes, at: int) -> Optional[Packet]:
+    if len(header) < HEADER.size:
+        return None
+    magic, uuid, stream, instance, begin, _, content, size, number, _, _ = HEADER.unpack(header)
+    if magic != MAGIC or size % 8 or size < content or size // 8 < HEADER.size:
+        return None
+    return Packet(at, size // 8, begin, number, (uuid, stream, instance))

@@ -1,0 +1,344 @@
+#include "component.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "decode.h"
+#include "losses.h"
+#include "machine.h"
+#include "memory.h"
+
+/* Message arrays taken before the caller gets a chance to draw, or to be interrupted. */
+#define ARRAYS_PER_CONSUME 2048
+
+struct component {
+    bt_self_component *self;
+    bt_message_iterator *messages;
+    struct store *store;
+    struct machine machine;
+    struct decoder decoder;
+    struct losses losses;
+    union any_event payload;
+    int64_t begin, end; /* the window asked for */
+    int64_t first, last; /* events of the trace */
+    uint64_t events, foreign;
+    bool past_end;
+    char error[768];
+};
+
+/* How far the last component of this process has come, for who draws a progress bar. */
+static _Atomic int64_t progress_ns;
+
+__attribute__((visibility("default"))) int64_t hakmem_lives_progress(void)
+{
+    return atomic_load_explicit(&progress_ns, memory_order_relaxed);
+}
+
+/* ---- parameters ---- */
+
+struct param {
+    const char *name;
+    bool required;
+    bt_value_type type;
+};
+
+static const struct param params_known[] = {
+    {"db", true, BT_VALUE_TYPE_STRING},
+    {"begin", false, BT_VALUE_TYPE_SIGNED_INTEGER},
+    {"end", false, BT_VALUE_TYPE_SIGNED_INTEGER},
+    {"overwritten", false, BT_VALUE_TYPE_UNSIGNED_INTEGER},
+};
+#define PARAMS (sizeof(params_known) / sizeof(params_known[0]))
+
+static bt_value_map_foreach_entry_const_func_status check_known(const char *key,
+                                                                const bt_value *value,
+                                                                void *data)
+{
+    struct component *c = data;
+    unsigned i = 0;
+
+    while (i < PARAMS && strcmp(params_known[i].name, key) != 0)
+        i++;
+    if (i == PARAMS)
+        snprintf(c->error, sizeof(c->error), "unknown parameter `%s`", key);
+    else if (!bt_value_type_is(bt_value_get_type(value), params_known[i].type))
+        snprintf(c->error, sizeof(c->error), "parameter `%s` is of the wrong type", key);
+    return c->error[0] ? BT_VALUE_MAP_FOREACH_ENTRY_CONST_FUNC_STATUS_INTERRUPT
+                       : BT_VALUE_MAP_FOREACH_ENTRY_CONST_FUNC_STATUS_OK;
+}
+
+static int64_t time_param(const bt_value *params, const char *name)
+{
+    const bt_value *value = bt_value_map_borrow_entry_value_const(params, name);
+
+    return value ? bt_value_integer_signed_get(value) : UNKNOWN;
+}
+
+static bool read_params(struct component *c, const bt_value *params, const char **db)
+{
+    const bt_value *value;
+
+    if (bt_value_map_foreach_entry_const(params, check_known, c) !=
+        BT_VALUE_MAP_FOREACH_ENTRY_CONST_STATUS_OK) {
+        if (!c->error[0])
+            snprintf(c->error, sizeof(c->error), "cannot read the parameters");
+        return false;
+    }
+    value = bt_value_map_borrow_entry_value_const(params, "db");
+    if (!value) {
+        snprintf(c->error, sizeof(c->error), "parameter `db` is missing");
+        return false;
+    }
+    *db = bt_value_string_get(value);
+    c->begin = time_param(params, "begin");
+    c->end = time_param(params, "end");
+    value = bt_value_map_borrow_entry_value_const(params, "overwritten");
+    c->losses.overwritten_until = value ? bt_value_integer_unsigned_get(value) : 0;
+    return true;
+}
+
+/* ---- beginning and end ---- */
+
+static void component_free(struct component *c)
+{
+    if (!c)
+        return;
+    bt_message_iterator_put_ref(c->messages);
+    if (c->store)
+        machine_free(&c->machine);
+    store_close(c->store);
+    decode_free(&c->decoder);
+    losses_free(&c->losses);
+    free(c);
+}
+
+bt_component_class_initialize_method_status component_init(
+    bt_self_component_sink *self, bt_self_component_sink_configuration *config,
+    const bt_value *params, void *data)
+{
+    struct component *c = memory_new(sizeof(*c));
+    const char *db;
+
+    (void)config, (void)data;
+    c->self = bt_self_component_sink_as_self_component(self);
+    c->first = c->last = UNKNOWN;
+    if (!read_params(c, params, &db))
+        goto failed;
+    if (bt_self_component_sink_add_input_port(self, "in", NULL, NULL) !=
+        BT_SELF_COMPONENT_ADD_PORT_STATUS_OK) {
+        snprintf(c->error, sizeof(c->error), "cannot add the input port");
+        goto failed;
+    }
+    c->store = store_open(db, c->error, sizeof(c->error));
+    if (!c->store)
+        goto failed;
+    machine_init(&c->machine, c->store, db, c->begin, c->end);
+    atomic_store_explicit(&progress_ns, 0, memory_order_relaxed);
+    bt_self_component_set_data(c->self, c);
+    return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_OK;
+failed:
+    BT_CURRENT_THREAD_ERROR_APPEND_CAUSE_FROM_COMPONENT(c->self, "%s", c->error);
+    component_free(c);
+    return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_ERROR;
+}
+
+bt_component_class_sink_graph_is_configured_method_status component_configured(
+    bt_self_component_sink *self)
+{
+    struct component *c =
+        bt_self_component_get_data(bt_self_component_sink_as_self_component(self));
+    bt_self_component_port_input *port =
+        bt_self_component_sink_borrow_input_port_by_index(self, 0);
+
+    if (bt_message_iterator_create_from_sink_component(self, port, &c->messages) !=
+        BT_MESSAGE_ITERATOR_CREATE_FROM_SINK_COMPONENT_STATUS_OK)
+        return BT_COMPONENT_CLASS_SINK_GRAPH_IS_CONFIGURED_METHOD_STATUS_ERROR;
+    return BT_COMPONENT_CLASS_SINK_GRAPH_IS_CONFIGURED_METHOD_STATUS_OK;
+}
+
+void component_finalize(bt_self_component_sink *self)
+{
+    component_free(bt_self_component_get_data(bt_self_component_sink_as_self_component(self)));
+}
+
+static void put_number(struct component *c, const char *key, int64_t number)
+{
+    PUT(c->store, meta, (key, NULL), number);
+}
+
+/* Completes the file. whole: the trace was read to its end. */
+static bool finish(struct component *c, bool whole)
+{
+    const struct machine *m = &c->machine;
+
+    machine_finish(&c->machine);
+    put_number(c, "schema", SCHEMA_VERSION);
+    put_number(c, "whole", whole);
+    put_number(c, "first", c->first);
+    put_number(c, "last", c->last);
+    put_number(c, "begin", c->begin);
+    put_number(c, "end", c->end);
+    put_number(c, "events", (int64_t)(c->events - c->foreign));
+    put_number(c, "foreign", (int64_t)c->foreign);
+    put_number(c, "lost_events", (int64_t)c->losses.events);
+    put_number(c, "lost_packets", (int64_t)c->losses.packets);
+    put_number(c, "lost_uncounted", c->losses.uncounted);
+    put_number(c, "lives", (int64_t)m->lives);
+    put_number(c, "carried", (int64_t)m->carried);
+    put_number(c, "checked_transitions", (int64_t)m->transitions);
+    put_number(c, "checked_flows", (int64_t)m->flows);
+    put_number(c, "checked_acquires", (int64_t)m->acquires);
+    put_number(c, "violations", (int64_t)m->violations);
+    put_number(c, "explained", (int64_t)m->explained);
+    return store_finish(c->store);
+}
+
+/* ---- messages ---- */
+
+static bool set_error(struct component *c, const char *error)
+{
+    if (!c->error[0])
+        snprintf(c->error, sizeof(c->error), "%s", error);
+    return false;
+}
+
+static struct process *process_of(struct component *c, const struct event_shape *shape,
+                                  const bt_event *event)
+{
+    uint64_t pid = decode_pid(shape, event);
+    struct process *p = map_get(&c->machine.processes, pid);
+    const char *name;
+
+    if (p)
+        return p;
+    p = machine_process(&c->machine, pid,
+                        losses_until(&c->losses, c->store, bt_event_borrow_stream_const(event)));
+    name = decode_procname(shape, event);
+    snprintf(p->name, sizeof(p->name), "%s", name ? name : "");
+    return p;
+}
+
+/* exec changes a process's name. */
+static void renew_name(struct component *c, const struct event_shape *shape,
+                       const bt_event *event)
+{
+    const char *name = decode_procname(shape, event);
+
+    if (name)
+        snprintf(c->machine.process->name, sizeof(c->machine.process->name), "%s", name);
+}
+
+static bool on_event(struct component *c, const bt_message *message)
+{
+    const bt_event *event = bt_message_event_borrow_event_const(message);
+    const struct event_shape *shape = decode_shape(&c->decoder, event);
+    int64_t now;
+
+    if (!shape)
+        return set_error(c, c->decoder.error);
+    if (bt_clock_snapshot_get_ns_from_origin(
+            bt_message_event_borrow_default_clock_snapshot_const(message), &now) !=
+        BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK)
+        return set_error(c, "the trace has times that cannot be told in nanoseconds");
+    if (c->first == UNKNOWN)
+        c->first = now;
+    if (c->end != UNKNOWN && now >= c->end) {
+        c->past_end = true;
+        return true;
+    }
+    c->last = now;
+    c->events++;
+    if (shape->kind == HAK_EVENTS) {
+        c->foreign++;
+        return true;
+    }
+    c->machine.process = process_of(c, shape, event);
+    if (shape->read)
+        decode_payload(shape, event, &c->payload);
+    machine_event(&c->machine, now, shape->kind, &c->payload,
+                  shape->threaded ? (uint32_t)decode_tid(shape, event) : 0);
+    if (shape->kind == HAK_EV_process_start)
+        renew_name(c, shape, event);
+    return true;
+}
+
+/* Every event's time is read without a question later. */
+static bool on_stream(struct component *c, const bt_message *message)
+{
+    const bt_stream *stream = bt_message_stream_beginning_borrow_stream_const(message);
+    const bt_stream_class *class = bt_stream_borrow_class_const(stream);
+
+    if (!bt_stream_class_borrow_default_clock_class_const(class))
+        return set_error(c, "the trace has no clock: it was not recorded by LTTng-UST");
+    return true;
+}
+
+static bool on_message(struct component *c, const bt_message *message)
+{
+    switch (bt_message_get_type(message)) {
+    case BT_MESSAGE_TYPE_EVENT: return on_event(c, message);
+    case BT_MESSAGE_TYPE_STREAM_BEGINNING: return on_stream(c, message);
+    case BT_MESSAGE_TYPE_DISCARDED_EVENTS:
+        losses_events(&c->losses, c->store, message);
+        return true;
+    case BT_MESSAGE_TYPE_DISCARDED_PACKETS:
+        losses_packets(&c->losses, c->store, message);
+        return true;
+    default: return true;
+    }
+}
+
+static bool on_messages(struct component *c, bt_message_array_const messages, uint64_t count)
+{
+    bool fine = true;
+
+    for (uint64_t i = 0; i < count; i++) {
+        fine = fine && on_message(c, messages[i]);
+        bt_message_put_ref(messages[i]);
+    }
+    if (fine && store_failed(c->store))
+        fine = set_error(c, store_failed(c->store));
+    atomic_store_explicit(&progress_ns, c->last, memory_order_relaxed);
+    return fine;
+}
+
+static bt_component_class_sink_consume_method_status failed(struct component *c)
+{
+    BT_CURRENT_THREAD_ERROR_APPEND_CAUSE_FROM_COMPONENT(c->self, "%s", c->error);
+    return BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_ERROR;
+}
+
+static bt_component_class_sink_consume_method_status end(struct component *c, bool whole)
+{
+    if (!finish(c, whole)) {
+        set_error(c, store_failed(c->store));
+        return failed(c);
+    }
+    return whole ? BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_END
+                 : BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_ERROR;
+}
+
+bt_component_class_sink_consume_method_status component_consume(bt_self_component_sink *self)
+{
+    struct component *c =
+        bt_self_component_get_data(bt_self_component_sink_as_self_component(self));
+
+    for (unsigned i = 0; i < ARRAYS_PER_CONSUME; i++) {
+        bt_message_array_const messages;
+        uint64_t count;
+
+        switch (bt_message_iterator_next(c->messages, &messages, &count)) {
+        case BT_MESSAGE_ITERATOR_NEXT_STATUS_OK: break;
+        case BT_MESSAGE_ITERATOR_NEXT_STATUS_END: return end(c, true);
+        case BT_MESSAGE_ITERATOR_NEXT_STATUS_AGAIN:
+            return BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_AGAIN;
+        default: return end(c, false);
+        }
+        if (!on_messages(c, messages, count))
+            return failed(c);
+        if (c->past_end)
+            return end(c, true);
+    }
+    return BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_OK;
+}

@@ -1,0 +1,25 @@
+/*
+ * sink.hakmem.lives: consumes the messages of a trace and writes what the machine makes of them
+ * to the SQLite file `db`.
+ *
+ *     db           path, required
+ *     begin, end   nanoseconds since the epoch: totals and rows for this window only
+ *     overwritten  a time of the trace's clock before which streams may lack events
+ *
+ * When the source fails in the middle, the file is completed with what was read until then, and
+ * the failure passed on.
+ */
+#ifndef HAK_COMPONENT_H
+#define HAK_COMPONENT_H
+
+#include <babeltrace2/babeltrace.h>
+
+bt_component_class_initialize_method_status component_init(
+    bt_self_component_sink *self, bt_self_component_sink_configuration *config,
+    const bt_value *params, void *data);
+bt_component_class_sink_graph_is_configured_method_status component_configured(
+    bt_self_component_sink *self);
+bt_component_class_sink_consume_method_status component_consume(bt_self_component_sink *self);
+void component_finalize(bt_self_component_sink *self);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * The lives of a slab: begun, changing hands, emptied, released, closed. A life becomes a row
+ * when it is over for good, so that the row says how it ended. slabs.c decides what is right;
+ * here it is only done.
+ */
+#ifndef HAK_LIFE_H
+#define HAK_LIFE_H
+
+#include "machine.h"
+
+/* Has somebody the slab? */
+static inline bool slab_is_live(const struct slab *s)
+{
+    return s->state == SLAB_ACTIVE || s->state == SLAB_PUBLISHED || s->state == SLAB_HELD;
+}
+
+void life_begin(struct machine *m, struct slab *s, const struct hak_ev_slab_active *e);
+/* A life that began before the recording, or in a loss. */
+void life_carry(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls);
+/* From now on in `state`, owner's (0: nobody's, or not known). */
+void life_owner(struct machine *m, struct slab *s, enum slab_state state, uint32_t owner);
+void life_emptied(struct machine *m, struct slab *s);
+/* Also of a life that was not seen: gen and cls are what the event says. */
+void life_released(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls, bool listed);
+/* The slab turns out to be the legacy backend's: it has no lives. */
+void life_forget(struct machine *m, struct slab *s);
+/* No more will be seen of the slab: what is not over ended so. */
+void life_close(struct machine *m, struct slab *s, enum life_end ended);
+
+#endif

@@ -1,0 +1,229 @@
+#include "machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "failures.h"
+#include "memory.h"
+#include "owners.h"
+#include "slabs.h"
+#include "totals.h"
+
+void machine_init(struct machine *m, struct store *store, const char *temporary, int64_t begin,
+                  int64_t end)
+{
+    *m = (struct machine){.store = store, .runs = runs_new(temporary), .begin = begin,
+                          .end = end, .now = UNKNOWN, .tick = UNKNOWN,
+                          .counting = begin == UNKNOWN};
+}
+
+/* ---- processes ---- */
+
+static struct process *process_new(struct machine *m, uint64_t pid, const int64_t *loss_until)
+{
+    struct process *p = memory_new(sizeof(*p));
+
+    p->number = ++m->process_count;
+    p->pid = pid;
+    p->began = p->ended = UNKNOWN;
+    p->loss_until = loss_until;
+    map_put(&m->processes, pid, p);
+    return p;
+}
+
+struct process *machine_process(struct machine *m, uint64_t pid, const int64_t *loss_until)
+{
+    struct process *p = map_get(&m->processes, pid);
+
+    return p ? p : process_new(m, pid, loss_until);
+}
+
+static void process_close(struct machine *m, struct process *p, enum life_end ended)
+{
+    totals_end_tick(m);
+    slabs_close(m, p, ended);
+    owners_close(m, p);
+    totals_close(m, p);
+    if (p->events)
+        PUT(m->store, process, (p->name, p->version, p->flavour), p->number, (int64_t)p->pid,
+            p->began, p->ended, p->started ? (int64_t)p->parent : NO_VALUE,
+            p->started ? (int64_t)p->complete : NO_VALUE, (int64_t)p->events);
+    free(p);
+}
+
+/* A process says who it is: at its begin, after a fork, or when a session has begun to record. */
+static void process_start(struct machine *m, const struct hak_ev_process_start *e)
+{
+    struct process *p = m->process;
+    /* Neither the first of its life nor forked: it has been here, though not announced. */
+    bool late = !e->complete && !e->parent;
+
+    if (e->again && p->started)
+        return;
+    if (p->began != UNKNOWN && (p->started || !late)) {
+        m->process = process_new(m, p->pid, p->loss_until);
+        snprintf(m->process->name, sizeof(p->name), "%s", p->name);
+        process_close(m, p, late ? LIFE_UNSEEN : LIFE_PROCESS);
+        p = m->process;
+    }
+    p->started = true;
+    p->complete = e->complete != 0;
+    p->parent = e->parent;
+    snprintf(p->version, sizeof(p->version), "%s", e->version);
+    snprintf(p->flavour, sizeof(p->flavour), "%s", e->flavour);
+}
+
+static void config(struct machine *m, const struct hak_ev_config *e)
+{
+    /* A forked child of a child repeats nothing, but a damaged trace may. */
+    PUT(m->store, config, (e->key, e->value), m->process->number, e->is_default);
+}
+
+static void cap_change(struct machine *m, const struct hak_ev_cap_change *e)
+{
+    totals_cap(m, e->cls, e->to);
+    if (m->counting)
+        PUT(m->store, cap_change, (NULL), m->process->number, e->cls, m->now, e->from, e->to,
+            e->why);
+}
+
+/* ---- events ---- */
+
+/* Window and tick move on with the time. */
+static void advance(struct machine *m, int64_t now)
+{
+    int64_t tick = now - now % TICK_NS;
+
+    if (tick != m->tick) {
+        totals_end_tick(m);
+        m->tick = tick;
+    }
+    m->now = now;
+    if (!m->counting && now >= m->begin) {
+        m->counting = true;
+        totals_window(m);
+    }
+}
+
+static void dispatch(struct machine *m, const union any_event *e)
+{
+    switch (m->event) {
+    case HAK_EV_sll_refill: slabs_refill(m, &e->sll_refill); break;
+    case HAK_EV_sll_drain: owners_drain(m, &e->sll_drain); break;
+    case HAK_EV_remote_push: slabs_push(m, &e->remote_push); break;
+    case HAK_EV_remote_drain: slabs_collect(m, &e->remote_drain); break;
+    case HAK_EV_pool_lock: totals_pool_lock(m, &e->pool_lock); break;
+    case HAK_EV_acquire_begin:
+        owners_acquire_begin(m, &e->acquire_begin);
+        totals_cap(m, e->acquire_begin.cls, e->acquire_begin.cap);
+        break;
+    case HAK_EV_acquire_stage:
+        owners_acquire_stage(m, &e->acquire_stage);
+        totals_stage(m, &e->acquire_stage);
+        break;
+    case HAK_EV_slab_active: slabs_active(m, &e->slab_active); break;
+    case HAK_EV_slab_empty: slabs_empty(m, &e->slab_empty); break;
+    case HAK_EV_slab_release: slabs_release(m, &e->slab_release); break;
+    case HAK_EV_slab_publish: slabs_publish(m, &e->slab_publish); break;
+    case HAK_EV_slab_adopt: slabs_adopt(m, &e->slab_adopt); break;
+    case HAK_EV_superslab_map: slabs_superslab_map(m, &e->superslab_map); break;
+    case HAK_EV_shared_fail:
+        owners_shared_fail(m, &e->shared_fail);
+        totals_shared_fail(m, &e->shared_fail);
+        break;
+    case HAK_EV_legacy_alloc: totals_legacy(m, &e->legacy_alloc); break;
+    case HAK_EV_cap_change: cap_change(m, &e->cap_change); break;
+    case HAK_EV_thread_start: owners_thread_start(m, &e->thread_start); break;
+    case HAK_EV_thread_exit: owners_thread_exit(m, &e->thread_exit); break;
+    case HAK_EV_process_start: process_start(m, &e->process_start); break;
+    case HAK_EV_config: config(m, &e->config); break;
+    case HAK_EV_ace_fail:
+    case HAK_EV_hdr_reset:
+    case HAK_EV_double_free:
+    case HAK_EV_invalid_free:
+    case HAK_EV_oom: failures_put(m); break;
+    case HAK_EV_alloc:
+    case HAK_EV_free:
+    case HAK_EVENTS: break;
+    }
+}
+
+void machine_event(struct machine *m, int64_t now, enum hak_event event,
+                   const union any_event *payload, uint32_t tid)
+{
+    advance(m, now);
+    m->event = event;
+    m->payload = payload;
+    m->tid = tid;
+    m->complained = false;
+    dispatch(m, payload);
+    if (m->process->began == UNKNOWN)
+        m->process->began = now;
+    m->process->ended = now;
+    m->process->events++;
+    m->events[event] += m->counting;
+}
+
+/* ---- the end ---- */
+
+static int by_number(const void *a, const void *b)
+{
+    const struct process *const *x = a, *const *y = b;
+
+    return (*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number;
+}
+
+struct collected {
+    struct process **list;
+    unsigned count;
+};
+
+static void collect(void *value, void *arg)
+{
+    struct collected *c = arg;
+
+    c->list[c->count++] = value;
+}
+
+/* In the order of their numbers, so that rows come sorted. */
+static void close_all(struct machine *m)
+{
+    struct collected c = {memory_new((m->processes.used + 1) * sizeof(*c.list)), 0};
+
+    map_each(&m->processes, collect, &c);
+    qsort(c.list, c.count, sizeof(*c.list), by_number);
+    for (unsigned i = 0; i < c.count; i++)
+        process_close(m, c.list[i], LIFE_OPEN);
+    free(c.list);
+    map_free(&m->processes);
+}
+
+static void put_labels(struct machine *m)
+{
+    for (const struct enumeration *e = enumerations; e->name; e++)
+        for (unsigned i = e->first; i < e->first + e->count; i++)
+            PUT(m->store, label, (e->name, labels[i].text), labels[i].value);
+    for (unsigned i = 0; i < HAK_EVENTS; i++)
+        if (m->events[i])
+            PUT(m->store, event_total, (event_kinds[i].name, event_kinds[i].tier),
+                (int64_t)m->events[i]);
+}
+
+void machine_finish(struct machine *m)
+{
+    totals_end_tick(m);
+    close_all(m);
+    put_labels(m);
+    if (!runs_merge(m->runs, m->store))
+        store_fail(m->store, "cannot use a temporary file", strerror(errno));
+}
+
+void machine_free(struct machine *m)
+{
+    /* After a failure processes may be left; their rows go nowhere. */
+    if (m->processes.slots)
+        close_all(m);
+    runs_free(m->runs);
+    free(m->ticked);
+}

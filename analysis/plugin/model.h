@@ -1,0 +1,129 @@
+/*
+ * The data model of the reader: processes, their SuperSlabs, slabs, owners and totals. A process
+ * owns everything below it; the machine owns the processes. Nothing here is per event: memory
+ * follows what is live.
+ */
+#ifndef HAK_MODEL_H
+#define HAK_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "catalogue.h"
+#include "map.h"
+#include "tables.h"
+
+#define CLASSES 16
+/* Requests without a size class are counted in a slot of their own. */
+#define CLASS_NONE 255u
+#define CLASS_SLOTS (CLASSES + 1)
+#define OWNER_LEGACY 0xffffffffu
+#define SS_ALIGN ((uint64_t)1 << 19)
+#define SS_SLABS_MAX 32u
+#define UNKNOWN INT64_MIN
+
+/* A life of a slab, as one row says it. Plain data: runs.c writes it to a file as it is. */
+struct life {
+    uint64_t ss;
+    uint32_t proc, slab, n, gen;
+    int64_t begin, end; /* UNKNOWN: before the recording; not seen */
+    uint32_t owner, tid;
+    uint32_t capacity, spells, used_max, used_last;
+    uint64_t refills, refilled, pushes, pushed, drains, drained;
+    uint8_t cls, from_cls, stage, ended; /* stage: HAK_COUNT_stage if unknown */
+    uint8_t certain;                     /* no loss and no violation met it */
+};
+
+enum slab_state {
+    SLAB_UNSEEN,    /* the recording began after its process did */
+    SLAB_UNUSED,    /* never bound */
+    SLAB_HELD,      /* ACTIVE, published or legacy: seen only from outside */
+    SLAB_ACTIVE,    /* life.owner's */
+    SLAB_PUBLISHED, /* ACTIVE, owned by nobody */
+    SLAB_EMPTY,     /* between slab_empty and slab_release */
+    SLAB_LISTED,    /* EMPTY, on its class's stage-1 list */
+    SLAB_UNLISTED,  /* EMPTY, for stage 0.5 to find */
+    SLAB_LEGACY,    /* outside the pool: no slab_* events */
+};
+
+struct slab {
+    int64_t seen; /* its last event; UNKNOWN: none */
+    enum hak_event seen_event;
+    enum slab_state state;
+    uint32_t owner, tid; /* now; life has the first */
+    int64_t owned_since;
+    struct life life; /* the current one, or the last */
+};
+
+struct superslab {
+    uint64_t address;
+    uint32_t lg, slabs; /* 0: its mapping is not in the trace */
+    enum hak_ss_kind kind;
+};
+
+/* Where an owner is in its acquire. */
+enum acquire_state {
+    ACQUIRE_UNSEEN, /* nothing seen of this owner's acquires yet */
+    ACQUIRE_NONE,
+    ACQUIRE_RUNNING,
+};
+
+struct owner {
+    uint32_t number, tid;
+    bool alive;   /* between thread_start and thread_exit */
+    bool started; /* thread_start is in the trace */
+    int64_t begin, seen;
+    enum hak_event seen_event;
+    enum acquire_state acquire;
+    uint8_t cls;   /* of the acquire */
+    uint8_t next;  /* position in acquire_order of the stage to come */
+    uint8_t got;   /* slab_active since the last stage reported */
+    uint8_t stage; /* of that slab_active */
+    uint32_t adopted; /* slab_adopt since the last stage reported */
+    uint32_t publishes; /* slab_publish of this thread */
+    uint64_t acquires, refused, refills, refilled, drains, given_own, given_remote, collects,
+        collected;
+};
+
+struct tick_counts {
+    uint64_t stage[HAK_COUNT_stage], shared_fail, legacy, refills, refilled, given_own,
+        given_remote, pushed;
+};
+
+struct fail_total {
+    uint64_t count;
+    int64_t first, last;
+    struct hak_ev_shared_fail worst;
+};
+
+struct class_totals {
+    uint64_t stage[HAK_COUNT_stage][HAK_COUNT_outcome];
+    uint64_t scanned[HAK_COUNT_stage][HAK_COUNT_outcome];
+    uint64_t ns[HAK_COUNT_stage][HAK_COUNT_outcome];
+    struct fail_total fail[HAK_COUNT_fail_reason];
+    uint64_t legacy[HAK_COUNT_legacy_source][HAK_COUNT_legacy_why];
+    uint64_t legacy_bytes[HAK_COUNT_legacy_source][HAK_COUNT_legacy_why];
+    uint32_t active, peak, cap; /* active: now, whatever the window */
+    int64_t peak_at;
+    uint64_t lives, carried, emptied, listed, unlisted;
+    uint64_t refills, refilled, carved, drains, given_own, given_remote, pushes, pushed,
+        collects, collected;
+    uint64_t locks, contended, waited_ns, waited_max_ns;
+    struct tick_counts tick;
+    bool ticked; /* in the list of classes with something in this tick */
+};
+
+struct process {
+    uint32_t number;
+    uint64_t pid;
+    int64_t began, ended;
+    bool started, complete;
+    uint32_t parent;
+    uint64_t events;
+    char name[32], version[32], flavour[32];
+    struct map superslabs, slabs, owners;
+    struct class_totals *class[CLASS_SLOTS]; /* made when first needed */
+    const int64_t *loss_until; /* the end of its trace's latest loss */
+};
+
+#endif

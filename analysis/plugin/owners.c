@@ -1,0 +1,282 @@
+#include "owners.h"
+
+#include "memory.h"
+#include "totals.h"
+#include "verdict.h"
+
+static const uint8_t acquire_order[] = {HAK_STAGE_0_5, HAK_STAGE_1, HAK_STAGE_2,
+                                        HAK_ADOPT,     HAK_REBIND,  HAK_STAGE_3};
+#define STEPS (sizeof(acquire_order) / sizeof(acquire_order[0]))
+
+static const char *stage_text(unsigned step)
+{
+    return step < STEPS ? LABEL(stage, acquire_order[step]) : "shared_fail";
+}
+
+/* Its place in the order of stages. */
+static unsigned step_of(unsigned stage)
+{
+    unsigned step = 0;
+
+    while (step < STEPS && acquire_order[step] != stage)
+        step++;
+    return step;
+}
+
+static inline void touch(struct machine *m, struct owner *o)
+{
+    o->seen = m->now;
+    o->seen_event = m->event;
+}
+
+static struct owner *owner_new(struct machine *m, uint32_t number)
+{
+    struct owner *o = memory_new(sizeof(*o));
+
+    o->number = number;
+    o->seen = o->begin = UNKNOWN;
+    map_put(&m->process->owners, number, o);
+    return o;
+}
+
+static struct owner *find(struct machine *m, uint32_t number)
+{
+    struct owner *o = map_get(&m->process->owners, number);
+
+    return o ? o : owner_new(m, number);
+}
+
+/* An owner that nothing has introduced. */
+static void introduce(struct machine *m, struct owner *o)
+{
+    if (o->number != OWNER_LEGACY && (m->process->complete || o->seen != UNKNOWN))
+        complain(m, NULL, o, "no_thread", "thread_start of owner %u first", o->number);
+    o->alive = true;
+    o->started = false;
+}
+
+static inline struct owner *use(struct machine *m, uint32_t number)
+{
+    struct owner *o = find(m, number);
+
+    if (!o->alive)
+        introduce(m, o);
+    return o;
+}
+
+struct owner *owners_use(struct machine *m, uint32_t number)
+{
+    struct owner *o = use(m, number);
+
+    touch(m, o);
+    return o;
+}
+
+uint32_t owners_tid(const struct machine *m, uint32_t number)
+{
+    const struct owner *o = number ? map_get(&m->process->owners, number) : NULL;
+
+    return o ? o->tid : 0;
+}
+
+/* ---- threads ---- */
+
+static void put_thread(struct machine *m, const struct process *p, const struct owner *o,
+                       int64_t end, int64_t published)
+{
+    PUT(m->store, thread, (NULL), p->number, o->number, o->tid, o->begin, end, published,
+        (int64_t)o->acquires, (int64_t)o->refused, (int64_t)o->refills, (int64_t)o->refilled,
+        (int64_t)o->drains, (int64_t)o->given_own, (int64_t)o->given_remote,
+        (int64_t)o->collects, (int64_t)o->collected);
+}
+
+void owners_thread_start(struct machine *m, const struct hak_ev_thread_start *e)
+{
+    struct owner *o = find(m, e->owner);
+
+    if (o->alive) {
+        complain(m, NULL, o, "owner_in_use", "thread_exit of owner %u first", e->owner);
+        put_thread(m, m->process, o, UNKNOWN, NO_VALUE);
+    }
+    *o = (struct owner){.number = e->owner, .tid = e->tid, .alive = true, .started = true,
+                        .begin = m->now, .acquire = ACQUIRE_NONE};
+    touch(m, o);
+}
+
+void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e)
+{
+    struct owner *o = use(m, e->owner);
+
+    if (o->acquire == ACQUIRE_RUNNING)
+        complain(m, NULL, o, "exit_in_acquire", "%s of the acquire first", stage_text(o->next));
+    else if (o->started && o->tid != e->tid)
+        complain(m, NULL, o, "thread", "tid=%u, which thread_start named", o->tid);
+    else if (o->started && o->publishes != e->published)
+        complain(m, NULL, o, "published_count", "published=%u, as many as slab_publish said",
+                 o->publishes);
+    if (!o->tid)
+        o->tid = e->tid;
+    if (m->counting)
+        put_thread(m, m->process, o, m->now, e->published);
+    touch(m, o);
+    o->alive = false;
+    o->acquire = ACQUIRE_NONE;
+}
+
+/* ---- acquires ---- */
+
+void owners_acquire_begin(struct machine *m, const struct hak_ev_acquire_begin *e)
+{
+    struct owner *o = use(m, e->owner);
+
+    m->acquires++;
+    if (o->acquire == ACQUIRE_RUNNING)
+        complain(m, NULL, o, "acquire_nested", "%s of the acquire for C%u first",
+                 stage_text(o->next), o->cls);
+    o->acquire = ACQUIRE_RUNNING;
+    o->cls = (uint8_t)e->cls;
+    o->next = o->got = 0;
+    o->adopted = 0;
+    touch(m, o);
+}
+
+/* Is `stage` for `cls` what the owner's acquire is at? */
+static void check_step(struct machine *m, struct owner *o, uint32_t cls, unsigned stage,
+                       const char *what)
+{
+    if (o->acquire == ACQUIRE_UNSEEN)
+        return;
+    if (o->acquire == ACQUIRE_NONE)
+        complain(m, NULL, o, "no_acquire", "acquire_begin before this %s", what);
+    else if (o->cls != cls)
+        complain(m, NULL, o, "acquire_class", "cls=%u, for which the acquire began", o->cls);
+    else if (o->next >= STEPS || acquire_order[o->next] != stage)
+        complain(m, NULL, o, "stage_order", "%s", stage_text(o->next));
+}
+
+static void check_yield(struct machine *m, struct owner *o, const struct hak_ev_acquire_stage *e)
+{
+    bool hit = e->outcome == HAK_HIT;
+
+    if (o->acquire == ACQUIRE_UNSEEN)
+        return;
+    if (e->stage == HAK_ADOPT) {
+        if (hit && !o->adopted)
+            complain(m, NULL, o, "hit_without_slab", "slab_adopt before ADOPT reports a HIT");
+        return;
+    }
+    if (hit && (!o->got || o->stage != e->stage))
+        complain(m, NULL, o, "hit_without_slab", "slab_active of %s before it reports a HIT",
+                 LABEL(stage, e->stage));
+    else if (!hit && o->got)
+        complain(m, NULL, o, "slab_without_hit", "outcome=HIT after its slab_active");
+}
+
+void owners_acquire_stage(struct machine *m, const struct hak_ev_acquire_stage *e)
+{
+    struct owner *o = use(m, e->owner);
+    unsigned step = step_of(e->stage);
+
+    m->acquires++;
+    check_step(m, o, e->cls, e->stage, "acquire_stage");
+    check_yield(m, o, e);
+    if (m->counting && e->outcome == HAK_HIT)
+        o->acquires++;
+    o->acquire = e->outcome == HAK_HIT ? ACQUIRE_NONE : ACQUIRE_RUNNING;
+    o->cls = (uint8_t)e->cls;
+    o->next = (uint8_t)(step < STEPS ? step + 1 : STEPS);
+    o->got = 0;
+    o->adopted = 0;
+    touch(m, o);
+}
+
+void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
+{
+    struct owner *o = use(m, e->owner);
+
+    m->acquires++;
+    if (o->acquire == ACQUIRE_NONE)
+        complain(m, NULL, o, "no_acquire", "acquire_begin before this shared_fail");
+    else if (o->acquire == ACQUIRE_RUNNING && o->next < STEPS)
+        complain(m, NULL, o, "stage_order", "%s", stage_text(o->next));
+    else if (o->acquire == ACQUIRE_RUNNING && o->cls != e->cls)
+        complain(m, NULL, o, "acquire_class", "cls=%u, for which the acquire began", o->cls);
+    if (m->counting)
+        o->refused++;
+    o->acquire = ACQUIRE_NONE;
+    touch(m, o);
+}
+
+void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e)
+{
+    struct owner *o = owners_use(m, e->owner);
+    struct class_totals *t;
+
+    m->flows++;
+    if (!m->counting)
+        return;
+    o->drains++;
+    o->given_own += e->own;
+    o->given_remote += e->remote;
+    t = totals_of(m, e->cls);
+    t->drains++;
+    t->given_own += e->own;
+    t->given_remote += e->remote;
+    t->tick.given_own += e->own;
+    t->tick.given_remote += e->remote;
+}
+
+/* ---- slabs of an acquire ---- */
+
+void owners_got_slab(struct machine *m, const struct hak_ev_slab_active *e)
+{
+    struct owner *o = use(m, e->owner);
+
+    check_step(m, o, e->cls, e->stage, "slab_active");
+    if (o->acquire == ACQUIRE_RUNNING && o->got)
+        complain(m, NULL, o, "two_slabs", "acquire_stage of %s: it has given a slab already",
+                 LABEL(stage, o->stage));
+    o->got = 1;
+    o->stage = (uint8_t)e->stage;
+    touch(m, o);
+}
+
+void owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e)
+{
+    struct owner *o = use(m, e->owner);
+
+    check_step(m, o, e->cls, HAK_ADOPT, "slab_adopt");
+    o->adopted++;
+    touch(m, o);
+}
+
+void owners_published(struct machine *m, uint32_t number)
+{
+    struct owner *o = use(m, number);
+
+    o->publishes++;
+    touch(m, o);
+}
+
+struct closing {
+    struct machine *machine;
+    struct process *process;
+};
+
+static void close_owner(void *value, void *arg)
+{
+    struct closing *c = arg;
+    struct owner *o = value;
+
+    if (o->alive && o->number != OWNER_LEGACY)
+        put_thread(c->machine, c->process, o, UNKNOWN, NO_VALUE);
+    free(o);
+}
+
+void owners_close(struct machine *m, struct process *p)
+{
+    struct closing c = {m, p};
+
+    map_each(&p->owners, close_owner, &c);
+    map_free(&p->owners);
+}

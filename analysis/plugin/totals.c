@@ -1,0 +1,226 @@
+#include "totals.h"
+
+#include "memory.h"
+
+static unsigned slot_of(uint32_t cls)
+{
+    return cls < CLASSES ? cls : CLASSES;
+}
+
+static int64_t cls_of(unsigned slot)
+{
+    return slot < CLASSES ? slot : CLASS_NONE;
+}
+
+static struct class_totals *get(struct process *p, unsigned slot)
+{
+    if (!p->class[slot]) {
+        p->class[slot] = memory_new(sizeof(struct class_totals));
+        p->class[slot]->peak_at = UNKNOWN;
+    }
+    return p->class[slot];
+}
+
+static void note_tick(struct machine *m, struct process *p, unsigned slot)
+{
+    if (m->ticked_count == m->ticked_room) {
+        m->ticked_room = m->ticked_room ? m->ticked_room * 2 : 64;
+        m->ticked = memory_grow(m->ticked, m->ticked_room * sizeof(*m->ticked));
+    }
+    m->ticked[m->ticked_count++] = (struct ticked){p, slot};
+    p->class[slot]->ticked = true;
+}
+
+struct class_totals *totals_of(struct machine *m, uint32_t cls)
+{
+    unsigned slot = slot_of(cls);
+    struct class_totals *t = get(m->process, slot);
+
+    if (!t->ticked && m->counting)
+        note_tick(m, m->process, slot);
+    return t;
+}
+
+void totals_active(struct machine *m, struct process *p, uint32_t cls, int change)
+{
+    unsigned slot = slot_of(cls);
+    struct class_totals *t = get(p, slot);
+
+    t->active += (uint32_t)change;
+    if (!m->counting)
+        return;
+    if (!t->ticked)
+        note_tick(m, p, slot);
+    if (t->active > t->peak) {
+        t->peak = t->active;
+        t->peak_at = m->now;
+    }
+}
+
+void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e)
+{
+    struct class_totals *t = totals_of(m, e->cls);
+
+    if (!m->counting || e->stage >= HAK_COUNT_stage || e->outcome >= HAK_COUNT_outcome)
+        return;
+    t->stage[e->stage][e->outcome]++;
+    t->scanned[e->stage][e->outcome] += e->scanned;
+    t->ns[e->stage][e->outcome] += e->ns;
+    if (e->outcome == HAK_HIT)
+        t->tick.stage[e->stage]++;
+}
+
+void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
+{
+    struct class_totals *t = totals_of(m, e->cls);
+    struct fail_total *f;
+
+    if (!m->counting || e->reason >= HAK_COUNT_fail_reason)
+        return;
+    f = &t->fail[e->reason];
+    if (!f->count++)
+        f->first = m->now;
+    f->last = m->now;
+    t->tick.shared_fail++;
+    if (f->count == 1 || e->listed + e->marked + e->unmarked >
+                             f->worst.listed + f->worst.marked + f->worst.unmarked)
+        f->worst = *e;
+}
+
+void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e)
+{
+    struct class_totals *t = totals_of(m, e->cls);
+
+    if (!m->counting || e->source >= HAK_COUNT_legacy_source || e->why >= HAK_COUNT_legacy_why)
+        return;
+    t->legacy[e->source][e->why]++;
+    t->legacy_bytes[e->source][e->why] += e->size;
+    t->tick.legacy++;
+}
+
+void totals_pool_lock(struct machine *m, const struct hak_ev_pool_lock *e)
+{
+    struct class_totals *t = totals_of(m, e->cls);
+
+    if (!m->counting)
+        return;
+    t->locks++;
+    t->contended += e->waited_ns != 0;
+    t->waited_ns += e->waited_ns;
+    if (e->waited_ns > t->waited_max_ns)
+        t->waited_max_ns = e->waited_ns;
+}
+
+void totals_cap(struct machine *m, uint32_t cls, uint32_t cap)
+{
+    totals_of(m, cls)->cap = cap;
+}
+
+/* ---- ticks ---- */
+
+static int by_process_and_class(const void *a, const void *b)
+{
+    const struct ticked *x = a, *y = b;
+
+    if (x->process->number != y->process->number)
+        return x->process->number < y->process->number ? -1 : 1;
+    return (int)x->slot - (int)y->slot;
+}
+
+static void put_tick(struct machine *m, const struct ticked *at)
+{
+    struct class_totals *t = at->process->class[at->slot];
+    const struct tick_counts *c = &t->tick;
+
+    PUT(m->store, tick, (NULL), m->tick, at->process->number, cls_of(at->slot),
+        c->stage[HAK_STAGE_0_5], c->stage[HAK_STAGE_1], c->stage[HAK_STAGE_2],
+        c->stage[HAK_STAGE_3], c->stage[HAK_ADOPT], c->stage[HAK_REBIND], c->shared_fail,
+        c->legacy, c->refills, c->refilled, c->given_own, c->given_remote, c->pushed, t->active);
+    t->tick = (struct tick_counts){0};
+    t->ticked = false;
+}
+
+void totals_end_tick(struct machine *m)
+{
+    qsort(m->ticked, m->ticked_count, sizeof(*m->ticked), by_process_and_class);
+    for (unsigned i = 0; i < m->ticked_count; i++)
+        put_tick(m, &m->ticked[i]);
+    m->ticked_count = 0;
+}
+
+/* ---- the window's begin, the process's end ---- */
+
+static void window_process(void *value, void *arg)
+{
+    struct process *p = value;
+    struct machine *m = arg;
+
+    for (unsigned slot = 0; slot < CLASS_SLOTS; slot++)
+        if (p->class[slot]) {
+            p->class[slot]->peak = p->class[slot]->active;
+            p->class[slot]->peak_at = m->now;
+        }
+}
+
+void totals_window(struct machine *m)
+{
+    map_each(&m->processes, window_process, m);
+}
+
+static void put_stages(struct machine *m, const struct process *p, unsigned slot)
+{
+    const struct class_totals *t = p->class[slot];
+
+    for (unsigned s = 0; s < HAK_COUNT_stage; s++)
+        for (unsigned o = 0; o < HAK_COUNT_outcome; o++)
+            if (t->stage[s][o])
+                PUT(m->store, stage_total, (NULL), p->number, cls_of(slot), s, o,
+                    t->stage[s][o], t->scanned[s][o], t->ns[s][o]);
+}
+
+static void put_fails(struct machine *m, const struct process *p, unsigned slot)
+{
+    for (unsigned r = 0; r < HAK_COUNT_fail_reason; r++) {
+        const struct fail_total *f = &p->class[slot]->fail[r];
+
+        if (f->count)
+            PUT(m->store, fail_total, (NULL), p->number, cls_of(slot), r, f->count, f->first,
+                f->last, f->worst.active, f->worst.cap, f->worst.listed, f->worst.marked,
+                f->worst.beyond, f->worst.unmarked);
+    }
+}
+
+static void put_legacy(struct machine *m, const struct process *p, unsigned slot)
+{
+    const struct class_totals *t = p->class[slot];
+
+    for (unsigned s = 0; s < HAK_COUNT_legacy_source; s++)
+        for (unsigned w = 0; w < HAK_COUNT_legacy_why; w++)
+            if (t->legacy[s][w])
+                PUT(m->store, legacy_total, (NULL), p->number, cls_of(slot), s, w,
+                    t->legacy[s][w], t->legacy_bytes[s][w]);
+}
+
+static void put_class(struct machine *m, const struct process *p, unsigned slot)
+{
+    const struct class_totals *t = p->class[slot];
+
+    PUT(m->store, class_total, (NULL), p->number, cls_of(slot), t->active, t->peak, t->peak_at,
+        t->cap, t->lives, t->carried, t->emptied, t->listed, t->unlisted, t->refills,
+        t->refilled, t->carved, t->drains, t->given_own, t->given_remote, t->pushes, t->pushed,
+        t->collects, t->collected, t->locks, t->contended, t->waited_ns, t->waited_max_ns);
+}
+
+void totals_close(struct machine *m, struct process *p)
+{
+    for (unsigned slot = 0; slot < CLASS_SLOTS; slot++) {
+        if (!p->class[slot])
+            continue;
+        put_class(m, p, slot);
+        put_stages(m, p, slot);
+        put_fails(m, p, slot);
+        put_legacy(m, p, slot);
+        free(p->class[slot]);
+        p->class[slot] = NULL;
+    }
+}

@@ -1,0 +1,30 @@
+/*
+ * Sums per process and class, and per 10 ms. Sums are kept while machine.counting is set; the
+ * number of ACTIVE slabs is kept always, since a window needs to know where it begins.
+ */
+#ifndef HAK_TOTALS_H
+#define HAK_TOTALS_H
+
+#include "machine.h"
+
+/* The totals of a class of the process at hand, made when first needed, and noted as having
+ * something in this tick. */
+struct class_totals *totals_of(struct machine *m, uint32_t cls);
+
+/* An ACTIVE slab more, or less. */
+void totals_active(struct machine *m, struct process *p, uint32_t cls, int change);
+
+void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e);
+void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e);
+void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e);
+void totals_pool_lock(struct machine *m, const struct hak_ev_pool_lock *e);
+void totals_cap(struct machine *m, uint32_t cls, uint32_t cap);
+
+/* Rows of the tick that now has passed. */
+void totals_end_tick(struct machine *m);
+/* The window begins: peaks count from here. */
+void totals_window(struct machine *m);
+/* Rows of a process that has ended; frees its totals. */
+void totals_close(struct machine *m, struct process *p);
+
+#endif

@@ -41,9 +41,9 @@ struct process *machine_process(struct machine *m, uint64_t pid, const int64_t *
 
 static void process_close(struct machine *m, struct process *p, enum life_end ended)
 {
-    totals_end_tick(m);
     slabs_close(m, p, ended);
     owners_close(m, p);
+    totals_end_tick_of(m, p);
     totals_close(m, p);
     if (p->events)
         PUT(m->store, process, (p->name, p->version, p->flavour), p->number, (int64_t)p->pid,
@@ -212,7 +212,6 @@ static void put_labels(struct machine *m)
 
 void machine_finish(struct machine *m)
 {
-    totals_end_tick(m);
     close_all(m);
     put_labels(m);
     if (!runs_merge(m->runs, m->store))

@@ -140,6 +140,19 @@ static void put_tick(struct machine *m, const struct ticked *at)
     t->ticked = false;
 }
 
+void totals_end_tick_of(struct machine *m, const struct process *p)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < m->ticked_count; i++) {
+        if (m->ticked[i].process == p)
+            put_tick(m, &m->ticked[i]);
+        else
+            m->ticked[kept++] = m->ticked[i];
+    }
+    m->ticked_count = kept;
+}
+
 void totals_end_tick(struct machine *m)
 {
     qsort(m->ticked, m->ticked_count, sizeof(*m->ticked), by_process_and_class);
@@ -211,8 +224,23 @@ static void put_class(struct machine *m, const struct process *p, unsigned slot)
         t->collects, t->collected, t->locks, t->contended, t->waited_ns, t->waited_max_ns);
 }
 
+/* The process is gone before its tick is over. */
+static void end_tick_of(struct machine *m, const struct process *p)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < m->ticked_count; i++) {
+        if (m->ticked[i].process == p)
+            put_tick(m, &m->ticked[i]);
+        else
+            m->ticked[kept++] = m->ticked[i];
+    }
+    m->ticked_count = kept;
+}
+
 void totals_close(struct machine *m, struct process *p)
 {
+    end_tick_of(m, p);
     for (unsigned slot = 0; slot < CLASS_SLOTS; slot++) {
         if (!p->class[slot])
             continue;

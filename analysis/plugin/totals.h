@@ -22,6 +22,9 @@ void totals_cap(struct machine *m, uint32_t cls, uint32_t cap);
 
 /* Rows of the tick that now has passed. */
 void totals_end_tick(struct machine *m);
+
+/* The same for one process that ends within the tick: the others go on counting. */
+void totals_end_tick_of(struct machine *m, const struct process *p);
 /* The window begins: peaks count from here. */
 void totals_window(struct machine *m);
 /* Rows of a process that has ended; frees its totals. */

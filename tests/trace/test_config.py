@@ -92,3 +92,12 @@ def test_a_library_that_tells_nothing_is_an_error(hak, tmp_path):
     result = hak('config', env={'HAK_LIBDIR': str(tmp_path)})
     assert result.code == 3
     assert result.notes()[-1].endswith('does not tell its knobs: rebuild it with `make`')
+
+
+def test_the_readme_s_table_is_the_library_s(hak):
+    readme = (ROOT / 'README.md').read_text()
+    knobs = json.loads(hak('config', '--json').out)
+    for knob in knobs:
+        row = f"| `{knob['name']}` | {knob['default'] or 'none'} | {knob['meaning']} |"
+        assert row in readme, row
+    assert readme.count('| `HAKMEM_') == len(knobs)

@@ -117,6 +117,11 @@ EXPORT void *hak_realloc(void *p, size_t size)
         errno = EINVAL;
         return NULL;
     }
+    if (block_looks_free(p, info_cls(info))) {
+        tiny_double_free(p);
+        errno = EINVAL;
+        return NULL;
+    }
     stride = geometry[info_cls(info)].stride;
     if (!fits_in_place(size, stride))
         return move(p, stride, size);

@@ -65,7 +65,8 @@ static const struct knob knobs[] = {
 /* clang-format on */
 
 #define KNOBS (sizeof(knobs) / sizeof(knobs[0]))
-#define SHOWN_MAX 192
+/* Sixteen caps of ten digits each, with their classes, fit. */
+#define SHOWN_MAX 256
 
 /* An unsigned decimal number and nothing else up to end; false otherwise. */
 static bool parse_u32(const char *text, char end, uint32_t *out, const char **rest)

@@ -99,24 +99,19 @@ NOINLINE void *tiny_malloc_slow(size_t size)
     return p;
 }
 
-/* Gives the first n blocks of the list back. */
+/* Gives the first n blocks of the list back; fewer if a damaged link comes before. */
 static void drain(struct sll *s, unsigned cls, uint32_t n)
 {
     struct chain c = {s->head, n};
     struct block *last = s->head;
+    bool lost = false;
     uint32_t i;
 
     for (i = 1; i < n && last->next && block_link_trusted(last, cls); i++)
         last = last->next;
-    if (block_link_trusted(last, cls)) {
-        s->head = last->next;
-        s->count -= i;
-        block_link(last, NULL, cls);
-    } else {
-        /* What lies behind a damaged link is lost; giving the block back reports it. */
-        s->head = NULL;
-        s->count = 0;
-    }
+    s->head = block_unlink(last, cls, HAK_AT_DRAIN, &lost);
+    s->count = lost ? 0 : s->count - i;
+    block_link(last, NULL, cls);
     owner_give(tls.owner, c, cls);
 }
 

@@ -4,11 +4,11 @@
  *     offset 0   next free block of the list it is on
  *     offset 8   the word:  bits 0..7   header, 0xa0 | class
  *                           bits 8..63  address ^ secret
- *                           bits 40..63 xor the link, folded to 24 bits
+ *                           bits 40..63 xor a hash of the link
  *
  * wherever it waits: TLS SLL, slab freelist or remote queue. Intact: fine. Damaged while free:
  * somebody wrote to freed memory (header reset). Bits 0..39 intact at free(): double free.
- * Folding the link in means that a damaged link is seen before it is followed.
+ * The hash means that a damaged link is seen before it is followed.
  * The 8-byte blocks of C0 have a link only.
  *
  * Whoever owns the list owns its blocks' first 16 bytes; no lock of its own.
@@ -36,11 +36,16 @@ static inline uint64_t word_base(const struct block *b, unsigned cls)
     return (uint64_t)(uintptr_t)b << 8 ^ word_key[cls];
 }
 
+/* 24 bits in their place above bit 39, each of which depends on many bits of the link: Knuth's
+ * multiplicative hash (The Art of Computer Programming, 6.4), by 2^64 over the golden ratio. */
+static inline uint64_t word_hash(const struct block *next)
+{
+    return (uint64_t)(uintptr_t)next * 0x9e3779b97f4a7c15u >> 40 << 40;
+}
+
 static inline uint64_t word_of(const struct block *b, const struct block *next, unsigned cls)
 {
-    uint64_t link = (uintptr_t)next;
-
-    return word_base(b, cls) ^ (link ^ link >> 24) << 40;
+    return word_base(b, cls) ^ word_hash(next);
 }
 
 /* Makes b, a block that nobody uses, a free block in front of next. */

@@ -53,11 +53,11 @@ def _recorded(report: Report, console) -> None:
     for text in report.warnings:
         console.print(Text(f'warning: {text}', 'yellow'))
     _losses(report, console)
-    table = _table('pid', 'process', 'from', 'to', 'events', left=2)
     for process in report.processes[:SHOWN]:
-        table.add_row(str(process.pid), _process(process), times.since(process.begin, report.begin),
-                      times.since(process.end, report.begin), ui.number(process.events))
-    console.print(table)
+        console.print(f'process {process.pid} {_process(process)}: '
+                      f'{times.since(process.begin, report.begin)} … '
+                      f'{times.since(process.end, report.begin)} s, '
+                      f'{ui.counted(process.events, "event")}')
     _more(console, len(report.processes), 'process', 'processes')
 
 
@@ -203,13 +203,14 @@ def _threads(report: Report, console) -> None:
     if not threads:
         return
     _heading(console, 'Threads')
-    table = _table('thread', 'pid', 'acquires', 'refused', 'blocks taken', 'own given back',
-                   "others' given back", 'got back from others')
+    columns = {'acquires': 'acquires', 'refused': 'refused'}
+    if any(row['refills'] or row['drains'] for row in threads):  # the flow tier was recorded
+        columns |= {'refilled': 'taken', 'given_own': 'given back', 'given_remote': 'to others',
+                    'collected': 'from others'}
+    table = _table('thread', 'pid', *columns.values())
     for row in threads[:SHOWN]:
         table.add_row(str(row['tid'] or f'owner {row["owner"]}'), str(row['pid']),
-                      *(ui.number(row[key]) for key in ('acquires', 'refused', 'refilled',
-                                                        'given_own', 'given_remote',
-                                                        'collected')))
+                      *(ui.number(row[key]) for key in columns))
     console.print(table)
     _more(console, len(threads), 'thread', 'threads')
 

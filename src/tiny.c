@@ -72,15 +72,15 @@ void *tiny_alloc_class(unsigned cls, size_t size, size_t align)
         p = sll_pop(s, cls);
     else if (trace_busy())
         /* No transition may happen inside a listener: it could not be reported. */
-        return legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
+        p = legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
     else if (unlikely(!config.use_superslab))
-        return legacy_system(cls, size, align, HAK_WHY_DISABLED);
+        p = legacy_system(cls, size, align, HAK_WHY_DISABLED);
     else if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
         p = legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
     else
         p = refill_and_pop(cls, size, align);
     if (p)
-        trace_alloc(p, size, cls);
+        trace_alloc(p, size, pagemap_lookup(p) ? cls : CLASS_NONE);
     return p;
 }
 

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "scenario.h"
 
@@ -74,8 +73,8 @@ SCENARIO(every_number_takes_its_bounds_and_defaults)
 
 SCENARIO(no_number_takes_what_is_none_or_out_of_bounds)
 {
-    static const char *const bad[] = {"x",  "1x", " 1",   "-1",         "+1",
-                                      "0x1", "1 ", "1.0",  "4294967296", "99999999999999999999"};
+    static const char *const bad[] = {"x",   "1x", " 1",  "-1",         "+1",
+                                      "0x1", "1 ", "1.0", "4294967296", "99999999999999999999"};
     unsigned warnings = 0;
 
     defaults();
@@ -153,8 +152,9 @@ SCENARIO(caps_are_a_list_of_class_and_slabs)
 
 SCENARIO(a_damaged_list_of_caps_changes_nothing)
 {
-    static const char *const bad[] = {"7",   "7:",   ":96",   "7:96,",    "7:96,8", "16:1", "7:x",
-                                      "7:1;8:1", "7=96", ",7:96", "7:4294967296", "-1:5", "7:96 "};
+    static const char *const bad[] = {"7",    "7:",      ":96",  "7:96,", "7:96,8",       "16:1",
+                                      "7:x",  "7:1;8:1", "7=96", ",7:96", "7:4294967296", "-1:5",
+                                      "7:96 "};
     unsigned n = sizeof(bad) / sizeof(bad[0]);
 
     for (unsigned i = 0; i < n; i++) {
@@ -187,58 +187,6 @@ SCENARIO(a_process_without_an_environment_gets_the_defaults)
     check_eq(strlen(said()), 0);
 }
 
-static char printed[16384];
-
-static const char *print(void)
-{
-    FILE *file = tmpfile();
-    ssize_t n;
-
-    check(file != NULL);
-    hak_config_print(fileno(file));
-    n = pread(fileno(file), printed, sizeof(printed) - 1, 0);
-    check(n > 0);
-    printed[n] = '\0';
-    fclose(file);
-    return printed;
-}
-
-SCENARIO(the_list_of_knobs_has_five_columns_and_a_line_each)
-{
-    unsigned lines = 0;
-    char *rest = NULL;
-
-    defaults();
-    with("HAKMEM_SS_EMPTY_RECYCLE", "mark");
-    with("HAKMEM_TINY_CAP", "7:96,9:5");
-    check(strstr(print(), "HAKMEM_SS_EMPTY_RECYCLE\tfull\tmark\tset\t") != NULL);
-    check(strstr(printed, "HAKMEM_TINY_CAP\t\t7:96,9:5\tset\t") != NULL);
-    check(strstr(printed, "HAKMEM_TRACE\tauto\tauto\tdefault\t") != NULL);
-    check(strstr(printed, "HAKMEM_SS_EMPTY_SCAN_LIMIT\t64\t64\tdefault\t") != NULL);
-    for (char *l = strtok_r(printed, "\n", &rest); l; l = strtok_r(NULL, "\n", &rest)) {
-        unsigned tabs = 0;
-
-        for (const char *c = l; *c; c++)
-            tabs += *c == '\t';
-        check_eq(tabs, 4);
-        check_eq(strncmp(l, "HAKMEM_", 7), 0);
-        lines++;
-    }
-    check_eq(lines, NUMBERS + 3);
-}
-
-SCENARIO(the_longest_list_of_caps_is_shown_whole)
-{
-    char list[512] = "";
-
-    for (unsigned c = 0; c < CLASSES; c++)
-        snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%u:4294967295",
-                 c ? "," : "", c);
-    with("HAKMEM_TINY_CAP", list);
-    check_eq(config.caps[15], 4294967295u);
-    check(strstr(print(), list) != NULL);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,8 +198,6 @@ int main(void)
         cmocka_unit_test(a_damaged_list_of_caps_changes_nothing),
         cmocka_unit_test(unknown_names_get_a_line_each_and_others_none),
         cmocka_unit_test(a_process_without_an_environment_gets_the_defaults),
-        cmocka_unit_test(the_list_of_knobs_has_five_columns_and_a_line_each),
-        cmocka_unit_test(the_longest_list_of_caps_is_shown_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -101,8 +101,7 @@ SCENARIO(in_every_class)
         check_eq(before.active, 0);
         check(before.listed >= 1);
         fill_blocks(c, 0, 100);
-        check_eq(class_now(c).acquires[HAK_STAGE_1],
-                 before.acquires[HAK_STAGE_1] + before.listed);
+        check_eq(class_now(c).acquires[HAK_STAGE_1], before.acquires[HAK_STAGE_1] + before.listed);
         check_eq(class_now(c).acquires[HAK_STAGE_3], before.acquires[HAK_STAGE_3]);
     }
 }

@@ -28,8 +28,8 @@ SCENARIO(a_line_goes_to_the_descriptor_it_is_sent_to)
 
 SCENARIO(lines_up_to_the_limit_are_whole_and_longer_ones_cut_at_a_line_end)
 {
-    static const unsigned lengths[] = {0,   1,   LOG_LINE_MAX - 3, LOG_LINE_MAX - 2, LOG_LINE_MAX - 1,
-                                       512, 513, 4000};
+    static const unsigned lengths[] = {
+        0, 1, LOG_LINE_MAX - 3, LOG_LINE_MAX - 2, LOG_LINE_MAX - 1, 512, 513, 4000};
     static char text[5000];
     size_t before = 0;
 

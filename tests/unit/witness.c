@@ -28,10 +28,10 @@ static void keep(enum hak_event id, const void *event, size_t size)
         inside();
 }
 
-#define HAK_EVENT(name, ...)                                               \
-    static void on_##name(const void *event)                               \
-    {                                                                      \
-        keep(HAK_EV_##name, event, sizeof(struct hak_ev_##name));          \
+#define HAK_EVENT(name, ...)                                      \
+    static void on_##name(const void *event)                      \
+    {                                                             \
+        keep(HAK_EV_##name, event, sizeof(struct hak_ev_##name)); \
     }
 #include "events.def"
 #undef HAK_EVENT

@@ -69,6 +69,17 @@ SCENARIO(a_damaged_link_is_seen_and_not_trusted)
     }
 }
 
+SCENARIO(a_link_of_one_repeated_byte_is_never_trusted)
+{
+    for (unsigned last = 0; last < 2; last++)
+        for (uintptr_t byte = 1; byte < 256; byte++) {
+            block_link(at(0), last ? NULL : at(1), 6);
+            at(0)->next = (struct block *)(byte * 0x0101010101010101);
+            check(!block_intact(at(0), 6));
+            check(!block_link_trusted(at(0), 6));
+        }
+}
+
 SCENARIO(a_word_copied_to_another_block_does_not_look_free_there)
 {
     block_link(at(0), NULL, 3);
@@ -148,6 +159,7 @@ int main(void)
         cmocka_unit_test(the_header_byte_names_the_class),
         cmocka_unit_test(a_damaged_header_is_seen_and_its_link_still_trusted),
         cmocka_unit_test(a_damaged_link_is_seen_and_not_trusted),
+        cmocka_unit_test(a_link_of_one_repeated_byte_is_never_trusted),
         cmocka_unit_test(a_word_copied_to_another_block_does_not_look_free_there),
         cmocka_unit_test(an_unlinked_block_no_longer_looks_free),
         cmocka_unit_test(unlinking_a_damaged_header_reports_and_goes_on),

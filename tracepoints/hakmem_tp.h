@@ -15,6 +15,7 @@
 
 #include "seam.h"
 
+/* clang-format off */
 #define HAK_ENUM(name, ...) \
     LTTNG_UST_TRACEPOINT_ENUM(hakmem, name, LTTNG_UST_TP_ENUM_VALUES(__VA_ARGS__))
 #define V(label, number) lttng_ust_field_enum_value(#label, number)
@@ -41,6 +42,7 @@
 #undef F_I32
 #undef F_ENUM
 #undef F_STR
+/* clang-format on */
 
 #endif
 

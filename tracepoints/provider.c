@@ -9,10 +9,10 @@
 
 #include <lttng/ust-fork.h>
 
-#define HAK_EVENT(name, ...)                                                           \
-    static void emit_##name(const void *event)                                         \
-    {                                                                                  \
-        lttng_ust_tracepoint(hakmem, name, (const struct hak_ev_##name *)event);       \
+#define HAK_EVENT(name, ...)                                                     \
+    static void emit_##name(const void *event)                                   \
+    {                                                                            \
+        lttng_ust_tracepoint(hakmem, name, (const struct hak_ev_##name *)event); \
     }
 #include "events.def"
 #undef HAK_EVENT

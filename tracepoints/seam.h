@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdint.h>
 
+/* clang-format off */
 #define HAK_ENUM(name, ...) enum hak_##name { __VA_ARGS__ };
 #define V(label, number) HAK_##label = number,
 #include "enums.def"
@@ -31,6 +32,8 @@
 #undef F_I32
 #undef F_ENUM
 #undef F_STR
+
+/* clang-format on */
 
 enum hak_event {
 #define HAK_EVENT(name, ...) HAK_EV_##name,

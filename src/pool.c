@@ -7,10 +7,6 @@
 #include "os.h"
 #include "registry.h"
 
-/* How many published slabs one acquire looks at: enough to pass a run of full ones, few enough
- * that no request pays for all that a thread left behind. */
-#define ADOPT_TRIES 16
-
 struct class_pool {
     _Alignas(CACHE_LINE) struct slot_list empty; /* stage 1 */
     struct slot_list published;                  /* adopt */
@@ -228,18 +224,16 @@ static struct stage_result stage_2(struct owner *o, unsigned cls)
     return stage_hit(o, s, cls, 0, HAK_STAGE_2, scanned);
 }
 
+/* Full slabs on the way are adopted too, each once: from then on their owner hears of every block
+ * that comes back, which nobody did before. */
 static struct stage_result stage_adopt(struct owner *o, unsigned cls)
 {
-    uint32_t scanned = 0;
+    uint32_t scanned = 0, slot;
 
-    while (scanned < ADOPT_TRIES) {
-        uint32_t slot = slot_pop(&pool.cls[cls].published);
-        struct slab *s;
+    while ((slot = slot_pop(&pool.cls[cls].published)) != SLOT_NONE) {
+        struct slab *s = slot_slab(slot);
 
-        if (slot == SLOT_NONE)
-            break;
         scanned++;
-        s = slot_slab(slot);
         owner_adopt(o, s, cls);
         if (slab_has_block(s, cls))
             return (struct stage_result){s, HAK_HIT, scanned};

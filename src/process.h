@@ -21,7 +21,7 @@ static inline void process_init(void)
         process_init_once();
 }
 
-/* From every refill and drain: what changes outside the process is noticed here. */
+/* From the slow paths of malloc and free: what changes outside the process is noticed here. */
 static inline void process_poke(void)
 {
     trace_poll();

@@ -35,7 +35,6 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
     struct block *b = c.head;
     bool lost = false;
 
-    process_poke();
     if (!b)
         return legacy_alloc(cls, size, align, HAK_WHY_SHARED_FAIL);
     if (tls.batch[cls] < s->limit / 2)
@@ -88,9 +87,10 @@ NOINLINE void *tiny_malloc_slow(size_t size)
 {
     void *p;
 
+    process_init();
+    process_poke();
     if (size <= TINY_MAX) {
         /* The class table may have been filled only now. */
-        process_init();
         return tiny_alloc_class(class_of(size), size, 0);
     }
     p = legacy_system(CLASS_NONE, size, 0, HAK_WHY_LARGE);

@@ -21,7 +21,7 @@ enum thread_state { THREAD_UNBORN, THREAD_LIVE, THREAD_DEAD };
 
 struct tls {
     struct sll sll[CLASSES];
-    uint16_t batch[CLASSES]; /* blocks of the next refill; doubles up to half of the limit */
+    uint16_t batch[CLASSES]; /* blocks of the next refill; doubles while below half of the limit */
     struct owner *owner;
     enum thread_state state;
 };

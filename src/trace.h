@@ -129,8 +129,8 @@ static inline uintptr_t free_gate(void)
 }
 #endif
 
-/* From every refill and drain: has a session begun or ceased to record? A new one is told what
- * process this is. */
+/* From the slow paths of malloc and free: has a session begun or ceased to record? A new one is
+ * told what process this is. */
 void trace_poll(void);
 
 /* The listener. */

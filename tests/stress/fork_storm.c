@@ -117,6 +117,8 @@ static _Noreturn void child(unsigned number)
         pid_t pid = fork();
 
         if (pid == 0) {
+            /* Alarms are not inherited. */
+            alarm(CHILD_LIMIT / 2);
             churn(&random, 1000);
             _exit(0);
         }

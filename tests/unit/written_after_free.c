@@ -66,7 +66,6 @@ SCENARIO(a_header_overwritten_in_the_list_is_reset_when_popped)
     check_eq(witness_nth(HAK_EV_hdr_reset, 0)->hdr_reset.got, 0x59);
     check_eq(said_times("[TLS_SLL_HDR_RESET] cls=6 base=0x"), 1);
     check_eq(said_times("got=0x59 expect=0xa6 count=0"), 1);
-    /* The list goes on. */
     check(hak_malloc(512) == block[N - 2]);
     check(hak_malloc(512) == block[N - 3]);
     reported(2, N - 3, HAK_AT_POP);
@@ -92,11 +91,9 @@ SCENARIO(a_link_overwritten_in_the_list_cuts_it)
 
 SCENARIO(a_block_overwritten_whole_is_reset_and_cuts_the_list)
 {
-    static const int bytes[] = {0x00, 0xff, 0x41, 0xa6};
-
     for (unsigned i = 0; i < 4; i++) {
         freed();
-        memset(block[N - 1], bytes[i], 512);
+        memset(block[N - 1], "\x00\xff\x41\xa6"[i], 512);
         check(hak_malloc(512) == block[N - 1]);
         reported(i + 1, N - 1, HAK_AT_POP);
         check(tls.sll[6].head == NULL);

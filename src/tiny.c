@@ -122,7 +122,8 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
 
     process_init();
     trace_free(b, cls);
-    if (tls.state != THREAD_LIVE && !thread_begin()) {
+    /* Inside a listener a thread cannot begin: nobody could be told. */
+    if (tls.state != THREAD_LIVE && (trace_busy() || !thread_begin())) {
         owner_give_one(b, cls);
     } else {
         if (s->count >= s->limit && !trace_busy()) {

@@ -240,14 +240,15 @@ class Database:
             {key: life[key] for key in ('proc', 'ss', 'slab', 'n')}).fetchall()
 
 
-def fresh(path: Path, newest: float) -> bool:
-    """Is there a complete file of this version, made after the trace was?"""
+def fresh(path: Path, newest: float, identity: str) -> bool:
+    """Is there a complete file of this version, of this trace, made after `newest`?"""
     try:
         if path.stat().st_mtime < newest:
             return False
         with closing(sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1',
                                      uri=True)) as db:
-            row = db.execute("SELECT number FROM meta WHERE key = 'schema'").fetchone()
+            found = dict(db.execute("SELECT key, ifnull(text, number) FROM meta "
+                                    "WHERE key IN ('schema', 'identity')"))
     except (OSError, sqlite3.Error):
         return False
-    return row is not None and row[0] == SCHEMA
+    return found == {'schema': SCHEMA, 'identity': identity}

@@ -69,8 +69,18 @@ def _failures(report):
                       f'{ui.size(report.largest_oom)}', 'find out which limit it met', weight=count)
 
 
+def _by_class_and_reason(rows: list) -> list:
+    """One row for what several processes met, with the numbers of the one that met it most."""
+    found: dict = {}
+    for row in rows:
+        key = row['cls'], row['reason']
+        first = found.setdefault(key, {**row, 'count': 0})
+        first['count'] += row['count']
+    return list(found.values())
+
+
 def _refusals(report):
-    for fail in report.shared_fail:
+    for fail in _by_class_and_reason(report.shared_fail):
         cls, count = fail['cls'], fail['count']
         what = (f'class {class_text(cls)}: {ui.counted(count, "request")} fell to legacy because ')
         if fail['reason'] == 'FAIL_SOFT_CAP':

@@ -1,16 +1,20 @@
-"""Runs the Babeltrace graph source.ctf.fs → filter.utils.muxer → sink.hakmem.lives."""
+"""Runs the Babeltrace graph source.ctf.fs … → filter.utils.muxer → sink.hakmem.lives."""
 
 import ctypes
+import gc
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
 import bt2
+from bt2 import native_bt
 
 from hak import paths
 from hak.errors import HakError
 
 LIBRARY = 'babeltrace-plugin-hakmem.so'
+_ADDRESSES = re.compile(r'[:,] [\w-]*addr=')
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,7 @@ class Reading:
     begin: Optional[int] = None       # nanoseconds since the epoch
     end: Optional[int] = None
     overwritten: int = 0              # on the trace's clock
+    identity: str = ''                # kept in the file
 
 
 def run(reading: Reading, step: Callable[[int], None] = lambda ns: None) -> Optional[str]:
@@ -29,6 +34,16 @@ def run(reading: Reading, step: Callable[[int], None] = lambda ns: None) -> Opti
     step(ns) is called now and then with the time the reading has come to. What was read before a
     failure is in the database; a failure that leaves none is a HakError.
     """
+    try:
+        return _run(reading, step)
+    finally:
+        # A graph that failed leaves its error behind when it goes, and Babeltrace would abort the
+        # program over it at the next call.
+        gc.collect()
+        native_bt.current_thread_clear_error()
+
+
+def _run(reading: Reading, step: Callable[[int], None]) -> Optional[str]:
     try:
         graph = _build(reading)
     except bt2._Error as error:
@@ -48,6 +63,11 @@ def run(reading: Reading, step: Callable[[int], None] = lambda ns: None) -> Opti
         return _first_cause(error)
 
 
+def built() -> float:
+    """When the component was: files that another one wrote are not to be trusted."""
+    return (paths.plugin_dir() / LIBRARY).stat().st_mtime
+
+
 def first_time(folders: list) -> Optional[int]:
     """The time of the trace's first event, in nanoseconds since the epoch."""
     try:
@@ -61,11 +81,12 @@ def first_time(folders: list) -> Optional[int]:
 
 def time_range(folders: list) -> Optional[tuple[int, int]]:
     """Begin and end of the trace by its index, for a progress bar; None if it does not say."""
-    source = _plugin('ctf').source_component_classes['fs']
-    query = bt2.QueryExecutor(source, 'babeltrace.trace-infos', {'inputs': _inputs(folders)})
+    ranges = []
     try:
-        ranges = [stream['range-ns'] for trace in query.query() for stream in trace['stream-infos']
-                  if 'range-ns' in stream]
+        for inputs in _groups(folders):
+            query = bt2.QueryExecutor(_source(), 'babeltrace.trace-infos', {'inputs': inputs})
+            ranges += [stream['range-ns'] for trace in query.query()
+                       for stream in trace['stream-infos'] if 'range-ns' in stream]
     except bt2._Error:
         return None
     if not ranges:
@@ -75,10 +96,8 @@ def time_range(folders: list) -> Optional[tuple[int, int]]:
 
 def _build(reading: Reading) -> bt2.Graph:
     graph = bt2.Graph()
-    source = graph.add_component(_plugin('ctf').source_component_classes['fs'], 'trace',
-                                 {'inputs': _inputs(reading.folders)})
     muxer = graph.add_component(_plugin('utils').filter_component_classes['muxer'], 'muxer')
-    params = {'db': str(reading.database)}
+    params = {'db': str(reading.database), 'identity': reading.identity}
     if reading.begin is not None:
         params['begin'] = reading.begin
     if reading.end is not None:
@@ -86,15 +105,33 @@ def _build(reading: Reading) -> bt2.Graph:
     if reading.overwritten:
         params['overwritten'] = bt2.UnsignedIntegerValue(reading.overwritten)
     sink = graph.add_component(_lives(), 'lives', params)
-    for name in source.output_ports:
-        graph.connect_ports(source.output_ports[name],
-                            muxer.input_ports[list(muxer.input_ports)[-1]])
+    for number, inputs in enumerate(_groups(reading.folders)):
+        source = graph.add_component(_source(), f'trace{number}', {'inputs': inputs})
+        for name in source.output_ports:
+            graph.connect_ports(source.output_ports[name],
+                                muxer.input_ports[list(muxer.input_ports)[-1]])
     graph.connect_ports(muxer.output_ports['out'], sink.input_ports['in'])
     return graph
 
 
-def _inputs(folders: list) -> list[str]:
-    return [str(folder) for folder in folders]
+def _source():
+    return _plugin('ctf').source_component_classes['fs']
+
+
+def _groups(folders: list) -> list[list[str]]:
+    """Folders of one trace, such as the chunks of a rotated one, belong to one component."""
+    groups: dict[str, list[str]] = {}
+    for folder in map(str, folders):
+        query = bt2.QueryExecutor(_source(), 'babeltrace.support-info',
+                                  {'type': 'directory', 'input': folder})
+        try:
+            info = query.query()
+        except bt2._Error:
+            raise HakError(f'{folder}/metadata cannot be understood',
+                           'without it no event can be read') from None
+        name = str(info['group']) if 'group' in info else folder
+        groups.setdefault(name, []).append(folder)
+    return list(groups.values())
 
 
 def _plugin(name: str):
@@ -124,24 +161,15 @@ def _progress() -> Callable[[], int]:
     return function
 
 
-def _causes(error: bt2._Error) -> list:
-    return list(error)
-
-
 def _is_ours(error: bt2._Error) -> bool:
-    """Did our component fail, not the source?"""
-    return any(getattr(cause, 'component_class_name', '') == 'lives'
-               and cause.message and 'Component' not in cause.message.split()[0]
-               for cause in _causes(error))
+    """Did our component fail, not the source? The first cause says where it began."""
+    return getattr(error[0], 'component_class_name', '') == 'lives'
 
 
 def _first_cause(error: bt2._Error) -> str:
-    """The innermost cause, without the addresses of Babeltrace's objects."""
-    message = _causes(error)[0].message if _causes(error) else str(error)
-    return message.split(': msg-it-addr')[0].replace('`', '').replace("'", '').rstrip('. ')
+    """The innermost cause in Babeltrace's words, without the addresses of its objects."""
+    return _ADDRESSES.split(error[0].message)[0].translate({ord(mark): None for mark in '`"'})
 
 
 def _remedy(error: bt2._Error) -> str:
-    if _is_ours(error):
-        return ''
-    return 'the trace is damaged; `babeltrace2 DIRECTORY` may tell more'
+    return '' if _is_ours(error) else 'the trace is damaged'

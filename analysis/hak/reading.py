@@ -45,15 +45,17 @@ def opened(request: Request, whole: bool = False) -> Iterator[Source]:
     with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
         folders, warnings = _readable(found, Path(scratch))
         begin, end = _window(request, folders)
-        windowed = not whole and (begin is not None or end is not None)
-        target = _target(request, found, windowed, Path(scratch))
-        if not (warnings or windowed) and db.fresh(target, traces.newest(found)):
-            failure = None
-        else:
-            reading = graph.Reading(folders, target, begin if windowed else None,
-                                    end if windowed else None, traces.overwritten_until(found))
+        bounds = (None, None) if whole else (begin, end)
+        identity = ' '.join(map(str, (traces.identity(found), *bounds)))
+        newest = max(traces.newest(found), graph.built())
+        there, failure = _place(request, any(bounds)), None
+        if there is None or warnings or not db.fresh(there, newest, identity):
+            if there is None or not (request.database or os.access(there.parent, os.W_OK)):
+                there = Path(scratch) / 'db'
+            reading = graph.Reading(folders, there, *bounds, traces.overwritten_until(found),
+                                    identity)
             failure = _read(reading, request.trace)
-        source = Source(request.trace, db.Database(target), folders, begin, end, warnings)
+        source = Source(request.trace, db.Database(there), folders, begin, end, warnings)
         try:
             _judge(source, failure)
             yield source
@@ -92,19 +94,12 @@ def _window(request: Request, folders: list) -> tuple[Optional[int], Optional[in
     return begin, end
 
 
-def _target(request: Request, found: list, windowed: bool, scratch: Path) -> Path:
-    """Where the database is or will be. A window's is of no use to anybody later."""
+def _place(request: Request, windowed: bool) -> Optional[Path]:
+    """Where the database is or will be kept. A window's is of no use to anybody later: None."""
     if request.database is not None:
         return request.database
     trace = request.trace.resolve()
-    beside = trace.with_name(trace.name + SUFFIX) if trace.name else None
-    if windowed or beside is None or not _usable(beside, traces.newest(found)):
-        return scratch / 'db'
-    return beside
-
-
-def _usable(path: Path, newest: float) -> bool:
-    return db.fresh(path, newest) or os.access(path.parent, os.W_OK)
+    return None if windowed or not trace.name else trace.with_name(trace.name + SUFFIX)
 
 
 def _read(reading: graph.Reading, trace: Path) -> Optional[str]:
@@ -125,7 +120,7 @@ def _read(reading: graph.Reading, trace: Path) -> Optional[str]:
 def _judge(source: Source, failure: Optional[str]) -> None:
     """Is there something to tell? What has to be told with it?"""
     meta = source.db.meta
-    if not meta['events']:
+    if not meta['events'] and (meta['foreign'] or meta['end'] is None):
         if failure:
             raise HakError(f'{source.trace}: {failure}', 'nothing of the trace can be read')
         other = ' but those of another program' if meta['foreign'] else ''

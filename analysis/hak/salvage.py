@@ -38,7 +38,8 @@ def _mend(stream: Stream, trace: Trace, copy: Path, into: Path) -> None:
         _copy(source, target, stream.whole)
         if stream.torn:
             source.seek(stream.torn.at)
-            target.write(_complete_events(source.read(stream.size - stream.torn.at), trace, into))
+            there = source.read(min(stream.size - stream.torn.at, stream.torn.content))
+            target.write(_complete_events(there, trace, into))
 
 
 def _copy(source, target, size: int) -> None:

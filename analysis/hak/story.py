@@ -13,6 +13,7 @@ from hak.reading import Source
 FAILURES_SHOWN = 100
 WORST_SHOWN = 5
 THREADS_SHOWN = 100
+LOSSES_SHOWN = 1000
 # The first part of the recorded time, in which a program gets its memory together.
 WARM_UP = 0.25
 KINDS = ('ace_fail', 'hdr_reset', 'double_free', 'invalid_free', 'oom')
@@ -85,7 +86,7 @@ def _losses(db) -> dict:
     return {'events': meta['lost_events'], 'packets': meta['lost_packets'],
             'uncounted': bool(meta['lost_uncounted']),
             'intervals': [{**row, 'state': bool(row['state'])}
-                          for row in map(dict, db.losses()[:FAILURES_SHOWN])]}
+                          for row in map(dict, db.losses()[:LOSSES_SHOWN])]}
 
 
 def _classes(db, scope: Scope, stages: _Stages) -> dict:

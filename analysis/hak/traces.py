@@ -5,6 +5,7 @@ a stream were overwritten. Both can be told from the packets' headers, whose lay
 has kept since it has had one.
 """
 
+import hashlib
 import os
 import struct
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from hak.errors import HakError
 HEADER = struct.Struct('=I16sIQ' 'QQQQQQI')
 MAGIC = 0xC1FC1FC1
 CONTENT_SIZE_AT = 48
+# Of the metadata: magic, uuid, checksum, content and packet size in bits, five bytes of versions.
+METADATA_HEADER = struct.Struct('=I16sIII5s')
+METADATA_MAGIC = 0x75D11D57
 RECORD = 'give the directory that `hak record` wrote'
 
 
@@ -25,6 +29,7 @@ RECORD = 'give the directory that `hak record` wrote'
 class Packet:
     at: int
     size: int
+    content: int   # bytes of it that are not padding
     begin: int
     number: int
     stream: tuple
@@ -84,8 +89,13 @@ def newest(traces: list[Trace]) -> float:
     return max(trace.newest for trace in traces)
 
 
-def total_size(traces: list[Trace]) -> int:
-    return sum(stream.size for trace in traces for stream in trace.streams)
+def identity(traces: list[Trace]) -> str:
+    """The same for the same recording, wherever it lies."""
+    digest = hashlib.sha256()
+    for trace in traces:
+        for stream in trace.streams:
+            digest.update(repr((stream.path.name, stream.size, stream.first)).encode())
+    return digest.hexdigest()
 
 
 def _folders(top: Path) -> Iterator[Path]:
@@ -117,15 +127,37 @@ def _read(path: Path, size: int, at: int = 0) -> bytes:
         _refuse(error)
 
 
+def _check_metadata(path: Path) -> bool:
+    """Babeltrace never comes back from metadata of which the last packet is not whole.
+
+    False: plain text, as other writers of CTF than LTTng make it.
+    """
+    at, size = 0, path.stat().st_size
+    while at < size or not size:
+        header = _read(path, METADATA_HEADER.size, at).ljust(METADATA_HEADER.size, b'\0')
+        magic, _, _, content, packet, _ = METADATA_HEADER.unpack(header)
+        if size and magic != METADATA_MAGIC and at == 0:
+            return False
+        if (magic != METADATA_MAGIC or packet % 8 or content > packet
+                or packet // 8 < METADATA_HEADER.size or at + packet // 8 > size):
+            raise HakError(f'{path} is damaged at byte {at:,} of {size:,}',
+                           'without it no event can be read')
+        at += packet // 8
+    return True
+
+
 def _is_kernel(folder: Path) -> bool:
     return b'domain = "kernel"' in _read(folder / 'metadata', 1 << 20)
 
 
 def _trace(folder: Path) -> Trace:
+    lttng = _check_metadata(folder / 'metadata')
     trace = Trace(folder, newest=(folder / 'metadata').stat().st_mtime)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.'):
-            trace.streams.append(_stream(Path(entry.path), entry.stat().st_size))
+            path, size = Path(entry.path), entry.stat().st_size
+            trace.streams.append(_stream(path, size) if lttng
+                                 else Stream(path, size, None, None, size))
             trace.newest = max(trace.newest, entry.stat().st_mtime)
     return trace
 
@@ -155,4 +187,4 @@ def _packet(header: bytes, at: int) -> Optional[Packet]:
     magic, uuid, stream, instance, begin, _, content, size, number, _, _ = HEADER.unpack(header)
     if magic != MAGIC or size % 8 or size < content or size // 8 < HEADER.size:
         return None
-    return Packet(at, size // 8, begin, number, (uuid, stream, instance))
+    return Packet(at, size // 8, content // 8, begin, number, (uuid, stream, instance))

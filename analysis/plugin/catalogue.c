@@ -7,25 +7,24 @@
 #define F_U64(f) {#f, FIELD_UNSIGNED_64, offsetof(self, f), 0, 0},
 #define F_U32(f) {#f, FIELD_UNSIGNED_32, offsetof(self, f), 0, 0},
 #define F_I32(f) {#f, FIELD_SIGNED_32, offsetof(self, f), 0, 0},
-#define F_ENUM(f, e)                                                                       \
-    {#f, FIELD_LABEL, offsetof(self, f), HAK_FIRST_##e, HAK_COUNT_##e},
+#define F_ENUM(f, e) {#f, FIELD_LABEL, offsetof(self, f), HAK_FIRST_##e, HAK_COUNT_##e},
 #define F_STR(f) {#f, FIELD_TEXT, offsetof(self, f), 0, 0},
 
 /* A function per event, for its own meaning of `self`. */
-#define HAK_EVENT(event, tier, level, ...)                                                 \
-    static const struct field *fields_of_##event(void)                                     \
-    {                                                                                      \
-        typedef struct hak_ev_##event self;                                                \
-        static const struct field list[] = {__VA_ARGS__{NULL, FIELD_TEXT, 0, 0, 0}};             \
-                                                                                           \
+#define HAK_EVENT(event, tier, level, ...)                                                  \
+    static const struct field *fields_of_##event(void)                                      \
+    {                                                                                       \
+        typedef struct hak_ev_##event self;                                                 \
+        static const struct field list[] = {__VA_ARGS__{NULL, FIELD_TEXT, 0, 0, 0}};        \
+                                                                                            \
         _Static_assert(sizeof(list) / sizeof(list[0]) <= EVENT_FIELDS_MAX + 1, "raise it"); \
-        return list;                                                                       \
+        return list;                                                                        \
     }
 #include "events.def"
 #undef HAK_EVENT
 
 const struct event_kind event_kinds[HAK_EVENTS] = {
-#define HAK_EVENT(event, tier_, level, ...)                                                \
+#define HAK_EVENT(event, tier_, level, ...) \
     [HAK_EV_##event] = {.name = #event, .tier = #tier_, .fields = fields_of_##event},
 #include "events.def"
 #undef HAK_EVENT

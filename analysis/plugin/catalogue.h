@@ -53,8 +53,8 @@ enum {
 
 /* Where the labels of each enumeration begin in labels[]: HAK_FIRST_stage. */
 enum {
-#define HAK_ENUM(name, ...) HAK_FIRST_##name, HAK_LAST_##name = HAK_FIRST_##name +         \
-                                                                HAK_COUNT_##name - 1,
+#define HAK_ENUM(name, ...) \
+    HAK_FIRST_##name, HAK_LAST_##name = HAK_FIRST_##name + HAK_COUNT_##name - 1,
 #include "enums.def"
 #undef HAK_ENUM
 };

@@ -20,7 +20,8 @@ struct component {
     struct decoder decoder;
     struct losses losses;
     union any_event payload;
-    int64_t begin, end; /* the window asked for */
+    char identity[128];  /* what the caller calls the trace and window */
+    int64_t begin, end;  /* the window asked for */
     int64_t first, last; /* events of the trace */
     uint64_t events, foreign;
     bool past_end;
@@ -47,13 +48,13 @@ static const struct param params_known[] = {
     {"db", true, BT_VALUE_TYPE_STRING},
     {"begin", false, BT_VALUE_TYPE_SIGNED_INTEGER},
     {"end", false, BT_VALUE_TYPE_SIGNED_INTEGER},
+    {"identity", false, BT_VALUE_TYPE_STRING},
     {"overwritten", false, BT_VALUE_TYPE_UNSIGNED_INTEGER},
 };
 #define PARAMS (sizeof(params_known) / sizeof(params_known[0]))
 
 static bt_value_map_foreach_entry_const_func_status check_known(const char *key,
-                                                                const bt_value *value,
-                                                                void *data)
+                                                                const bt_value *value, void *data)
 {
     struct component *c = data;
     unsigned i = 0;
@@ -91,6 +92,8 @@ static bool read_params(struct component *c, const bt_value *params, const char 
         return false;
     }
     *db = bt_value_string_get(value);
+    value = bt_value_map_borrow_entry_value_const(params, "identity");
+    snprintf(c->identity, sizeof(c->identity), "%s", value ? bt_value_string_get(value) : "");
     c->begin = time_param(params, "begin");
     c->end = time_param(params, "end");
     value = bt_value_map_borrow_entry_value_const(params, "overwritten");
@@ -148,8 +151,7 @@ bt_component_class_sink_graph_is_configured_method_status component_configured(
 {
     struct component *c =
         bt_self_component_get_data(bt_self_component_sink_as_self_component(self));
-    bt_self_component_port_input *port =
-        bt_self_component_sink_borrow_input_port_by_index(self, 0);
+    bt_self_component_port_input *port = bt_self_component_sink_borrow_input_port_by_index(self, 0);
 
     if (bt_message_iterator_create_from_sink_component(self, port, &c->messages) !=
         BT_MESSAGE_ITERATOR_CREATE_FROM_SINK_COMPONENT_STATUS_OK)
@@ -173,6 +175,7 @@ static bool finish(struct component *c, bool whole)
     const struct machine *m = &c->machine;
 
     machine_finish(&c->machine);
+    PUT(c->store, meta, ("identity", c->identity), NO_VALUE);
     put_number(c, "schema", SCHEMA_VERSION);
     put_number(c, "whole", whole);
     put_number(c, "first", c->first);
@@ -220,8 +223,7 @@ static struct process *process_of(struct component *c, const struct event_shape 
 }
 
 /* exec changes a process's name. */
-static void renew_name(struct component *c, const struct event_shape *shape,
-                       const bt_event *event)
+static void renew_name(struct component *c, const struct event_shape *shape, const bt_event *event)
 {
     const char *name = decode_procname(shape, event);
 
@@ -242,7 +244,7 @@ static bool on_event(struct component *c, const bt_message *message)
         BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK)
         return set_error(c, "the trace has times that cannot be told in nanoseconds");
     if (c->first == UNKNOWN)
-        c->first = now;
+        c->first = c->last = now;
     if (c->end != UNKNOWN && now >= c->end) {
         c->past_end = true;
         return true;

@@ -4,6 +4,7 @@
  *
  *     db           path, required
  *     begin, end   nanoseconds since the epoch: totals and rows for this window only
+ *     identity     kept in the file, for who finds it again
  *     overwritten  a time of the trace's clock before which streams may lack events
  *
  * When the source fails in the middle, the file is completed with what was read until then, and

@@ -82,7 +82,8 @@ static bool find_fields(struct decoder *d, struct event_shape *shape)
         if (index == NO_MEMBER || !fits(class, f->kind)) {
             snprintf(d->error, sizeof(d->error),
                      "event hakmem:%s has no field %s as this version knows it: the trace was "
-                     "recorded by another version of hakmem", kind->name, f->name);
+                     "recorded by another version of hakmem",
+                     kind->name, f->name);
             return false;
         }
         shape->field[shape->fields++] = (struct field_place){index, f->kind, f->offset};
@@ -110,7 +111,7 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
         return NULL;
     }
     bt_event_class_get_ref(class);
-    map_put(&d->shapes, (uintptr_t)class, shape);
+    map_put(&d->shapes, (uintptr_t) class, shape);
     return shape;
 }
 
@@ -118,19 +119,11 @@ static void read_field(const bt_field *field, enum field_kind kind, void *to)
 {
     switch (kind) {
     case FIELD_ADDRESS:
-    case FIELD_UNSIGNED_64:
-        *(uint64_t *)to = bt_field_integer_unsigned_get_value(field);
-        break;
+    case FIELD_UNSIGNED_64: *(uint64_t *)to = bt_field_integer_unsigned_get_value(field); break;
     case FIELD_UNSIGNED_32:
-    case FIELD_LABEL:
-        *(uint32_t *)to = (uint32_t)bt_field_integer_unsigned_get_value(field);
-        break;
-    case FIELD_SIGNED_32:
-        *(int32_t *)to = (int32_t)bt_field_integer_signed_get_value(field);
-        break;
-    case FIELD_TEXT:
-        *(const char **)to = bt_field_string_get_value(field);
-        break;
+    case FIELD_LABEL: *(uint32_t *)to = (uint32_t)bt_field_integer_unsigned_get_value(field); break;
+    case FIELD_SIGNED_32: *(int32_t *)to = (int32_t)bt_field_integer_signed_get_value(field); break;
+    case FIELD_TEXT: *(const char **)to = bt_field_string_get_value(field); break;
     }
 }
 
@@ -177,8 +170,8 @@ uint64_t decode_pid(const struct event_shape *shape, const bt_event *event)
     if (shape->vpid != NO_MEMBER)
         return context_number(event, shape->vpid);
     value = environment(event, "vpid");
-    return value && bt_value_is_signed_integer(value)
-               ? (uint64_t)bt_value_integer_signed_get(value) : 0;
+    return value && bt_value_is_signed_integer(value) ? (uint64_t)bt_value_integer_signed_get(value)
+                                                      : 0;
 }
 
 uint64_t decode_tid(const struct event_shape *shape, const bt_event *event)
@@ -202,8 +195,7 @@ bool decode_stream_holds_state(const bt_stream *stream)
     uint64_t events = bt_stream_class_get_event_class_count(class);
 
     for (uint64_t i = 0; i < events; i++) {
-        const bt_event_class *event =
-            bt_stream_class_borrow_event_class_by_index_const(class, i);
+        const bt_event_class *event = bt_stream_class_borrow_event_class_by_index_const(class, i);
 
         if (is_tier(event_by_name(bt_event_class_get_name(event)), "lifecycle"))
             return true;

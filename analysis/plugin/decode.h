@@ -22,8 +22,8 @@ struct field_place {
 /* What is known of one bt_event_class. */
 struct event_shape {
     enum hak_event kind; /* HAK_EVENTS: not ours */
-    bool read;     /* its payload matters; events of every operation are only counted */
-    bool threaded; /* it matters which thread it comes from: failures */
+    bool read;           /* its payload matters; events of every operation are only counted */
+    bool threaded;       /* it matters which thread it comes from: failures */
     unsigned fields;
     struct field_place field[EVENT_FIELDS_MAX];
     uint64_t vpid, vtid, procname; /* members of the common context, or NO_MEMBER */
@@ -41,16 +41,16 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
 static inline const struct event_shape *decode_shape(struct decoder *d, const bt_event *event)
 {
     const bt_event_class *class = bt_event_borrow_class_const(event);
-    const struct event_shape *shape = map_get(&d->shapes, (uintptr_t)class);
+    const struct event_shape *shape = map_get(&d->shapes, (uintptr_t) class);
 
     return shape ? shape : decode_new_shape(d, event);
 }
 
 /* Reads the payload. Texts stay valid as long as the event. */
-void decode_payload(const struct event_shape *shape, const bt_event *event,
-                    union any_event *out);
+void decode_payload(const struct event_shape *shape, const bt_event *event, union any_event *out);
 
-/* The context's values, where per-process buffers have them in the trace's environment; 0 or NULL if the trace does not carry them. */
+/* The context's values, where per-process buffers have them in the trace's environment; 0 or NULL
+ * if the trace does not carry them. */
 uint64_t decode_pid(const struct event_shape *shape, const bt_event *event);
 uint64_t decode_tid(const struct event_shape *shape, const bt_event *event);
 const char *decode_procname(const struct event_shape *shape, const bt_event *event);

@@ -61,10 +61,18 @@ static void renew(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls)
 
     life_close(m, s, LIFE_UNSEEN);
     set_state(m, s, SLAB_UNSEEN);
-    *l = (struct life){.ss = l->ss, .proc = l->proc, .slab = l->slab, .n = l->n + 1,
-                       .gen = gen, .cls = (uint8_t)cls, .from_cls = (uint8_t)cls,
-                       .begin = UNKNOWN, .end = UNKNOWN, .stage = HAK_COUNT_stage,
-                       .spells = 1, .certain = !m->complained};
+    *l = (struct life){.ss = l->ss,
+                       .proc = l->proc,
+                       .slab = l->slab,
+                       .n = l->n + 1,
+                       .gen = gen,
+                       .cls = (uint8_t)cls,
+                       .from_cls = (uint8_t)cls,
+                       .begin = UNKNOWN,
+                       .end = UNKNOWN,
+                       .stage = HAK_COUNT_stage,
+                       .spells = 1,
+                       .certain = !m->complained};
     s->owner = s->tid = 0;
     s->owned_since = UNKNOWN;
 }

@@ -58,8 +58,7 @@ void lifetimes_add(struct lifetimes *t, struct store *store, const struct life *
     if (t->any && life->proc != t->proc)
         lifetimes_flush(t, store);
     if (life->begin == UNKNOWN || life->end == UNKNOWN || life->end < life->begin ||
-        life->cls >= CLASSES ||
-        (life->ended != LIFE_LISTED && life->ended != LIFE_UNLISTED))
+        life->cls >= CLASSES || (life->ended != LIFE_LISTED && life->ended != LIFE_UNLISTED))
         return;
     t->proc = life->proc;
     t->any = true;

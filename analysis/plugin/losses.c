@@ -51,14 +51,14 @@ const int64_t *losses_until(struct losses *l, struct store *store, const bt_stre
     return until(l, store, stream);
 }
 
-static void note(struct losses *l, struct store *store, const bt_stream *stream,
-                 const char *kind, int64_t begin, int64_t end, int64_t count)
+static void note(struct losses *l, struct store *store, const bt_stream *stream, const char *kind,
+                 int64_t begin, int64_t end, int64_t count)
 {
     bool state = decode_stream_holds_state(stream);
     int64_t *latest = until(l, store, stream);
 
-    PUT(store, loss, (kind, bt_stream_get_name(stream)), begin,
-        end == INT64_MAX ? NO_VALUE : end, count, state);
+    PUT(store, loss, (kind, bt_stream_get_name(stream)), begin, end == INT64_MAX ? NO_VALUE : end,
+        count, state);
     l->uncounted |= count == NO_VALUE;
     if (state && end > *latest)
         *latest = end;
@@ -74,8 +74,9 @@ void losses_events(struct losses *l, struct store *store, const bt_message *mess
                    BT_PROPERTY_AVAILABILITY_AVAILABLE;
 
     if (bt_stream_class_discarded_events_have_default_clock_snapshots(class)) {
-        begin = ns_of(bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(
-                          message), NO_VALUE);
+        begin = ns_of(
+            bt_message_discarded_events_borrow_beginning_default_clock_snapshot_const(message),
+            NO_VALUE);
         end = ns_of(bt_message_discarded_events_borrow_end_default_clock_snapshot_const(message),
                     INT64_MAX);
     }
@@ -93,8 +94,9 @@ void losses_packets(struct losses *l, struct store *store, const bt_message *mes
                    BT_PROPERTY_AVAILABILITY_AVAILABLE;
 
     if (bt_stream_class_discarded_packets_have_default_clock_snapshots(class)) {
-        begin = ns_of(bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(
-                          message), NO_VALUE);
+        begin = ns_of(
+            bt_message_discarded_packets_borrow_beginning_default_clock_snapshot_const(message),
+            NO_VALUE);
         end = ns_of(bt_message_discarded_packets_borrow_end_default_clock_snapshot_const(message),
                     INT64_MAX);
     }

@@ -13,8 +13,12 @@
 void machine_init(struct machine *m, struct store *store, const char *temporary, int64_t begin,
                   int64_t end)
 {
-    *m = (struct machine){.store = store, .runs = runs_new(temporary), .begin = begin,
-                          .end = end, .now = UNKNOWN, .tick = UNKNOWN,
+    *m = (struct machine){.store = store,
+                          .runs = runs_new(temporary),
+                          .begin = begin,
+                          .end = end,
+                          .now = UNKNOWN,
+                          .tick = UNKNOWN,
                           .counting = begin == UNKNOWN};
 }
 
@@ -74,9 +78,9 @@ static void process_start(struct machine *m, const struct hak_ev_process_start *
     snprintf(p->flavour, sizeof(p->flavour), "%s", e->flavour);
 }
 
+/* Every announcement of a process repeats them. */
 static void config(struct machine *m, const struct hak_ev_config *e)
 {
-    /* A forked child of a child repeats nothing, but a damaged trace may. */
     PUT(m->store, config, (e->key, e->value), m->process->number, e->is_default);
 }
 
@@ -167,35 +171,40 @@ void machine_event(struct machine *m, int64_t now, enum hak_event event,
 
 /* ---- the end ---- */
 
+struct ranked {
+    struct process *process;
+};
+
 static int by_number(const void *a, const void *b)
 {
-    const struct process *const *x = a, *const *y = b;
+    uint32_t x = ((const struct ranked *)a)->process->number;
+    uint32_t y = ((const struct ranked *)b)->process->number;
 
-    return (*x)->number < (*y)->number ? -1 : (*x)->number > (*y)->number;
+    return x < y ? -1 : x > y;
 }
 
-struct collected {
-    struct process **list;
+struct ranking {
+    struct ranked *list;
     unsigned count;
 };
 
-static void collect(void *value, void *arg)
+static void rank(void *value, void *arg)
 {
-    struct collected *c = arg;
+    struct ranking *r = arg;
 
-    c->list[c->count++] = value;
+    r->list[r->count++].process = value;
 }
 
 /* In the order of their numbers, so that rows come sorted. */
 static void close_all(struct machine *m)
 {
-    struct collected c = {memory_new((m->processes.used + 1) * sizeof(*c.list)), 0};
+    struct ranking r = {memory_new((m->processes.used + 1) * sizeof(*r.list)), 0};
 
-    map_each(&m->processes, collect, &c);
-    qsort(c.list, c.count, sizeof(*c.list), by_number);
-    for (unsigned i = 0; i < c.count; i++)
-        process_close(m, c.list[i], LIFE_OPEN);
-    free(c.list);
+    map_each(&m->processes, rank, &r);
+    qsort(r.list, r.count, sizeof(*r.list), by_number);
+    for (unsigned i = 0; i < r.count; i++)
+        process_close(m, r.list[i].process, LIFE_OPEN);
+    free(r.list);
     map_free(&m->processes);
 }
 

@@ -19,7 +19,7 @@ struct ticked {
 
 struct machine {
     struct store *store;
-    struct runs *runs; /* rows of the table life */
+    struct runs *runs;    /* rows of the table life */
     struct map processes; /* pid -> the process that has it now */
     uint32_t process_count;
 

@@ -49,6 +49,7 @@ enum slab_state {
 struct slab {
     int64_t seen; /* its last event; UNKNOWN: none */
     enum hak_event seen_event;
+    int64_t sure; /* the last event that told its state and owner */
     enum slab_state state;
     uint32_t owner, tid; /* now; life has the first */
     int64_t owned_since;
@@ -70,16 +71,18 @@ enum acquire_state {
 
 struct owner {
     uint32_t number, tid;
-    bool alive;   /* between thread_start and thread_exit */
-    bool started; /* thread_start is in the trace */
-    int64_t begin, seen;
+    bool alive;    /* between thread_start and thread_exit */
+    bool started;  /* thread_start is in the trace */
+    int64_t begin; /* of its thread */
+    int64_t seen;  /* its last event */
     enum hak_event seen_event;
+    int64_t acquire_seen; /* the last event that told how far its acquire is */
     enum acquire_state acquire;
-    uint8_t cls;   /* of the acquire */
-    uint8_t next;  /* position in acquire_order of the stage to come */
-    uint8_t got;   /* slab_active since the last stage reported */
-    uint8_t stage; /* of that slab_active */
-    uint32_t adopted; /* slab_adopt since the last stage reported */
+    uint8_t cls;        /* of the acquire */
+    uint8_t next;       /* position in acquire_order of the stage to come */
+    uint8_t got;        /* slab_active since the last stage reported */
+    uint8_t stage;      /* of that slab_active */
+    uint32_t adopted;   /* slab_adopt since the last stage reported */
     uint32_t publishes; /* slab_publish of this thread */
     uint64_t acquires, refused, refills, refilled, drains, given_own, given_remote, collects,
         collected;
@@ -106,8 +109,8 @@ struct class_totals {
     uint32_t active, peak, cap; /* active: now, whatever the window */
     int64_t peak_at;
     uint64_t lives, carried, emptied, listed, unlisted;
-    uint64_t refills, refilled, carved, drains, given_own, given_remote, pushes, pushed,
-        collects, collected;
+    uint64_t refills, refilled, carved, drains, given_own, given_remote, pushes, pushed, collects,
+        collected;
     uint64_t locks, contended, waited_ns, waited_max_ns;
     struct tick_counts tick;
     bool ticked; /* in the list of classes with something in this tick */
@@ -123,7 +126,7 @@ struct process {
     char name[32], version[32], flavour[32];
     struct map superslabs, slabs, owners;
     struct class_totals *class[CLASS_SLOTS]; /* made when first needed */
-    const int64_t *loss_until; /* the end of its trace's latest loss */
+    const int64_t *loss_until;               /* the end of its trace's latest loss */
 };
 
 #endif

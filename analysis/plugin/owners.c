@@ -29,12 +29,18 @@ static inline void touch(struct machine *m, struct owner *o)
     o->seen_event = m->event;
 }
 
+static inline void touch_acquire(struct machine *m, struct owner *o)
+{
+    touch(m, o);
+    o->acquire_seen = m->now;
+}
+
 static struct owner *owner_new(struct machine *m, uint32_t number)
 {
     struct owner *o = memory_new(sizeof(*o));
 
     o->number = number;
-    o->seen = o->begin = UNKNOWN;
+    o->seen = o->acquire_seen = o->begin = UNKNOWN;
     map_put(&m->process->owners, number, o);
     return o;
 }
@@ -50,7 +56,7 @@ static struct owner *find(struct machine *m, uint32_t number)
 static void introduce(struct machine *m, struct owner *o)
 {
     if (o->number != OWNER_LEGACY && (m->process->complete || o->seen != UNKNOWN))
-        complain(m, NULL, o, "no_thread", "thread_start of owner %u first", o->number);
+        complain(m, ABOUT_OWNER(o), "no_thread", "thread_start of owner %u first", o->number);
     o->alive = true;
     o->started = false;
 }
@@ -86,8 +92,8 @@ static void put_thread(struct machine *m, const struct process *p, const struct 
 {
     PUT(m->store, thread, (NULL), p->number, o->number, o->tid, o->begin, end, published,
         (int64_t)o->acquires, (int64_t)o->refused, (int64_t)o->refills, (int64_t)o->refilled,
-        (int64_t)o->drains, (int64_t)o->given_own, (int64_t)o->given_remote,
-        (int64_t)o->collects, (int64_t)o->collected);
+        (int64_t)o->drains, (int64_t)o->given_own, (int64_t)o->given_remote, (int64_t)o->collects,
+        (int64_t)o->collected);
 }
 
 void owners_thread_start(struct machine *m, const struct hak_ev_thread_start *e)
@@ -95,12 +101,16 @@ void owners_thread_start(struct machine *m, const struct hak_ev_thread_start *e)
     struct owner *o = find(m, e->owner);
 
     if (o->alive) {
-        complain(m, NULL, o, "owner_in_use", "thread_exit of owner %u first", e->owner);
+        complain(m, ABOUT_OWNER(o), "owner_in_use", "thread_exit of owner %u first", e->owner);
         put_thread(m, m->process, o, UNKNOWN, NO_VALUE);
     }
-    *o = (struct owner){.number = e->owner, .tid = e->tid, .alive = true, .started = true,
-                        .begin = m->now, .acquire = ACQUIRE_NONE};
-    touch(m, o);
+    *o = (struct owner){.number = e->owner,
+                        .tid = e->tid,
+                        .alive = true,
+                        .started = true,
+                        .begin = m->now,
+                        .acquire = ACQUIRE_NONE};
+    touch_acquire(m, o);
 }
 
 void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e)
@@ -108,12 +118,13 @@ void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e)
     struct owner *o = use(m, e->owner);
 
     if (o->acquire == ACQUIRE_RUNNING)
-        complain(m, NULL, o, "exit_in_acquire", "%s of the acquire first", stage_text(o->next));
+        complain(m, ABOUT_ACQUIRE(o), "exit_in_acquire", "%s of the acquire first",
+                 stage_text(o->next));
     else if (o->started && o->tid != e->tid)
-        complain(m, NULL, o, "thread", "tid=%u, which thread_start named", o->tid);
+        complain(m, ABOUT_THREAD(o), "thread", "tid=%u, which thread_start named", o->tid);
     else if (o->started && o->publishes != e->published)
-        complain(m, NULL, o, "published_count", "published=%u, as many as slab_publish said",
-                 o->publishes);
+        complain(m, ABOUT_THREAD(o), "published_count",
+                 "published=%u, as many as slab_publish said", o->publishes);
     if (!o->tid)
         o->tid = e->tid;
     if (m->counting)
@@ -131,13 +142,13 @@ void owners_acquire_begin(struct machine *m, const struct hak_ev_acquire_begin *
 
     m->acquires++;
     if (o->acquire == ACQUIRE_RUNNING)
-        complain(m, NULL, o, "acquire_nested", "%s of the acquire for C%u first",
+        complain(m, ABOUT_ACQUIRE(o), "acquire_nested", "%s of the acquire for C%u first",
                  stage_text(o->next), o->cls);
     o->acquire = ACQUIRE_RUNNING;
     o->cls = (uint8_t)e->cls;
     o->next = o->got = 0;
     o->adopted = 0;
-    touch(m, o);
+    touch_acquire(m, o);
 }
 
 /* Is `stage` for `cls` what the owner's acquire is at? */
@@ -147,11 +158,20 @@ static void check_step(struct machine *m, struct owner *o, uint32_t cls, unsigne
     if (o->acquire == ACQUIRE_UNSEEN)
         return;
     if (o->acquire == ACQUIRE_NONE)
-        complain(m, NULL, o, "no_acquire", "acquire_begin before this %s", what);
+        complain(m, ABOUT_ACQUIRE(o), "no_acquire", "acquire_begin before this %s", what);
     else if (o->cls != cls)
-        complain(m, NULL, o, "acquire_class", "cls=%u, for which the acquire began", o->cls);
+        complain(m, ABOUT_ACQUIRE(o), "acquire_class", "cls=%u, for which the acquire began",
+                 o->cls);
     else if (o->next >= STEPS || acquire_order[o->next] != stage)
-        complain(m, NULL, o, "stage_order", "%s", stage_text(o->next));
+        complain(m, ABOUT_ACQUIRE(o), "stage_order", "%s", stage_text(o->next));
+}
+
+/* The owner's acquire for `cls` is at `stage`, wherever it seemed to be. */
+static void believe(struct owner *o, uint32_t cls, unsigned stage)
+{
+    o->acquire = ACQUIRE_RUNNING;
+    o->cls = (uint8_t)cls;
+    o->next = (uint8_t)step_of(stage);
 }
 
 static void check_yield(struct machine *m, struct owner *o, const struct hak_ev_acquire_stage *e)
@@ -162,32 +182,34 @@ static void check_yield(struct machine *m, struct owner *o, const struct hak_ev_
         return;
     if (e->stage == HAK_ADOPT) {
         if (hit && !o->adopted)
-            complain(m, NULL, o, "hit_without_slab", "slab_adopt before ADOPT reports a HIT");
+            complain(m, ABOUT_ACQUIRE(o), "hit_without_slab",
+                     "slab_adopt before ADOPT reports a HIT");
         return;
     }
     if (hit && (!o->got || o->stage != e->stage))
-        complain(m, NULL, o, "hit_without_slab", "slab_active of %s before it reports a HIT",
-                 LABEL(stage, e->stage));
+        complain(m, ABOUT_ACQUIRE(o), "hit_without_slab",
+                 "slab_active of %s before it reports a HIT", LABEL(stage, e->stage));
     else if (!hit && o->got)
-        complain(m, NULL, o, "slab_without_hit", "outcome=HIT after its slab_active");
+        complain(m, ABOUT_ACQUIRE(o), "slab_without_hit", "outcome=HIT after its slab_active");
 }
 
 void owners_acquire_stage(struct machine *m, const struct hak_ev_acquire_stage *e)
 {
     struct owner *o = use(m, e->owner);
-    unsigned step = step_of(e->stage);
 
     m->acquires++;
     check_step(m, o, e->cls, e->stage, "acquire_stage");
     check_yield(m, o, e);
     if (m->counting && e->outcome == HAK_HIT)
         o->acquires++;
-    o->acquire = e->outcome == HAK_HIT ? ACQUIRE_NONE : ACQUIRE_RUNNING;
-    o->cls = (uint8_t)e->cls;
-    o->next = (uint8_t)(step < STEPS ? step + 1 : STEPS);
+    believe(o, e->cls, e->stage);
+    if (e->outcome == HAK_HIT)
+        o->acquire = ACQUIRE_NONE;
+    else if (o->next < STEPS)
+        o->next++;
     o->got = 0;
     o->adopted = 0;
-    touch(m, o);
+    touch_acquire(m, o);
 }
 
 void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
@@ -196,15 +218,16 @@ void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
 
     m->acquires++;
     if (o->acquire == ACQUIRE_NONE)
-        complain(m, NULL, o, "no_acquire", "acquire_begin before this shared_fail");
+        complain(m, ABOUT_ACQUIRE(o), "no_acquire", "acquire_begin before this shared_fail");
     else if (o->acquire == ACQUIRE_RUNNING && o->next < STEPS)
-        complain(m, NULL, o, "stage_order", "%s", stage_text(o->next));
+        complain(m, ABOUT_ACQUIRE(o), "stage_order", "%s", stage_text(o->next));
     else if (o->acquire == ACQUIRE_RUNNING && o->cls != e->cls)
-        complain(m, NULL, o, "acquire_class", "cls=%u, for which the acquire began", o->cls);
+        complain(m, ABOUT_ACQUIRE(o), "acquire_class", "cls=%u, for which the acquire began",
+                 o->cls);
     if (m->counting)
         o->refused++;
     o->acquire = ACQUIRE_NONE;
-    touch(m, o);
+    touch_acquire(m, o);
 }
 
 void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e)
@@ -234,11 +257,12 @@ void owners_got_slab(struct machine *m, const struct hak_ev_slab_active *e)
 
     check_step(m, o, e->cls, e->stage, "slab_active");
     if (o->acquire == ACQUIRE_RUNNING && o->got)
-        complain(m, NULL, o, "two_slabs", "acquire_stage of %s: it has given a slab already",
-                 LABEL(stage, o->stage));
+        complain(m, ABOUT_ACQUIRE(o), "two_slabs",
+                 "acquire_stage of %s: it has given a slab already", LABEL(stage, o->stage));
+    believe(o, e->cls, e->stage);
     o->got = 1;
     o->stage = (uint8_t)e->stage;
-    touch(m, o);
+    touch_acquire(m, o);
 }
 
 void owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e)
@@ -246,8 +270,9 @@ void owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e)
     struct owner *o = use(m, e->owner);
 
     check_step(m, o, e->cls, HAK_ADOPT, "slab_adopt");
+    believe(o, e->cls, HAK_ADOPT);
     o->adopted++;
-    touch(m, o);
+    touch_acquire(m, o);
 }
 
 void owners_published(struct machine *m, uint32_t number)

@@ -77,12 +77,27 @@ static bool write_all(int fd, const void *from, size_t size)
     return true;
 }
 
+/* A file without a name; in two steps where the file system cannot do it in one. */
+static int temporary_file(const char *folder)
+{
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char name[PATH_MAX + 16];
+
+    if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
+        return fd;
+    snprintf(name, sizeof(name), "%s/.hak-XXXXXX", folder);
+    fd = mkostemp(name, O_CLOEXEC);
+    if (fd >= 0)
+        unlink(name);
+    return fd;
+}
+
 static bool spill(struct runs *r)
 {
     off_t size = (off_t)(r->count * sizeof(*r->lives));
 
     if (r->fd < 0)
-        r->fd = open(r->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        r->fd = temporary_file(r->folder);
     if (r->fd < 0)
         return false;
     qsort(r->lives, r->count, sizeof(*r->lives), by_key_void);

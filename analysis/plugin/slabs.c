@@ -5,16 +5,9 @@
 #include "life.h"
 #include "memory.h"
 #include "owners.h"
+#include "rules.h"
 #include "totals.h"
 #include "verdict.h"
-
-/* What an event says of the slab it is about. */
-struct said {
-    uint64_t ss;
-    uint32_t slab, gen, cls;
-};
-
-#define SAID(e) (struct said){(e)->ss, (e)->slab, (e)->gen, (e)->cls}
 
 static struct superslab *superslab_note(struct process *p, uint64_t address)
 {
@@ -32,9 +25,9 @@ void slabs_superslab_map(struct machine *m, const struct hak_ev_superslab_map *e
 
     m->transitions++;
     if (e->ss & (SS_ALIGN - 1) || e->slabs > SS_SLABS_MAX || e->slabs == 0)
-        complain(m, NULL, NULL, "geometry", "an address aligned to 512 KiB and 8 to 32 slabs");
+        complain(m, ABOUT_PROCESS, "geometry", "an address aligned to 512 KiB and 8 to 32 slabs");
     else if (ss)
-        complain(m, NULL, NULL, "mapped_twice", "an address where no SuperSlab is mapped");
+        complain(m, ABOUT_PROCESS, "mapped_twice", "an address where no SuperSlab is mapped");
     if (!ss)
         ss = superslab_note(p, e->ss);
     ss->lg = e->lg;
@@ -53,18 +46,18 @@ static struct slab *slab_new(struct machine *m, uint64_t address, uint32_t numbe
     struct slab *s;
 
     if (address & (SS_ALIGN - 1) || number >= SS_SLABS_MAX) {
-        complain(m, NULL, NULL, "geometry", "an address aligned to 512 KiB and a slab below 32");
+        complain(m, ABOUT_PROCESS, "geometry", "an address aligned to 512 KiB and a slab below 32");
         return NULL;
     }
     ss = map_get(&p->superslabs, address);
     if (!ss && p->complete)
-        complain(m, NULL, NULL, "not_mapped", "superslab_map of 0x%" PRIx64 " first", address);
+        complain(m, ABOUT_PROCESS, "not_mapped", "superslab_map of 0x%" PRIx64 " first", address);
     else if (ss && ss->slabs && number >= ss->slabs)
-        complain(m, NULL, NULL, "geometry", "a slab below %u", ss->slabs);
+        complain(m, ABOUT_PROCESS, "geometry", "a slab below %u", ss->slabs);
     if (!ss)
         ss = superslab_note(p, address);
     s = memory_new(sizeof(*s));
-    s->seen = UNKNOWN;
+    s->seen = s->sure = UNKNOWN;
     s->state = !ss->slabs ? SLAB_UNSEEN : ss->kind == HAK_LEGACY ? SLAB_LEGACY : SLAB_UNUSED;
     s->life.proc = p->number;
     s->life.ss = address;
@@ -77,122 +70,23 @@ static inline struct slab *slab_of(struct machine *m, uint64_t address, uint32_t
 {
     /* The low bits of a SuperSlab's address are free for the number. */
     struct slab *s = (address & (SS_ALIGN - 1)) == 0 && number < SS_SLABS_MAX
-                         ? map_get(&m->process->slabs, address | number) : NULL;
+                         ? map_get(&m->process->slabs, address | number)
+                         : NULL;
 
     return s ? s : slab_new(m, address, number);
 }
 
-static inline void touch(struct machine *m, struct slab *s)
+/* What somebody has seen of the slab who need not own it. */
+static inline void touch_from_outside(struct machine *m, struct slab *s)
 {
     s->seen = m->now;
     s->seen_event = m->event;
 }
 
-static const char *state_text(const struct slab *s)
+static inline void touch(struct machine *m, struct slab *s)
 {
-    switch (s->state) {
-    case SLAB_UNSEEN: return "not seen yet";
-    case SLAB_HELD: return "held by somebody";
-    case SLAB_UNUSED: return "UNUSED";
-    case SLAB_ACTIVE: return "ACTIVE";
-    case SLAB_PUBLISHED: return "published";
-    case SLAB_EMPTY: return "EMPTY and not yet released";
-    case SLAB_LISTED: return "EMPTY on the stage-1 list";
-    case SLAB_UNLISTED: return "EMPTY on no list";
-    case SLAB_LEGACY: return "of the legacy backend";
-    }
-    return "?";
-}
-
-/* ---- the rules ---- */
-
-/* Which stages may take a slab in this state, and with which class. */
-static void check_source(struct machine *m, struct slab *s, const struct hak_ev_slab_active *e)
-{
-    const struct life *l = &s->life;
-    bool same = e->cls == l->cls;
-    unsigned stage = e->stage;
-
-    switch (s->state) {
-    case SLAB_UNUSED:
-        if (stage != HAK_STAGE_2 && stage != HAK_STAGE_3)
-            complain(m, s, NULL, "stage_source", "STAGE_2 or STAGE_3: the slab is UNUSED");
-        break;
-    case SLAB_LISTED:
-        if (stage != (same ? HAK_STAGE_1 : HAK_REBIND))
-            complain(m, s, NULL, "stage_source", "%s: the slab is EMPTY on the stage-1 list of C%u",
-                     same ? "STAGE_1" : "REBIND", l->cls);
-        break;
-    case SLAB_UNLISTED:
-        if (stage != HAK_STAGE_0_5 || !same)
-            complain(m, s, NULL, "stage_source", "STAGE_0_5 for C%u: the slab is EMPTY on no list",
-                     l->cls);
-        break;
-    case SLAB_EMPTY:
-        complain(m, s, NULL, "not_released", "slab_release before others can have it");
-        break;
-    case SLAB_LEGACY:
-        complain(m, s, NULL, "legacy_slab", "no slab_* event: it is outside the pool");
-        break;
-    case SLAB_UNSEEN:
-        break;
-    default:
-        complain(m, s, NULL, "acquired_twice", "a slab that nobody has, but it is %s (owner %u)",
-                 state_text(s), s->owner);
-    }
-}
-
-static void check_active(struct machine *m, struct slab *s, const struct hak_ev_slab_active *e)
-{
-    const struct life *l = &s->life;
-    bool unseen = s->state == SLAB_UNSEEN;
-    bool fresh = s->state == SLAB_UNUSED || e->stage == HAK_STAGE_2 || e->stage == HAK_STAGE_3;
-    uint32_t gen = s->state == SLAB_UNUSED || unseen ? 1 : l->gen + 1;
-    uint32_t from = fresh ? e->cls : l->cls;
-
-    check_source(m, s, e);
-    if ((!unseen || fresh) && e->gen != gen)
-        complain(m, s, NULL, "generation", "gen=%u", gen);
-    if ((!unseen || fresh) && e->from_cls != from)
-        complain(m, s, NULL, "bound_class", "from_cls=%u", from);
-}
-
-/* The life an event belongs to must be the current one. */
-static bool check_life(struct machine *m, struct slab *s, struct said e)
-{
-    if (s->life.gen != e.gen)
-        complain(m, s, NULL, "generation", "gen=%u", s->life.gen);
-    else if (s->life.cls != e.cls)
-        complain(m, s, NULL, "class", "cls=%u", s->life.cls);
-    else
-        return true;
-    return false;
-}
-
-static bool expect_state(struct machine *m, struct slab *s, enum slab_state state,
-                         const char *rule, const char *what)
-{
-    if (s->state == state)
-        return true;
-    complain(m, s, NULL, rule, "%s, but it is %s", what, state_text(s));
-    return false;
-}
-
-static void check_owner(struct machine *m, struct slab *s, uint32_t owner)
-{
-    if (s->owner != owner)
-        complain(m, s, NULL, "not_owner", "owner=%u", s->owner);
-}
-
-/* Of an event that only the owner of an ACTIVE slab can cause. */
-static void check_owned(struct machine *m, struct slab *s, struct said e, uint32_t owner)
-{
-    if (s->state == SLAB_UNSEEN || s->state == SLAB_HELD)
-        return;
-    if (s->state == SLAB_LEGACY && owner == OWNER_LEGACY)
-        return;
-    if (expect_state(m, s, SLAB_ACTIVE, "not_active", "an ACTIVE slab") && check_life(m, s, e))
-        check_owner(m, s, owner);
+    touch_from_outside(m, s);
+    s->sure = m->now;
 }
 
 /* Brings the slab to where an event says it is: ACTIVE in this life. */
@@ -213,7 +107,7 @@ static bool class_fine(struct machine *m, uint32_t cls)
 {
     if (cls < CLASSES)
         return true;
-    complain(m, NULL, NULL, "class", "a class below %u", CLASSES);
+    complain(m, ABOUT_PROCESS, "class", "a class below %u", CLASSES);
     return false;
 }
 
@@ -224,7 +118,7 @@ void slabs_active(struct machine *m, const struct hak_ev_slab_active *e)
     m->transitions++;
     if (!s)
         return;
-    check_active(m, s, e);
+    rules_active(m, s, e);
     owners_got_slab(m, e);
     if (s->state != SLAB_LEGACY)
         life_begin(m, s, e);
@@ -238,7 +132,7 @@ void slabs_empty(struct machine *m, const struct hak_ev_slab_empty *e)
     m->transitions++;
     if (!s)
         return;
-    check_owned(m, s, SAID(e), e->owner);
+    rules_owned(m, s, SAID(e), e->owner);
     owners_use(m, e->owner);
     believe(m, s, SAID(e), SLAB_ACTIVE, e->owner);
     life_emptied(m, s);
@@ -253,8 +147,8 @@ void slabs_release(struct machine *m, const struct hak_ev_slab_release *e)
     if (!s)
         return;
     if (s->state != SLAB_UNSEEN && s->state != SLAB_HELD &&
-        expect_state(m, s, SLAB_EMPTY, "not_empty", "a slab right after its slab_empty"))
-        check_life(m, s, SAID(e));
+        rules_state(m, s, SLAB_EMPTY, "not_empty", "a slab right after its slab_empty"))
+        rules_life(m, s, SAID(e));
     life_released(m, s, e->gen, e->cls, e->listed != 0);
     touch(m, s);
 }
@@ -266,7 +160,7 @@ void slabs_publish(struct machine *m, const struct hak_ev_slab_publish *e)
     m->transitions++;
     if (!s)
         return;
-    check_owned(m, s, SAID(e), e->owner);
+    rules_owned(m, s, SAID(e), e->owner);
     owners_published(m, e->owner);
     believe(m, s, SAID(e), SLAB_ACTIVE, e->owner);
     life_owner(m, s, SLAB_PUBLISHED, 0);
@@ -282,8 +176,8 @@ void slabs_adopt(struct machine *m, const struct hak_ev_slab_adopt *e)
     if (!s)
         return;
     if (s->state != SLAB_UNSEEN && s->state != SLAB_HELD &&
-        expect_state(m, s, SLAB_PUBLISHED, "not_published", "a published slab"))
-        check_life(m, s, SAID(e));
+        rules_state(m, s, SLAB_PUBLISHED, "not_published", "a published slab"))
+        rules_life(m, s, SAID(e));
     owners_adopted(m, e);
     believe(m, s, SAID(e), SLAB_ACTIVE, e->owner);
     s->life.used_last = e->used;
@@ -295,8 +189,7 @@ void slabs_adopt(struct machine *m, const struct hak_ev_slab_adopt *e)
 /* The usual case: the slab is its owner's, in the life that the event says. */
 static inline bool as_owned(const struct slab *s, uint32_t gen, uint32_t cls, uint32_t owner)
 {
-    return s->state == SLAB_ACTIVE && s->life.gen == gen && s->life.cls == cls &&
-           s->owner == owner;
+    return s->state == SLAB_ACTIVE && s->life.gen == gen && s->life.cls == cls && s->owner == owner;
 }
 
 /* Only the legacy backend's owner touches its slabs: now it is known what this one is. */
@@ -312,7 +205,7 @@ static void owned_flow(struct machine *m, struct slab *s, struct said e, uint32_
 {
     if (as_owned(s, e.gen, e.cls, owner) || became_legacy(m, s, owner))
         return;
-    check_owned(m, s, e, owner);
+    rules_owned(m, s, e, owner);
     believe(m, s, e, SLAB_ACTIVE, owner);
 }
 
@@ -355,14 +248,14 @@ void slabs_push(struct machine *m, const struct hak_ev_remote_push *e)
         return;
     if (s->state != SLAB_UNSEEN && s->state != SLAB_LEGACY) {
         if (!slab_is_live(s))
-            complain(m, s, NULL, "not_active", "an ACTIVE or published slab, but it is %s",
-                     state_text(s));
+            complain(m, ABOUT_SLAB(s), "not_active", "an ACTIVE or published slab, but it is %s",
+                     rules_state_text(s));
         else
-            check_life(m, s, SAID(e));
+            rules_life(m, s, SAID(e));
     }
     if (!slab_is_live(s) || s->life.gen != e->gen || s->life.cls != e->cls)
         believe(m, s, SAID(e), SLAB_HELD, 0);
-    touch(m, s);
+    touch_from_outside(m, s);
     s->life.pushes++;
     s->life.pushed += e->blocks;
     if (!m->counting)

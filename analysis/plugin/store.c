@@ -35,10 +35,9 @@ static const char pragmas[] =
     "BEGIN";
 
 /* After the rows, where building at once is cheaper. */
-static const char indexes[] =
-    "CREATE INDEX life_begin ON life (begin);"
-    "CREATE INDEX spell_life ON spell (proc, ss, slab, n);"
-    "COMMIT";
+static const char indexes[] = "CREATE INDEX life_begin ON life (begin);"
+                              "CREATE INDEX spell_life ON spell (proc, ss, slab, n);"
+                              "COMMIT";
 
 static void fail(struct store *s, const char *doing)
 {
@@ -114,8 +113,8 @@ static int bind_number(sqlite3_stmt *stmt, int column, int64_t value)
                              : sqlite3_bind_int64(stmt, column, value);
 }
 
-void store_put(struct store *s, enum table table, const char *const *texts,
-               const int64_t *numbers, unsigned count)
+void store_put(struct store *s, enum table table, const char *const *texts, const int64_t *numbers,
+               unsigned count)
 {
     struct statement *put = &s->put[table];
     int column = 1, rc = SQLITE_OK;
@@ -123,8 +122,8 @@ void store_put(struct store *s, enum table table, const char *const *texts,
     if (s->error[0])
         return;
     if (count != put->numbers) {
-        snprintf(s->error, sizeof(s->error), "table %s has %u numbers, not %u",
-                 tables[table].name, put->numbers, count);
+        snprintf(s->error, sizeof(s->error), "table %s has %u numbers, not %u", tables[table].name,
+                 put->numbers, count);
         return;
     }
     for (unsigned i = 0; i < put->texts && rc == SQLITE_OK; i++)
@@ -165,8 +164,7 @@ bool store_finish(struct store *s)
     if (!close_database(s))
         return false;
     if (rename(s->part, s->path) != 0) {
-        snprintf(s->error, sizeof(s->error), "cannot create: %.200s: %s", s->path,
-                 strerror(errno));
+        snprintf(s->error, sizeof(s->error), "cannot create: %.200s: %s", s->path, strerror(errno));
         return false;
     }
     s->finished = true;

@@ -20,14 +20,14 @@ struct store *store_open(const char *path, char *error, unsigned error_size);
 #define NO_VALUE INT64_MIN
 
 /* PUT(store, table, (texts), numbers...): one row; the texts may be NULL. */
-#define PUT(store, table, texts, ...)                                                      \
-    store_put(store, TABLE_##table, (const char *const[]){UNPACK texts},                   \
-              (const int64_t[]){__VA_ARGS__},                                              \
+#define PUT(store, table, texts, ...)                                    \
+    store_put(store, TABLE_##table, (const char *const[]){UNPACK texts}, \
+              (const int64_t[]){__VA_ARGS__},                            \
               sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 #define UNPACK(...) __VA_ARGS__
 
-void store_put(struct store *s, enum table table, const char *const *texts,
-               const int64_t *numbers, unsigned count);
+void store_put(struct store *s, enum table table, const char *const *texts, const int64_t *numbers,
+               unsigned count);
 
 /* Something beside the file failed that the rows need. */
 void store_fail(struct store *s, const char *what, const char *why);

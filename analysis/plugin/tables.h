@@ -9,65 +9,66 @@
 
 #define SCHEMA_VERSION 1
 
-#define TABLES(TABLE)                                                                          \
-    TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                     \
-    TABLE(label, "kind, text", "value", "PRIMARY KEY (kind, value)) WITHOUT ROWID")            \
-    TABLE(event_total, "name, tier", "count", "PRIMARY KEY (name)) WITHOUT ROWID")             \
-    /* began, ended: first and last event. complete: see process_start; NULL: none seen. */    \
-    TABLE(process, "name, version, flavour",                                                   \
-          "proc, pid, began, ended, parent, complete, events",                                 \
-          "PRIMARY KEY (proc)) WITHOUT ROWID")                                                 \
-    TABLE(config, "key, value", "proc, is_default", ")")                                       \
-    TABLE(superslab, "", "proc, time, ss, lg, slabs, kind, cls, ns", ")")                      \
-    /* ended: enum life_end. stage, begin: NULL if the life began before the recording.        \
-     * tid: of the first owner. spells: owners one after the other. */                         \
-    TABLE(life, "",                                                                            \
-          "proc, ss, slab, n, gen, cls, begin, end, ended, stage, from_cls, owner, tid, "      \
-          "capacity, spells, refills, refilled, pushes, pushed, drains, drained, used_max, "   \
-          "used_last, certain",                                                                \
-          "PRIMARY KEY (proc, ss, slab, n)) WITHOUT ROWID")                                    \
-    /* Of lives that changed hands: one row per owner, owner 0 while published. */             \
-    TABLE(spell, "", "proc, ss, slab, n, spell, owner, tid, begin, end", ")")                  \
-    TABLE(thread, "",                                                                          \
-          "proc, owner, tid, begin, end, published, acquires, refused, refills, refilled, "    \
-          "drains, given_own, given_remote, collects, collected", ")")                         \
-    TABLE(class_total, "",                                                                     \
-          "proc, cls, active, peak, peak_at, cap, lives, carried, emptied, listed, unlisted, " \
-          "refills, refilled, carved, drains, given_own, given_remote, pushes, pushed, "       \
-          "collects, collected, locks, contended, waited_ns, waited_max_ns",                   \
-          "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                            \
-    TABLE(stage_total, "", "proc, cls, stage, outcome, count, scanned, ns",                    \
-          "PRIMARY KEY (proc, cls, stage, outcome)) WITHOUT ROWID")                            \
-    /* active … unmarked: of the refusal with the most slabs that had nothing live. */         \
-    TABLE(fail_total, "",                                                                      \
-          "proc, cls, reason, count, first, last, active, cap, listed, marked, beyond, "       \
-          "unmarked",                                                                          \
-          "PRIMARY KEY (proc, cls, reason)) WITHOUT ROWID")                                    \
-    TABLE(legacy_total, "", "proc, cls, source, why, count, bytes",                            \
-          "PRIMARY KEY (proc, cls, source, why)) WITHOUT ROWID")                               \
-    TABLE(cap_change, "", "proc, cls, time, cap_from, cap_to, why", ")")                       \
-    TABLE(failure, "kind",                                                                     \
-          "time, proc, tid, cls, address, ss, slab, gen, size, got, expect, word, count, "     \
-          "place, layer, reason, class_size, used, used_limit, err", ")")                      \
-    /* state: the stream may have held lifecycle events. count: NULL if unknown. */            \
-    TABLE(loss, "kind, stream", "begin, end, count, state", ")")                               \
-    /* explained: a loss explains it. */                                                       \
-    TABLE(violation, "rule, seen, expected, previous",                                         \
-          "time, proc, ss, slab, gen, owner, previous_time, explained", ")")                   \
-    /* 10 ms each, only where something happened; active: at its end. */                       \
-    TABLE(tick, "",                                                                            \
-          "tick, proc, cls, stage_0_5, stage_1, stage_2, stage_3, adopt, rebind, "             \
-          "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",   \
-          "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                      \
-    /* Histogram of the lifetimes of lives whose begin and end are known. */                   \
-    TABLE(lifetime, "", "proc, cls, low, high, count",                                         \
+#define TABLES(TABLE)                                                                             \
+    TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
+    TABLE(label, "kind, text", "value", "PRIMARY KEY (kind, value)) WITHOUT ROWID")               \
+    TABLE(event_total, "name, tier", "count", "PRIMARY KEY (name)) WITHOUT ROWID")                \
+    /* began, ended: first and last event. complete: see process_start; NULL: none seen. */       \
+    TABLE(process, "name, version, flavour", "proc, pid, began, ended, parent, complete, events", \
+          "PRIMARY KEY (proc)) WITHOUT ROWID")                                                    \
+    TABLE(config, "key, value", "proc, is_default", ")")                                          \
+    TABLE(superslab, "", "proc, time, ss, lg, slabs, kind, cls, ns", ")")                         \
+    /* ended: enum life_end. stage, begin: NULL if the life began before the recording.           \
+     * tid: of the first owner. spells: owners one after the other. */                            \
+    TABLE(life, "",                                                                               \
+          "proc, ss, slab, n, gen, cls, begin, end, ended, stage, from_cls, owner, tid, "         \
+          "capacity, spells, refills, refilled, pushes, pushed, drains, drained, used_max, "      \
+          "used_last, certain",                                                                   \
+          "PRIMARY KEY (proc, ss, slab, n)) WITHOUT ROWID")                                       \
+    /* Of lives that changed hands: one row per owner, owner 0 while published. */                \
+    TABLE(spell, "", "proc, ss, slab, n, spell, owner, tid, begin, end", ")")                     \
+    TABLE(thread, "",                                                                             \
+          "proc, owner, tid, begin, end, published, acquires, refused, refills, refilled, "       \
+          "drains, given_own, given_remote, collects, collected",                                 \
+          ")")                                                                                    \
+    TABLE(class_total, "",                                                                        \
+          "proc, cls, active, peak, peak_at, cap, lives, carried, emptied, listed, unlisted, "    \
+          "refills, refilled, carved, drains, given_own, given_remote, pushes, pushed, "          \
+          "collects, collected, locks, contended, waited_ns, waited_max_ns",                      \
+          "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
+    TABLE(stage_total, "", "proc, cls, stage, outcome, count, scanned, ns",                       \
+          "PRIMARY KEY (proc, cls, stage, outcome)) WITHOUT ROWID")                               \
+    /* active … unmarked: of the refusal with the most slabs that had nothing live. */          \
+    TABLE(fail_total, "",                                                                         \
+          "proc, cls, reason, count, first, last, active, cap, listed, marked, beyond, "          \
+          "unmarked",                                                                             \
+          "PRIMARY KEY (proc, cls, reason)) WITHOUT ROWID")                                       \
+    TABLE(legacy_total, "", "proc, cls, source, why, count, bytes",                               \
+          "PRIMARY KEY (proc, cls, source, why)) WITHOUT ROWID")                                  \
+    TABLE(cap_change, "", "proc, cls, time, cap_from, cap_to, why", ")")                          \
+    TABLE(failure, "kind",                                                                        \
+          "time, proc, tid, cls, address, ss, slab, gen, size, got, expect, word, count, "        \
+          "place, layer, reason, class_size, used, used_limit, err",                              \
+          ")")                                                                                    \
+    /* state: the stream may have held lifecycle events. count: NULL if unknown. */               \
+    TABLE(loss, "kind, stream", "begin, end, count, state", ")")                                  \
+    /* explained: a loss explains it. */                                                          \
+    TABLE(violation, "rule, seen, expected, previous",                                            \
+          "time, proc, ss, slab, gen, owner, previous_time, explained", ")")                      \
+    /* 10 ms each, only where something happened; active: at its end. */                          \
+    TABLE(tick, "",                                                                               \
+          "tick, proc, cls, stage_0_5, stage_1, stage_2, stage_3, adopt, rebind, "                \
+          "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
+          "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
+    /* Histogram of the lifetimes of lives whose begin and end are known. */                      \
+    TABLE(lifetime, "", "proc, cls, low, high, count",                                            \
           "PRIMARY KEY (proc, cls, low)) WITHOUT ROWID")
 
 enum table {
 #define TABLE(name, texts, numbers, rest) TABLE_##name,
     TABLES(TABLE)
 #undef TABLE
-    TABLE_COUNT
+        TABLE_COUNT
 };
 
 /* How a life ended, as the tables have it. */

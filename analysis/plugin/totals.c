@@ -82,8 +82,8 @@ void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
         f->first = m->now;
     f->last = m->now;
     t->tick.shared_fail++;
-    if (f->count == 1 || e->listed + e->marked + e->unmarked >
-                             f->worst.listed + f->worst.marked + f->worst.unmarked)
+    if (f->count == 1 ||
+        e->listed + e->marked + e->unmarked > f->worst.listed + f->worst.marked + f->worst.unmarked)
         f->worst = *e;
 }
 
@@ -134,8 +134,8 @@ static void put_tick(struct machine *m, const struct ticked *at)
 
     PUT(m->store, tick, (NULL), m->tick, at->process->number, cls_of(at->slot),
         c->stage[HAK_STAGE_0_5], c->stage[HAK_STAGE_1], c->stage[HAK_STAGE_2],
-        c->stage[HAK_STAGE_3], c->stage[HAK_ADOPT], c->stage[HAK_REBIND], c->shared_fail,
-        c->legacy, c->refills, c->refilled, c->given_own, c->given_remote, c->pushed, t->active);
+        c->stage[HAK_STAGE_3], c->stage[HAK_ADOPT], c->stage[HAK_REBIND], c->shared_fail, c->legacy,
+        c->refills, c->refilled, c->given_own, c->given_remote, c->pushed, t->active);
     t->tick = (struct tick_counts){0};
     t->ticked = false;
 }
@@ -155,6 +155,8 @@ void totals_end_tick_of(struct machine *m, const struct process *p)
 
 void totals_end_tick(struct machine *m)
 {
+    if (m->ticked_count == 0)
+        return;
     qsort(m->ticked, m->ticked_count, sizeof(*m->ticked), by_process_and_class);
     for (unsigned i = 0; i < m->ticked_count; i++)
         put_tick(m, &m->ticked[i]);
@@ -187,8 +189,8 @@ static void put_stages(struct machine *m, const struct process *p, unsigned slot
     for (unsigned s = 0; s < HAK_COUNT_stage; s++)
         for (unsigned o = 0; o < HAK_COUNT_outcome; o++)
             if (t->stage[s][o])
-                PUT(m->store, stage_total, (NULL), p->number, cls_of(slot), s, o,
-                    t->stage[s][o], t->scanned[s][o], t->ns[s][o]);
+                PUT(m->store, stage_total, (NULL), p->number, cls_of(slot), s, o, t->stage[s][o],
+                    t->scanned[s][o], t->ns[s][o]);
 }
 
 static void put_fails(struct machine *m, const struct process *p, unsigned slot)
@@ -210,8 +212,8 @@ static void put_legacy(struct machine *m, const struct process *p, unsigned slot
     for (unsigned s = 0; s < HAK_COUNT_legacy_source; s++)
         for (unsigned w = 0; w < HAK_COUNT_legacy_why; w++)
             if (t->legacy[s][w])
-                PUT(m->store, legacy_total, (NULL), p->number, cls_of(slot), s, w,
-                    t->legacy[s][w], t->legacy_bytes[s][w]);
+                PUT(m->store, legacy_total, (NULL), p->number, cls_of(slot), s, w, t->legacy[s][w],
+                    t->legacy_bytes[s][w]);
 }
 
 static void put_class(struct machine *m, const struct process *p, unsigned slot)
@@ -219,28 +221,13 @@ static void put_class(struct machine *m, const struct process *p, unsigned slot)
     const struct class_totals *t = p->class[slot];
 
     PUT(m->store, class_total, (NULL), p->number, cls_of(slot), t->active, t->peak, t->peak_at,
-        t->cap, t->lives, t->carried, t->emptied, t->listed, t->unlisted, t->refills,
-        t->refilled, t->carved, t->drains, t->given_own, t->given_remote, t->pushes, t->pushed,
-        t->collects, t->collected, t->locks, t->contended, t->waited_ns, t->waited_max_ns);
-}
-
-/* The process is gone before its tick is over. */
-static void end_tick_of(struct machine *m, const struct process *p)
-{
-    unsigned kept = 0;
-
-    for (unsigned i = 0; i < m->ticked_count; i++) {
-        if (m->ticked[i].process == p)
-            put_tick(m, &m->ticked[i]);
-        else
-            m->ticked[kept++] = m->ticked[i];
-    }
-    m->ticked_count = kept;
+        t->cap, t->lives, t->carried, t->emptied, t->listed, t->unlisted, t->refills, t->refilled,
+        t->carved, t->drains, t->given_own, t->given_remote, t->pushes, t->pushed, t->collects,
+        t->collected, t->locks, t->contended, t->waited_ns, t->waited_max_ns);
 }
 
 void totals_close(struct machine *m, struct process *p)
 {
-    end_tick_of(m, p);
     for (unsigned slot = 0; slot < CLASS_SLOTS; slot++) {
         if (!p->class[slot])
             continue;

@@ -13,19 +13,16 @@ static int describe_field(const struct field *f, const union any_event *payload,
     const void *at = (const char *)payload + f->offset;
 
     switch (f->kind) {
-    case FIELD_ADDRESS:
-        return snprintf(to, size, " %s=0x%" PRIx64, f->name, *(const uint64_t *)at);
+    case FIELD_ADDRESS: return snprintf(to, size, " %s=0x%" PRIx64, f->name, *(const uint64_t *)at);
     case FIELD_UNSIGNED_64:
         return snprintf(to, size, " %s=%" PRIu64, f->name, *(const uint64_t *)at);
     case FIELD_UNSIGNED_32:
         return snprintf(to, size, " %s=%" PRIu32, f->name, *(const uint32_t *)at);
-    case FIELD_SIGNED_32:
-        return snprintf(to, size, " %s=%" PRId32, f->name, *(const int32_t *)at);
+    case FIELD_SIGNED_32: return snprintf(to, size, " %s=%" PRId32, f->name, *(const int32_t *)at);
     case FIELD_LABEL:
         return snprintf(to, size, " %s=%s", f->name,
                         label_of(f->first, f->count, *(const uint32_t *)at));
-    case FIELD_TEXT:
-        return snprintf(to, size, " %s=%s", f->name, *(const char *const *)at);
+    case FIELD_TEXT: return snprintf(to, size, " %s=%s", f->name, *(const char *const *)at);
     }
     return 0;
 }
@@ -40,21 +37,15 @@ static void describe(const struct machine *m, char *to, size_t size)
         used += (size_t)describe_field(f, m->payload, to + used, size - used);
 }
 
-/* When was the last certain news of what this event contradicts? */
-static int64_t last_seen(const struct slab *slab, const struct owner *owner)
+static void put(struct machine *m, struct subject about, const char *rule, const char *expected,
+                bool explained)
 {
-    if (slab && owner)
-        return slab->seen < owner->seen ? slab->seen : owner->seen;
-    return slab ? slab->seen : owner ? owner->seen : UNKNOWN;
-}
-
-static void put(struct machine *m, const struct slab *slab, const struct owner *owner,
-                const char *rule, const char *expected, bool explained)
-{
+    const struct slab *slab = about.slab;
+    const struct owner *owner = about.owner;
     char seen[512];
     int64_t before = slab ? slab->seen : owner ? owner->seen : UNKNOWN;
-    const char *previous = before == UNKNOWN ? NULL
-                           : event_kinds[slab ? slab->seen_event : owner->seen_event].name;
+    const char *previous =
+        before == UNKNOWN ? NULL : event_kinds[slab ? slab->seen_event : owner->seen_event].name;
 
     describe(m, seen, sizeof(seen));
     PUT(m->store, violation, (rule, seen, expected, previous), m->now, m->process->number,
@@ -63,15 +54,14 @@ static void put(struct machine *m, const struct slab *slab, const struct owner *
         before, explained);
 }
 
-void complain(struct machine *m, struct slab *slab, const struct owner *owner, const char *rule,
-              const char *expected, ...)
+void complain(struct machine *m, struct subject about, const char *rule, const char *expected, ...)
 {
-    bool explained = *m->process->loss_until > last_seen(slab, owner);
+    bool explained = *m->process->loss_until > about.sure;
     char text[256];
     va_list args;
 
-    if (slab)
-        slab->life.certain = 0;
+    if (about.slab)
+        about.slab->life.certain = 0;
     if (m->complained)
         return;
     m->complained = true;
@@ -83,5 +73,5 @@ void complain(struct machine *m, struct slab *slab, const struct owner *owner, c
     va_start(args, expected);
     vsnprintf(text, sizeof(text), expected, args);
     va_end(args);
-    put(m, slab, owner, rule, text, explained);
+    put(m, about, rule, text, explained);
 }

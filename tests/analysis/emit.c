@@ -38,13 +38,13 @@ struct field {
 #define F_ENUM(f, e) {#f, U32, offsetof(self, f)},
 #define F_STR(f) {#f, TEXT, offsetof(self, f)},
 #define HAK_EVENT(event, ...) HAK_EVENT_(event, __VA_ARGS__)
-#define HAK_EVENT_(event, tier, level, ...)                                                \
-    static const struct field *fields_##event(void)                                        \
-    {                                                                                      \
-        typedef struct hak_ev_##event self;                                                \
-        static const struct field list[] = {__VA_ARGS__{NULL, U32, 0}};                    \
-                                                                                           \
-        return list;                                                                       \
+#define HAK_EVENT_(event, tier, level, ...)                             \
+    static const struct field *fields_##event(void)                     \
+    {                                                                   \
+        typedef struct hak_ev_##event self;                             \
+        static const struct field list[] = {__VA_ARGS__{NULL, U32, 0}}; \
+                                                                        \
+        return list;                                                    \
     }
 #include "events.def"
 #undef HAK_EVENT
@@ -149,8 +149,8 @@ static void parse_event(struct line *l, const char *name)
 
 static void parse_line(struct line *l, const char *name)
 {
-    static const char *const commands[] = {[CPU] = "cpu", [SLEEP] = "sleep", [FORK] = "fork",
-                                           [REPEAT] = "repeat", [END] = "end"};
+    static const char *const commands[] = {
+        [CPU] = "cpu", [SLEEP] = "sleep", [FORK] = "fork", [REPEAT] = "repeat", [END] = "end"};
     char *word;
 
     for (unsigned i = CPU; i <= END; i++)

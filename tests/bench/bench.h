@@ -63,8 +63,8 @@ __attribute__((noreturn, format(printf, 1, 2))) static inline void die(const cha
 }
 
 /* argv[i] as a number within [low, high], or `otherwise` if it is not given. */
-static inline uint64_t arg_number(int argc, char **argv, int i, const char *name,
-                                  uint64_t low, uint64_t high, uint64_t otherwise)
+static inline uint64_t arg_number(int argc, char **argv, int i, const char *name, uint64_t low,
+                                  uint64_t high, uint64_t otherwise)
 {
     char *end;
 
@@ -73,8 +73,8 @@ static inline uint64_t arg_number(int argc, char **argv, int i, const char *name
     errno = 0;
     uint64_t n = strtoull(argv[i], &end, 10);
     if (errno || end == argv[i] || *end || argv[i][0] == '-' || n < low || n > high)
-        die("%s: '%s' is not a number from %llu to %llu", name, argv[i],
-            (unsigned long long)low, (unsigned long long)high);
+        die("%s: '%s' is not a number from %llu to %llu", name, argv[i], (unsigned long long)low,
+            (unsigned long long)high);
     return n;
 }
 

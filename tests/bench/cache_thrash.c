@@ -75,8 +75,11 @@ int main(int argc, char **argv)
     pthread_barrier_init(&gate, NULL, (unsigned)threads + 1);
     for (uint64_t t = 0; t < threads; t++)
         jobs[t] = (job){.given = passive ? must(calloc(1, size), size) : NULL,
-                        .rounds = rounds, .writes = writes, .size = size,
-                        .blocks = thrash ? THRASH_BLOCKS : 1, .stamp = (unsigned char)(t + 1),
+                        .rounds = rounds,
+                        .writes = writes,
+                        .size = size,
+                        .blocks = thrash ? THRASH_BLOCKS : 1,
+                        .stamp = (unsigned char)(t + 1),
                         .gate = &gate};
     for (uint64_t t = 0; t < threads; t++)
         start_thread(&ids[t], run, &jobs[t]);

@@ -38,8 +38,8 @@ static void fill(line *l, chunk *c)
 static void release(const chunk *c)
 {
     if (c->p[0] != stamp_of(c) || c->p[c->size - 1] != stamp_of(c))
-        die("block %p of %u bytes: first byte %02x, last %02x, written %02x", (void *)c->p,
-            c->size, c->p[0], c->p[c->size - 1], stamp_of(c));
+        die("block %p of %u bytes: first byte %02x, last %02x, written %02x", (void *)c->p, c->size,
+            c->p[0], c->p[c->size - 1], stamp_of(c));
     free(c->p);
 }
 
@@ -105,9 +105,13 @@ int main(int argc, char **argv)
     for (uint64_t t = 0; t < threads; t++) {
         chunk *array = must(calloc(chunks, sizeof(chunk)), chunks * sizeof(chunk));
 
-        lines[t] = (line){.chunks = array, .count = (uint32_t)chunks, .low = (uint32_t)low,
-                          .span = (uint32_t)(high - low + 1), .rounds_left = rounds,
-                          .detached = &detached, .ended = &ended};
+        lines[t] = (line){.chunks = array,
+                          .count = (uint32_t)chunks,
+                          .low = (uint32_t)low,
+                          .span = (uint32_t)(high - low + 1),
+                          .rounds_left = rounds,
+                          .detached = &detached,
+                          .ended = &ended};
         rng_seed(&lines[t].rng, seed + t * 1000003u);
     }
     prepare(lines, threads, seed);

@@ -22,8 +22,8 @@ typedef struct {
 static void release(slot *s)
 {
     if (s->p[0] != s->stamp || s->p[s->size - 1] != s->stamp)
-        die("block %p of %u bytes: first byte %02x, last %02x, written %02x", (void *)s->p,
-            s->size, s->p[0], s->p[s->size - 1], s->stamp);
+        die("block %p of %u bytes: first byte %02x, last %02x, written %02x", (void *)s->p, s->size,
+            s->p[0], s->p[s->size - 1], s->stamp);
     free(s->p);
 }
 

@@ -91,12 +91,12 @@ def _summary(verdict: dict) -> str:
             f'{ui.counted(checked["acquires"], "acquire step")} and '
             f'{ui.counted(checked["flows"], "flow event")} of '
             f'{ui.counted(verdict["processes"], "process", "processes")}')
+    until = ('' if verdict['whole'] else
+             f' up to {times.since(verdict["until"], verdict["begin"])} s, where the trace breaks')
     if not verdict['proved']:
         rules = ', '.join(f'{row["rule"]} {row["count"]:,}' for row in verdict['rules']
                           if not row['explained'])
-        return f'{ui.counted(verdict["violations"], "violation")} in {what}: {rules}'
-    until = ('' if verdict['whole'] else
-             f' up to {times.since(verdict["until"], verdict["begin"])} s, where the trace breaks')
+        return f'{ui.counted(verdict["violations"], "violation")}{until} in {what}: {rules}'
     return (f'proved{until}: {what} follow the state machine, '
             f'{ui.counted(verdict["lives"], "life", "lives")} of slabs')
 

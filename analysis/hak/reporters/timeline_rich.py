@@ -8,6 +8,8 @@ from hak import times, ui
 from hak.geometry import STAGE_NAMES, class_name
 
 WIDE = 110
+# More than this many are told by their number.
+OWNERS = 3
 STYLES = {'live': 'green', 'unseen': 'yellow', 'unlisted': 'yellow'}
 
 
@@ -17,9 +19,10 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for column in ('begin', 'end', 'length'):
         table.add_column(column, justify='right', no_wrap=True, header_style='dim')
-    more = ('owners', 'most used', 'freed by others') if wide else ('owners',)
+    more = ('most used', 'freed by others') if wide else ()
     for column in ('class', 'slab', 'gen', 'stage', 'ended', *more):
         table.add_column(column, no_wrap=True, header_style='dim')
+    table.add_column('owners', header_style='dim')
     for life in lives:
         style = STYLES.get(life.ended)
         ended = f'[{style}]{life.ended}[/{style}]' if style else life.ended
@@ -28,12 +31,19 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
             times.since(life.begin, source.first) if life.begin else 'before',
             times.since(life.end, source.first), _length(life), class_name(life.cls),
             f'{life.ss}:{life.slab}', str(life.gen),
-            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life),
-            ' → '.join(_owner(spell) for spell in life.spells), *extra)
+            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life), *extra,
+            _owners(life))
     console.print(table)
     console.print(f'{ui.counted(counts[0], "life", "lives")}'
                   + (f', {counts[1]:,} more that began before the recording'
                      if counts[1] else ''))
+
+
+def _owners(life) -> str:
+    names = [_owner(spell) for spell in life.spells]
+    if len(names) > OWNERS:
+        names[1:-1] = [f'… {len(names) - 2} …']
+    return ' → '.join(names)
 
 
 def _owner(spell) -> str:

@@ -7,8 +7,8 @@
 static void use(unsigned char *p, size_t size, size_t alignment, const char *how)
 {
     CHECK(p, "NULL from %s of %zu bytes, alignment %zu", how, size, alignment);
-    CHECK((uintptr_t)p % alignment == 0, "%p from %s of %zu bytes, alignment %zu", (void *)p,
-          how, size, alignment);
+    CHECK((uintptr_t)p % alignment == 0, "%p from %s of %zu bytes, alignment %zu", (void *)p, how,
+          size, alignment);
     size_t usable = malloc_usable_size(p);
     CHECK(usable >= size, "usable %zu of %zu bytes from %s, alignment %zu", usable, size, how,
           alignment);

@@ -17,15 +17,15 @@
 #include <unistd.h>
 
 /* CHECK(condition, "what was seen: %d", …): the text is evaluated only on failure. */
-#define CHECK(condition, ...)                                                       \
-    do {                                                                            \
-        if (!(condition)) {                                                         \
-            printf("%s:%d: must hold: %s; saw ", __FILE__, __LINE__, #condition);   \
-            printf(__VA_ARGS__);                                                    \
-            putchar('\n');                                                          \
-            fflush(stdout);                                                         \
-            _exit(1);                                                               \
-        }                                                                           \
+#define CHECK(condition, ...)                                                     \
+    do {                                                                          \
+        if (!(condition)) {                                                       \
+            printf("%s:%d: must hold: %s; saw ", __FILE__, __LINE__, #condition); \
+            printf(__VA_ARGS__);                                                  \
+            putchar('\n');                                                        \
+            fflush(stdout);                                                       \
+            _exit(1);                                                             \
+        }                                                                         \
     } while (0)
 
 static inline uint32_t next_random(uint32_t *state)

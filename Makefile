@@ -89,7 +89,7 @@ demo: ## record a redis-server under load, analyse the recording, tell the story
 .PHONY: test
 test: ## set up, build everything and run every test
 	$(Q)scripts/bootstrap test
-	$(Q)$(MAKE) --no-print-directory -j2 all test-programs
+	$(Q)$(MAKE) --no-print-directory -j2 all test-programs bench-programs real-programs
 	$(Q)tests/run
 
 .PHONY: bench

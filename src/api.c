@@ -233,7 +233,7 @@ EXPORT int hak_set_cap(unsigned cls, uint32_t cap)
     if (cls >= CLASSES)
         return EINVAL;
     process_init();
-    trace_cap_change(cls, pool_set_cap(cls, cap), cap, HAK_CAP_API);
+    trace_cap_change(cls, pool_set_cap(cls, cap), cap, HAK_CAP_API, 0);
     return 0;
 }
 

@@ -158,6 +158,8 @@ static const struct hak_trace_ops *provider_load(const char **why)
 /* Held while the tracer is being loaded: a fork in the middle would leave the child with a tracer
  * that was never told of it and waits for threads that the child does not have. */
 static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
+/* This thread holds it: LTTng's start forks once where its shared memory is not there yet. */
+static TLS_FAST bool attaching;
 
 static bool attach(bool complete, bool loud)
 {
@@ -192,7 +194,9 @@ bool trace_attach(bool complete, bool loud)
     bool attached;
 
     pthread_mutex_lock(&attach_lock);
+    attaching = true;
     attached = attach(complete, loud);
+    attaching = false;
     pthread_mutex_unlock(&attach_lock);
     return attached;
 }
@@ -260,13 +264,15 @@ static bool fork_told;
 static bool fork_locked;
 static uint32_t fork_parent;
 
-/* Waits until nobody loads the tracer, for longer than LTTng waits for its daemon. Not for ever:
+/* Waits until no other thread loads the tracer, for longer than LTTng waits for its daemon. Not for ever:
  * a fork in a library's constructor holds the loader's lock that the loading thread waits for;
  * then nothing of the tracer is there yet, and the fork may go on. */
 static bool lock_attach(void)
 {
     struct timespec until;
 
+    if (attaching)
+        return false;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 5;
     return pthread_mutex_timedlock(&attach_lock, &until) == 0;

@@ -39,7 +39,7 @@ static void caps_report(void)
 {
     for (unsigned c = 0; c < CLASSES; c++)
         if (config.caps[c])
-            trace_cap_change(c, 0, config.caps[c], HAK_CAP_KNOB);
+            trace_cap_change(c, 0, config.caps[c], HAK_CAP_KNOB, 0);
 }
 
 static void init(void)

@@ -153,9 +153,65 @@ void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_le
          .why = why);
 }
 
-void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why)
+void trace_superslab_purge(uint64_t ss, uint32_t mask, uint64_t bytes, uint64_t ns)
 {
-    EMIT(cap_change, .cls = cls, .from = from, .to = to, .why = why);
+    unsigned slabs = (unsigned)__builtin_popcount(mask);
+
+    bump(&counters.purges);
+    atomic_fetch_add_explicit(&counters.purged_bytes, bytes, memory_order_relaxed);
+    LOG_IF(config.log_map, "[SS_PURGE] ss=0x%lx slabs=%u mask=0x%08x bytes=%lu\n",
+           (unsigned long)ss, slabs, mask, (unsigned long)bytes);
+    EMIT(superslab_purge, .ss = ss, .slabs = slabs, .mask = mask, .bytes = bytes, .ns = ns);
+}
+
+void trace_superslab_unmap(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,
+                           uint64_t ns)
+{
+    bump(&counters.superslabs_unmapped);
+    LOG_IF(config.log_map, "[SS_UNMAP] ss=0x%lx size=%lu slabs=%u\n", (unsigned long)ss, 1ul << lg,
+           slabs);
+    EMIT(superslab_unmap, .ss = ss, .lg = lg, .slabs = slabs, .kind = kind, .ns = ns);
+}
+
+void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why,
+                      uint32_t demand)
+{
+    EMIT(cap_change, .cls = cls, .from = from, .to = to, .why = why, .demand = demand);
+}
+
+void trace_ss_size_change(unsigned cls, unsigned from, unsigned to, enum hak_size_why why,
+                          uint32_t maps, uint32_t occupancy)
+{
+    EMIT(ss_size_change, .cls = cls, .from = from, .to = to, .why = why, .maps = maps,
+         .occupancy = occupancy);
+}
+
+void trace_ace_map(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                   uint64_t ns)
+{
+    EMIT(ace_map, .base = (uintptr_t)base, .size = size, .layer = layer, .mapped = mapped,
+         .ns = ns);
+}
+
+void trace_ace_purge(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                     uint64_t ns)
+{
+    EMIT(ace_purge, .base = (uintptr_t)base, .size = size, .layer = layer, .mapped = mapped,
+         .ns = ns);
+}
+
+void trace_ace_unmap(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                     uint64_t ns)
+{
+    EMIT(ace_unmap, .base = (uintptr_t)base, .size = size, .layer = layer, .mapped = mapped,
+         .ns = ns);
+}
+
+void trace_ace_remap(const void *from, const void *base, size_t old_size, size_t size,
+                     uint64_t mapped, uint64_t ns)
+{
+    EMIT(ace_remap, .from = (uintptr_t)from, .base = (uintptr_t)base, .old_size = old_size,
+         .size = size, .mapped = mapped, .ns = ns);
 }
 
 void trace_thread_start(uint32_t owner, uint32_t tid)
@@ -215,6 +271,9 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
         [HAK_NEVER_CARVED] = "never handed out",
         [HAK_SLAB_NOT_ACTIVE] = "its slab holds no live block",
         [HAK_IN_HEADER] = "inside a SuperSlab's header",
+        [HAK_ON_A_STACK] = "on a stack",
+        [HAK_IN_A_PROGRAM_S_DATA] = "in the data of a program or library",
+        [HAK_NOT_MAPPED] = "nothing is mapped there",
     };
     uint64_t n = bump(&counters.invalid_frees);
 

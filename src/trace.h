@@ -38,6 +38,7 @@ struct trace_counters {
     _Atomic uint64_t legacy_blocks[CLASSES];
     _Atomic uint64_t superslabs[SS_LG_MAX - SS_LG_MIN + 1];
     _Atomic uint64_t system_large, system_other;
+    _Atomic uint64_t superslabs_unmapped, purges, purged_bytes;
     _Atomic uint64_t hdr_resets, double_frees, invalid_frees, map_fails, ooms;
     _Atomic uint64_t lock_taken, lock_contended, lock_waited_ns, lock_waited_max_ns;
     _Atomic uint64_t threads_started, threads_ended;
@@ -63,7 +64,22 @@ void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used);
 void trace_shared_fail(const struct hak_ev_shared_fail *event);
 void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_legacy_source source,
                         enum hak_legacy_why why);
-void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why);
+void trace_superslab_purge(uint64_t ss, uint32_t mask, uint64_t bytes, uint64_t ns);
+void trace_superslab_unmap(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,
+                           uint64_t ns);
+void trace_cap_change(unsigned cls, uint32_t from, uint32_t to, enum hak_cap_why why,
+                      uint32_t demand);
+void trace_ss_size_change(unsigned cls, unsigned from, unsigned to, enum hak_size_why why,
+                          uint32_t maps, uint32_t occupancy);
+/* base, size, layer; mapped: bytes of the layer afterwards; ns: time the system call took. */
+void trace_ace_map(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                   uint64_t ns);
+void trace_ace_purge(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                     uint64_t ns);
+void trace_ace_unmap(const void *base, size_t size, enum hak_ace_layer layer, uint64_t mapped,
+                     uint64_t ns);
+void trace_ace_remap(const void *from, const void *base, size_t old_size, size_t size,
+                     uint64_t mapped, uint64_t ns);
 void trace_thread_start(uint32_t owner, uint32_t tid);
 void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published);
 
@@ -87,6 +103,9 @@ void trace_remote_drain(struct slab_ref s, uint32_t owner, uint32_t blocks, uint
 void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t held);
 
 /* ops: one predictable branch each where nobody records them. */
+#define CLASS_MID 252u
+#define CLASS_LARGE 253u
+#define CLASS_HUGE 254u
 #define CLASS_NONE 255u
 
 #if HAK_TRACE

@@ -137,6 +137,13 @@ static void dispatch(struct machine *m, const union any_event *e)
         totals_shared_fail(m, &e->shared_fail);
         break;
     case HAK_EV_legacy_alloc: totals_legacy(m, &e->legacy_alloc); break;
+    case HAK_EV_superslab_purge:
+    case HAK_EV_superslab_unmap:
+    case HAK_EV_ss_size_change:
+    case HAK_EV_ace_map:
+    case HAK_EV_ace_purge:
+    case HAK_EV_ace_unmap:
+    case HAK_EV_ace_remap: break;
     case HAK_EV_cap_change: cap_change(m, &e->cap_change); break;
     case HAK_EV_thread_start: owners_thread_start(m, &e->thread_start); break;
     case HAK_EV_thread_exit: owners_thread_exit(m, &e->thread_exit); break;

@@ -109,3 +109,27 @@ def test_one_without_the_provider_says_so_and_runs(tmp_path):
                           env={**os.environ, 'LD_PRELOAD': str(alone), 'HAKMEM_TRACE': '1'})
     assert (done.returncode, done.stdout) == (0, 'runs\n')
     assert done.stderr.count('\n') == 1 and 'libhakmem-lttng.so' in done.stderr, done.stderr
+
+
+# LTTng's start forks a process to make its shared memory where that is not there yet.
+FORKS_WHEN_LOADED = '''
+#include <sys/wait.h>
+#include <unistd.h>
+__attribute__((constructor)) static void start(void)
+{
+    pid_t child = fork();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, 0, 0);
+}
+'''
+
+
+def test_a_tracer_that_forks_while_it_is_loaded_waits_for_nobody(tmp_path):
+    (tmp_path / 'libhakmem.so').write_bytes(LIBRARY.read_bytes())
+    subprocess.run(['gcc', '-shared', '-fPIC', '-xc', '-', '-o', tmp_path / 'libhakmem-lttng.so'],
+                   input=FORKS_WHEN_LOADED, text=True, check=True)
+    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, timeout=4, check=False,
+                          env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
+                               'HAKMEM_TRACE': '1'})
+    assert (done.returncode, done.stdout) == (0, 'runs\n')

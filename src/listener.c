@@ -264,9 +264,9 @@ static bool fork_told;
 static bool fork_locked;
 static uint32_t fork_parent;
 
-/* Waits until no other thread loads the tracer, for longer than LTTng waits for its daemon. Not for ever:
- * a fork in a library's constructor holds the loader's lock that the loading thread waits for;
- * then nothing of the tracer is there yet, and the fork may go on. */
+/* Waits until no other thread loads the tracer, for longer than LTTng waits for its daemon. Not for
+ * ever: a fork in a library's constructor holds the loader's lock that the loading thread waits
+ * for; then nothing of the tracer is there yet, and the fork may go on. */
 static bool lock_attach(void)
 {
     struct timespec until;

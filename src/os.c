@@ -1,6 +1,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -45,6 +46,15 @@ void *os_map_aligned(size_t size, size_t align)
     return (void *)aligned;
 }
 
+size_t os_purge(void *at, size_t size)
+{
+    int saved = errno;
+    bool done = madvise(at, size, MADV_DONTNEED) == 0;
+
+    errno = saved;
+    return done ? size : 0;
+}
+
 uint64_t os_now_ns(void)
 {
     struct timespec t;
@@ -63,4 +73,14 @@ void os_sleep_ns(uint32_t ns)
     struct timespec t = {.tv_nsec = ns};
 
     (void)syscall(SYS_nanosleep, &t, NULL);
+}
+
+void os_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+void os_wake(_Atomic uint32_t *word)
+{
+    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }

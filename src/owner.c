@@ -5,6 +5,7 @@
 #include "config.h"
 #include "os.h"
 #include "pool.h"
+#include "tick.h"
 
 static void list_init(struct slab_link *l)
 {
@@ -232,9 +233,14 @@ static void notify(struct slab *s, unsigned cls)
 static void give_remote(struct slab *s, struct block *first, struct block *last, uint32_t n,
                         unsigned cls)
 {
+    uintptr_t flags;
+
     trace_remote_push(slab_ref(s), n);
-    if (slab_remote_push(s, first, last, cls))
+    flags = slab_remote_push(s, first, last, cls);
+    if (!flags)
         notify(s, cls);
+    else if (flags & REMOTE_UNOWNED)
+        tick_want();
 }
 
 void owner_give_one(struct block *b, unsigned cls)
@@ -347,12 +353,31 @@ static void disown(struct owner *o, struct slab *s, unsigned cls)
     }
 }
 
+/* Gives up s, in none of o's places any more: for adoption, or to the pool if nothing is live. */
 static void publish(struct owner *o, struct slab *s, unsigned cls)
 {
     disown(o, s, cls);
+    if (s->used == 0 && !is_legacy(o)) {
+        /* No block is out that could come back: nobody else touches the queue. */
+        collect_remote(o, s, cls, REMOTE_FLAGS);
+        pool_release(o, s);
+        return;
+    }
     trace_slab_publish(slab_ref(s), o->id, s->used);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     pool_publish(s);
+}
+
+void owner_look_after(struct owner *o, struct slab *s)
+{
+    unsigned cls = slab_cls(s);
+
+    if (atomic_load_explicit(&s->remote, memory_order_relaxed) & ~REMOTE_FLAGS) {
+        owner_adopt(o, s, cls);
+        publish(o, s, cls);
+    } else {
+        pool_publish(s);
+    }
 }
 
 uint32_t owner_publish_all(struct owner *o)

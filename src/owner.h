@@ -30,6 +30,9 @@ struct owner {
     uint32_t id; /* from 1; what events call the owner */
     uint32_t tid;
     struct owner *next_idle;
+    struct owner *next_all;
+    /* The pool's epoch when the thread began to look for a slab, 0 while it does not. */
+    _Atomic uint64_t looking;
     _Alignas(CACHE_LINE) struct owner_class cls[CLASSES];
 };
 
@@ -63,6 +66,10 @@ uint32_t owner_publish_all(struct owner *o);
 /* For the pool's adopt stage: makes the published slab s one of o's, in no place yet. */
 void owner_adopt(struct owner *o, struct slab *s, unsigned cls);
 void owner_put_full(struct owner *o, struct slab *s, unsigned cls);
+
+/* Adopts the published slab s, off the list, if blocks of it came back: it becomes EMPTY if all
+ * did, and is published again otherwise. */
+void owner_look_after(struct owner *o, struct slab *s);
 
 /* In a forked child, where the threads that were telling o about a block are gone. */
 void owner_after_fork(struct owner *o);

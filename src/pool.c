@@ -4,26 +4,40 @@
 #include <pthread.h>
 
 #include "config.h"
+#include "learn.h"
 #include "os.h"
+#include "reclaim.h"
 #include "registry.h"
+#include "tick.h"
 
 struct class_pool {
     _Alignas(CACHE_LINE) struct slot_list empty; /* stage 1 */
     struct slot_list published;                  /* adopt */
     _Alignas(CACHE_LINE) _Atomic uint32_t active;
     _Atomic uint32_t peak;
-    _Atomic uint32_t cap;      /* 0: none */
-    _Atomic uint32_t marked;   /* EMPTY slabs on no list */
-    _Atomic uint32_t unmarked; /* nothing live, ACTIVE, never looked at again */
+    _Atomic uint32_t window_peak; /* the most since the learning window began */
+    _Atomic uint32_t cap;         /* 0: none */
+    _Atomic bool frozen;          /* the cap is somebody's word, not learned */
+    _Atomic uint32_t listed;      /* EMPTY slabs for stage 1 */
+    _Atomic uint32_t marked;      /* EMPTY slabs on no list */
+    _Atomic uint32_t unmarked;    /* nothing live, ACTIVE, never looked at again */
+    _Atomic uint32_t ss_lg;       /* of the SuperSlab that the class maps next */
+    _Atomic uint32_t maps;        /* since the learning window began */
+    struct cap_memory cap_memory; /* the tick's */
+    uint32_t size_quiet;
 };
 
 static struct {
     struct class_pool cls[CLASSES];
+    _Alignas(CACHE_LINE) _Atomic uint32_t slabs; /* in published SuperSlabs */
+    /* What threads announce that look for slabs: SuperSlabs that nobody finds any more are
+     * unmapped once all announcements are younger. */
+    _Atomic uint64_t epoch;
     /* Never-bound slabs in published SuperSlabs, and where to look for one first. */
     _Alignas(CACHE_LINE) _Atomic uint32_t unused;
     _Atomic uint32_t unused_hint;
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .epoch = 1};
 
 static uint32_t get(_Atomic uint32_t *n)
 {
@@ -32,36 +46,69 @@ static uint32_t get(_Atomic uint32_t *n)
 
 void pool_init(void)
 {
-    for (unsigned c = 0; c < CLASSES; c++)
-        if (config.caps[c])
-            atomic_store_explicit(&pool.cls[c].cap, config.caps[c], memory_order_relaxed);
+    for (unsigned c = 0; c < CLASSES; c++) {
+        struct class_pool *cp = &pool.cls[c];
+
+        atomic_init(&cp->frozen, config.caps[c] != 0);
+        atomic_init(&cp->cap, config.caps[c] ? config.caps[c] : LEARN_CAP_MIN);
+        atomic_init(&cp->ss_lg, SS_LG_MIN);
+    }
 }
 
 uint32_t pool_set_cap(unsigned cls, uint32_t cap)
 {
+    atomic_store_explicit(&pool.cls[cls].frozen, true, memory_order_relaxed);
     return atomic_exchange_explicit(&pool.cls[cls].cap, cap, memory_order_relaxed);
+}
+
+static void raise_to(_Atomic uint32_t *most, uint32_t n)
+{
+    uint32_t old = get(most);
+
+    while (n > old && !atomic_compare_exchange_weak_explicit(most, &old, n, memory_order_relaxed,
+                                                             memory_order_relaxed))
+        ;
 }
 
 /* Counts one more ACTIVE slab; with a limit, only while fewer than limit are ACTIVE. */
 static bool active_add(struct class_pool *cp, uint32_t limit)
 {
     uint32_t n = atomic_fetch_add_explicit(&cp->active, 1, memory_order_relaxed);
-    uint32_t peak = get(&cp->peak);
 
     if (limit && n >= limit) {
         atomic_fetch_sub_explicit(&cp->active, 1, memory_order_relaxed);
         return false;
     }
-    while (n + 1 > peak && !atomic_compare_exchange_weak_explicit(
-                               &cp->peak, &peak, n + 1, memory_order_relaxed, memory_order_relaxed))
-        ;
+    raise_to(&cp->peak, n + 1);
+    raise_to(&cp->window_peak, n + 1);
     return true;
 }
 
-/* Room under the soft cap, reserved; stages 2, rebind and 3 grow a class. */
-static bool cap_reserve(struct class_pool *cp)
+/* A learned cap is no reason to refuse: it follows those who reach it. */
+static void cap_raise(unsigned cls, uint32_t cap)
 {
-    return active_add(cp, get(&cp->cap));
+    struct class_pool *cp = &pool.cls[cls];
+    uint32_t raised = learn_cap_raised(cap);
+
+    if (atomic_compare_exchange_strong_explicit(&cp->cap, &cap, raised, memory_order_relaxed,
+                                                memory_order_relaxed))
+        trace_cap_change(cls, cap, raised, HAK_CAP_DEMAND, cap + 1);
+}
+
+/* Room under the soft cap, reserved; stages 2, rebind and 3 grow a class. */
+static bool cap_reserve(unsigned cls)
+{
+    struct class_pool *cp = &pool.cls[cls];
+
+    for (;;) {
+        uint32_t cap = get(&cp->cap);
+
+        if (active_add(cp, cap))
+            return true;
+        if (atomic_load_explicit(&cp->frozen, memory_order_relaxed))
+            return false;
+        cap_raise(cls, cap);
+    }
 }
 
 static void active_sub(struct class_pool *cp)
@@ -91,6 +138,11 @@ static struct stage_result stage_hit(struct owner *o, struct slab *s, unsigned c
     return (struct stage_result){s, HAK_HIT, scanned};
 }
 
+static _Atomic uint32_t *empty_count(unsigned cls, enum slab_state state)
+{
+    return state == SLAB_EMPTY ? &pool.cls[cls].marked : &pool.cls[cls].listed;
+}
+
 /* Claims slab number no of ss if it is EMPTY in the given state; its info before in *was. */
 static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state, uint32_t *was)
 {
@@ -100,9 +152,12 @@ static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state
     if (info_state(info) != state)
         return false;
     /* Acquire: what the releasing owner left in the slab. */
-    return atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
-                                                   info_make(info_cls(info), SLAB_ACTIVE, 0),
-                                                   memory_order_acquire, memory_order_relaxed);
+    if (!atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
+                                                 info_make(info_cls(info), SLAB_ACTIVE, 0),
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return false;
+    atomic_fetch_sub_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
+    return true;
 }
 
 /* An EMPTY slab of cls in ss that is on no list, claimed; NULL. */
@@ -128,17 +183,22 @@ static struct stage_result stage_0_5(struct owner *o, unsigned cls)
         return stage_refused(HAK_SKIPPED, 0);
     if (!get(&cp->marked))
         return stage_refused(HAK_NOTHING, 0);
-    for (uint32_t id = 1; id <= last && scanned < config.scan_limit; id++, scanned++) {
+    for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
-        struct slab *s = ss ? claim_unlisted(ss, cls, &was) : NULL;
+        struct slab *s;
 
+        if (!ss)
+            continue;
+        if (scanned >= config.scan_limit)
+            return stage_refused(HAK_SCAN_LIMIT, scanned);
+        scanned++;
+        s = claim_unlisted(ss, cls, &was);
         if (s) {
-            atomic_fetch_sub_explicit(&cp->marked, 1, memory_order_relaxed);
             (void)active_add(cp, 0);
-            return stage_hit(o, s, cls, was, HAK_STAGE_0_5, scanned + 1);
+            return stage_hit(o, s, cls, was, HAK_STAGE_0_5, scanned);
         }
     }
-    return stage_refused(last > scanned ? HAK_SCAN_LIMIT : HAK_NOTHING, scanned);
+    return stage_refused(HAK_NOTHING, scanned);
 }
 
 /* Pops slots of a list of EMPTY slabs until one can be claimed. */
@@ -150,7 +210,7 @@ static struct slab *claim_listed(struct slot_list *list, uint32_t *was, uint32_t
         struct slab *s = slot_slab(slot);
 
         ++*scanned;
-        if (claim_empty(slab_ss(s), slab_no(s), SLAB_EMPTY_LISTED, was))
+        if (s && claim_empty(slab_ss(s), slab_no(s), SLAB_EMPTY_LISTED, was))
             return s;
     }
     return NULL;
@@ -208,17 +268,16 @@ static struct slab *claim_unused_anywhere(uint32_t *scanned)
 
 static struct stage_result stage_2(struct owner *o, unsigned cls)
 {
-    struct class_pool *cp = &pool.cls[cls];
     uint32_t scanned = 0;
     struct slab *s;
 
     if (!get(&pool.unused))
         return stage_refused(HAK_NOTHING, 0);
-    if (!cap_reserve(cp))
+    if (!cap_reserve(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     s = claim_unused_anywhere(&scanned);
     if (!s) {
-        active_sub(cp);
+        active_sub(&pool.cls[cls]);
         return stage_refused(HAK_NOTHING, scanned);
     }
     return stage_hit(o, s, cls, 0, HAK_STAGE_2, scanned);
@@ -244,10 +303,9 @@ static struct stage_result stage_adopt(struct owner *o, unsigned cls)
 
 static struct stage_result stage_rebind(struct owner *o, unsigned cls)
 {
-    struct class_pool *cp = &pool.cls[cls];
     uint32_t scanned = 0, was;
 
-    if (!cap_reserve(cp))
+    if (!cap_reserve(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     for (unsigned i = 1; i < CLASSES; i++) {
         struct slab *s = claim_listed(&pool.cls[(cls + i) % CLASSES].empty, &was, &scanned);
@@ -255,18 +313,49 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
         if (s)
             return stage_hit(o, s, cls, was, HAK_REBIND, scanned);
     }
-    active_sub(cp);
+    active_sub(&pool.cls[cls]);
     return stage_refused(HAK_NOTHING, scanned);
 }
 
-/* The size of the next SuperSlab: small processes stay small, large ones map seldom. */
-static unsigned next_ss_lg(void)
+/* Per cent of the pool's slabs that are ACTIVE. */
+static uint32_t occupancy(void)
 {
-    uint32_t mapped = registry_count();
+    uint64_t active = 0;
+    uint32_t slabs = get(&pool.slabs);
+
+    for (unsigned c = 0; c < CLASSES; c++)
+        active += get(&pool.cls[c].active);
+    return slabs ? (uint32_t)(active * 100 / slabs) : 0;
+}
+
+static void size_set(unsigned cls, unsigned from, unsigned to, enum hak_size_why why, uint32_t maps,
+                     uint32_t occupied)
+{
+    uint32_t old = from;
+
+    if (from != to &&
+        atomic_compare_exchange_strong_explicit(&pool.cls[cls].ss_lg, &old, to,
+                                                memory_order_relaxed, memory_order_relaxed))
+        trace_ss_size_change(cls, from, to, why, maps, occupied);
+}
+
+/* log2 of the size of the SuperSlab that cls maps now. */
+static unsigned size_to_map(unsigned cls)
+{
+    struct class_pool *cp = &pool.cls[cls];
+    unsigned lg = get(&cp->ss_lg), learned;
+    uint32_t maps, occupied;
 
     if (config.ss_lg)
         return config.ss_lg;
-    return mapped < 4 ? SS_LG_MIN : mapped < 8 ? SS_LG_MIN + 1 : SS_LG_MAX;
+    maps = atomic_fetch_add_explicit(&cp->maps, 1, memory_order_relaxed);
+    occupied = occupancy();
+    learned = learn_size_mapping(lg, maps, occupied);
+    if (learned != lg) {
+        atomic_store_explicit(&cp->maps, 1, memory_order_relaxed);
+        size_set(cls, lg, learned, HAK_SIZE_MAP_RATE, maps, occupied);
+    }
+    return learned;
 }
 
 static void pool_lock_timed(bool *contended, uint64_t *waited)
@@ -288,6 +377,7 @@ static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
     trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, cls, ns);
     atomic_store_explicit(&ss->unused, get(&ss->unused) & ~1u, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool.unused, ss->slabs - 1u, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool.slabs, ss->slabs, memory_order_relaxed);
     registry_publish(ss);
     atomic_store_explicit(&pool.unused_hint, ss->id, memory_order_relaxed);
 }
@@ -307,27 +397,23 @@ static struct superslab *map_numbered(unsigned lg)
     return ss;
 }
 
-static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
+/* What stage 3 does under the pool's lock: a slab that somebody else's SuperSlab has unused, or
+ * a new SuperSlab in *mapped, or neither and errno in *err. */
+static struct slab *grow_locked(unsigned cls, unsigned lg, struct superslab **mapped, int *err,
+                                uint32_t *scanned)
 {
-    struct class_pool *cp = &pool.cls[cls];
     struct superslab *ss = NULL;
     struct slab *s;
-    uint32_t scanned = 0;
     uint64_t waited, began, held;
     bool contended;
-    unsigned lg;
-    int err = 0;
 
-    if (!cap_reserve(cp))
-        return stage_refused(HAK_SOFT_CAP, 0);
-    lg = next_ss_lg();
     pool_lock_timed(&contended, &waited);
     began = os_now_ns();
     /* Whoever held the lock before us may have mapped one for all. */
-    s = claim_unused_anywhere(&scanned);
+    s = claim_unused_anywhere(scanned);
     if (!s) {
         ss = map_numbered(lg);
-        err = errno;
+        *err = errno;
     }
     held = os_now_ns() - began;
     pthread_mutex_unlock(&pool.lock);
@@ -336,8 +422,33 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
         superslab_publish(ss, cls, held);
         s = &ss->slab[0];
     }
+    *mapped = ss;
+    return s;
+}
+
+static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
+{
+    struct superslab *mapped;
+    struct slab *s;
+    uint32_t scanned = 0;
+    unsigned lg;
+    int err = 0;
+
+    if (!cap_reserve(cls))
+        return stage_refused(HAK_SOFT_CAP, 0);
+    lg = size_to_map(cls);
+    s = grow_locked(cls, lg, &mapped, &err, &scanned);
     if (!s) {
-        active_sub(cp);
+        /* The OS refused. What lies idle elsewhere may make room; we hold nothing here. */
+        pool_leave(o);
+        if (reclaim_now())
+            s = grow_locked(cls, SS_LG_MIN, &mapped, &err, &scanned);
+        pool_enter(o);
+    }
+    if (mapped && mapped->lg < lg && !config.ss_lg)
+        size_set(cls, lg, mapped->lg, HAK_SIZE_MAP_FAIL, 1, occupancy());
+    if (!s) {
+        active_sub(&pool.cls[cls]);
         trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
                        err);
         return stage_refused(HAK_MAP_FAIL, scanned);
@@ -354,7 +465,7 @@ static void report_shared_fail(struct owner *o, unsigned cls, enum hak_outcome s
         .owner = o->id,
         .active = get(&cp->active),
         .cap = get(&cp->cap),
-        .listed = get(&cp->empty.count),
+        .listed = get(&cp->listed),
         .marked = marked,
         /* Stage 0.5 has just looked at all within its limit and found none. */
         .beyond = config.empty_reuse ? marked : 0,
@@ -376,6 +487,7 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
     struct stage_result r = {NULL, HAK_NOTHING, 0};
 
     trace_acquire_begin(cls, o->id, get(&cp->active), get(&cp->cap));
+    pool_enter(o);
     for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         uint64_t began = trace_clock();
 
@@ -389,8 +501,11 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
         }
         trace_acquire_stage(cls, o->id, order[i], r.outcome, r.scanned, began);
         if (r.slab)
-            return r.slab;
+            break;
     }
+    pool_leave(o);
+    if (r.slab)
+        return r.slab;
     report_shared_fail(o, cls, r.outcome);
     return NULL;
 }
@@ -401,19 +516,20 @@ void pool_release(struct owner *o, struct slab *s)
     struct class_pool *cp = &pool.cls[ref.cls];
     bool listed = config.recycle == RECYCLE_FULL;
     _Atomic uint32_t *info = &slab_ss(s)->info[ref.slab];
+    enum slab_state state = listed ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
+    uint32_t slot = slot_of(s);
 
     hak_assert(s->nfree == info_carved(slab_info(s)));
     trace_slab_empty(ref, o->id);
     trace_slab_release(ref, listed);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     active_sub(cp);
-    if (listed) {
-        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY_LISTED, 0), memory_order_release);
-        slot_push(&cp->empty, slot_of(s));
-    } else {
-        atomic_fetch_add_explicit(&cp->marked, 1, memory_order_relaxed);
-        atomic_store_explicit(info, info_make(ref.cls, SLAB_EMPTY, 0), memory_order_release);
-    }
+    atomic_fetch_add_explicit(empty_count(ref.cls, state), 1, memory_order_relaxed);
+    /* From here on its SuperSlab may be unmapped. */
+    atomic_store(info, info_make(ref.cls, state, 0));
+    if (listed)
+        slot_push(&cp->empty, slot);
+    tick_want();
 }
 
 void pool_publish(struct slab *s)
@@ -433,9 +549,137 @@ void pool_class_stats(unsigned cls, struct hak_class_stats *out)
     out->active = get(&cp->active);
     out->peak = get(&cp->peak);
     out->cap = get(&cp->cap);
-    out->listed = get(&cp->empty.count);
+    out->listed = get(&cp->listed);
     out->marked = get(&cp->marked);
     out->unmarked = get(&cp->unmarked);
+}
+
+/* ---- for the reclaimer and the tick ---- */
+
+uint32_t pool_empty(unsigned cls)
+{
+    return get(&pool.cls[cls].listed) + get(&pool.cls[cls].marked);
+}
+
+uint32_t pool_active(unsigned cls)
+{
+    return get(&pool.cls[cls].active);
+}
+
+bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
+{
+    uint32_t info = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    enum slab_state state = info_state(info);
+
+    *was = info;
+    if (state != SLAB_EMPTY && state != SLAB_EMPTY_LISTED)
+        return false;
+    if (!atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
+                                                 info_make(info_cls(info), SLAB_PARKED, 0),
+                                                 memory_order_seq_cst, memory_order_relaxed))
+        return false;
+    atomic_fetch_sub_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
+    return true;
+}
+
+void pool_unpark(struct superslab *ss, unsigned no, uint32_t was)
+{
+    unsigned cls = info_cls(was);
+    uint32_t slot = slot_of(&ss->slab[no]);
+
+    atomic_fetch_add_explicit(empty_count(cls, info_state(was)), 1, memory_order_relaxed);
+    atomic_store(&ss->info[no], was);
+    /* Somebody may have taken it off the list, and found it not to be had. */
+    if (info_state(was) == SLAB_EMPTY_LISTED)
+        slot_push(&pool.cls[cls].empty, slot);
+}
+
+uint32_t pool_take_unused(struct superslab *ss)
+{
+    uint32_t mask = atomic_exchange_explicit(&ss->unused, 0, memory_order_acquire);
+
+    atomic_fetch_sub_explicit(&pool.unused, (uint32_t)__builtin_popcount(mask),
+                              memory_order_relaxed);
+    return mask;
+}
+
+void pool_give_unused(struct superslab *ss, uint32_t mask)
+{
+    atomic_fetch_add_explicit(&pool.unused, (uint32_t)__builtin_popcount(mask),
+                              memory_order_relaxed);
+    atomic_fetch_or_explicit(&ss->unused, mask, memory_order_release);
+}
+
+uint64_t pool_retire(struct superslab *ss)
+{
+    atomic_fetch_sub_explicit(&pool.slabs, ss->slabs, memory_order_relaxed);
+    registry_remove(ss);
+    return atomic_fetch_add(&pool.epoch, 1);
+}
+
+void pool_unmap(struct superslab *ss)
+{
+    pthread_mutex_lock(&pool.lock);
+    registry_recycle(ss->id);
+    pthread_mutex_unlock(&pool.lock);
+    ss_unmap(ss);
+}
+
+void pool_enter(struct owner *o)
+{
+    atomic_exchange(&o->looking, atomic_load(&pool.epoch));
+}
+
+void pool_leave(struct owner *o)
+{
+    atomic_store_explicit(&o->looking, 0, memory_order_release);
+}
+
+static void look_after(uint32_t slot, void *owner)
+{
+    owner_look_after(owner, slot_slab(slot));
+}
+
+void pool_look_after_published(struct owner *o)
+{
+    for (unsigned c = 0; c < CLASSES; c++)
+        slot_pop_all(&pool.cls[c].published, look_after, o);
+}
+
+static void learn_cap(unsigned cls)
+{
+    struct class_pool *cp = &pool.cls[cls];
+    uint32_t active = get(&cp->active), cap = get(&cp->cap);
+    uint32_t peak = atomic_exchange_explicit(&cp->window_peak, active, memory_order_relaxed);
+    uint32_t learned;
+
+    if (atomic_load_explicit(&cp->frozen, memory_order_relaxed))
+        return;
+    learned = learn_cap_after(&cp->cap_memory, cap, peak, active);
+    if (learned != cap && atomic_compare_exchange_strong_explicit(
+                              &cp->cap, &cap, learned, memory_order_relaxed, memory_order_relaxed))
+        trace_cap_change(cls, cap, learned, HAK_CAP_IDLE, peak);
+}
+
+static void learn_size(unsigned cls, uint32_t occupied)
+{
+    struct class_pool *cp = &pool.cls[cls];
+    uint32_t maps = atomic_exchange_explicit(&cp->maps, 0, memory_order_relaxed);
+    unsigned lg = get(&cp->ss_lg);
+
+    if (!config.ss_lg)
+        size_set(cls, lg, learn_size_after(&cp->size_quiet, lg, maps, occupied),
+                 HAK_SIZE_LOW_OCCUPANCY, maps, occupied);
+}
+
+void pool_learn(void)
+{
+    uint32_t occupied = occupancy();
+
+    for (unsigned c = 0; c < CLASSES; c++) {
+        learn_cap(c);
+        learn_size(c, occupied);
+    }
 }
 
 void pool_lock_for_fork(void)

@@ -4,7 +4,8 @@
  * function here returns belongs to the caller alone; one that is given to pool_release() or
  * pool_publish() must not be touched any more.
  *
- * Lock order: the pool lock is a leaf; nothing else is taken under it.
+ * Lock order: the pool lock is a leaf; nothing else is taken under it. The reclaimer's lock comes
+ * before it.
  */
 #ifndef HAKMEM_POOL_H
 #define HAKMEM_POOL_H
@@ -28,11 +29,39 @@ void pool_publish(struct slab *s);
 /* A slab with nothing live that HAKMEM_SS_EMPTY_RECYCLE=off forgets. */
 void pool_forget(unsigned cls);
 
-/* Returns the cap before. */
+/* Freezes the cap of cls; returns the one before. */
 uint32_t pool_set_cap(unsigned cls, uint32_t cap);
 
 /* active, peak, cap, listed, marked, unmarked of the class. */
 void pool_class_stats(unsigned cls, struct hak_class_stats *out);
+
+/* Between the two, o's thread may read SuperSlabs that it finds in the registry. */
+void pool_enter(struct owner *o);
+void pool_leave(struct owner *o);
+
+/* For the reclaimer. EMPTY and ACTIVE slabs of a class now. */
+uint32_t pool_empty(unsigned cls);
+uint32_t pool_active(unsigned cls);
+
+/* Takes slab number no of ss out of the pool's reach if it is EMPTY; *was for pool_unpark(),
+ * which gives it back as it was. */
+bool pool_park(struct superslab *ss, unsigned no, uint32_t *was);
+void pool_unpark(struct superslab *ss, unsigned no, uint32_t was);
+
+/* Takes all never-bound slabs of ss, a mask; gives them back. */
+uint32_t pool_take_unused(struct superslab *ss);
+void pool_give_unused(struct superslab *ss, uint32_t mask);
+
+/* ss, all of whose slabs the caller has: nobody finds it any more. It may be unmapped when no
+ * owner is looking that began at or before the epoch returned. */
+uint64_t pool_retire(struct superslab *ss);
+void pool_unmap(struct superslab *ss);
+
+/* For the tick: has o look after the slabs of ended threads. */
+void pool_look_after_published(struct owner *o);
+
+/* For the tick, at the end of each learning window. */
+void pool_learn(void);
 
 void pool_lock_for_fork(void);
 void pool_unlock_after_fork(void);

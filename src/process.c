@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "legacy.h"
 #include "os.h"
 #include "pool.h"
+#include "reclaim.h"
 #include "stats.h"
 #include "sysmalloc.h"
 #include "thread.h"
@@ -62,9 +62,11 @@ void process_init_once(void)
 
 /* ---- fork ---- */
 
-/* The tracer's locks come first: its threads allocate while they hold them. */
+/* The tracer's locks come before the others: its threads allocate while they hold them. But who
+ * holds the reclaimer's emits events. */
 static void before_fork(void)
 {
+    reclaim_lock_for_fork();
     trace_before_fork();
     thread_lock_for_fork();
     legacy_lock_for_fork();
@@ -80,6 +82,7 @@ static void after_fork(bool child)
     pool_unlock_after_fork();
     legacy_unlock_after_fork(child);
     thread_unlock_after_fork(child);
+    reclaim_unlock_after_fork();
 }
 
 static void after_fork_parent(void)
@@ -91,6 +94,7 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     after_fork(true);
+    tick_after_fork();
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
     thread_orphan_others();
@@ -149,18 +153,8 @@ static void *help(void *unused)
  * daemon is slow to answer. */
 static void start_helper(void)
 {
-    sigset_t all, before;
-    pthread_attr_t attr;
-    pthread_t thread;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (pthread_create(&thread, &attr, help, NULL) != 0)
+    if (!thread_detached(help, 0))
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 NOINLINE void process_search(void)
@@ -196,6 +190,7 @@ __attribute__((constructor)) static void process_begin(void)
     config_warn();
     stats_begin();
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    tick_allow();
     if (config.trace == TRACE_NOW) {
         (void)trace_attach(true, true);
         caps_report();

@@ -6,6 +6,7 @@
 #ifndef HAKMEM_PROCESS_H
 #define HAKMEM_PROCESS_H
 
+#include "tick.h"
 #include "trace.h"
 
 extern HIDDEN _Atomic bool process_ready;
@@ -25,6 +26,8 @@ static inline void process_init(void)
 static inline void process_poke(void)
 {
     trace_poll();
+    if (unlikely(atomic_load_explicit(&tick_wanted, memory_order_relaxed)))
+        tick_begin();
     if (unlikely(atomic_load_explicit(&process_searching, memory_order_relaxed)))
         process_search();
 }

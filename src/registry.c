@@ -10,12 +10,15 @@
 
 struct entry {
     _Atomic(struct superslab *) ss;
+    _Atomic uint32_t listed; /* bit i: slot i is on a list */
+    uint32_t next_free;
     /* Slot below this one on whichever list it is. Read by losers of a pop's race as well. */
     _Atomic uint32_t next[SS_MAX_SLABS];
 };
 
 static _Atomic(struct entry *) chunks[CHUNKS];
 static _Atomic uint32_t last_id;
+static uint32_t first_free;
 
 static struct entry *entry_of(uint32_t id)
 {
@@ -41,9 +44,41 @@ static bool chunk_ensure(uint32_t id)
     return true;
 }
 
+/* How many free numbers are looked at for one that no list knows any more. */
+#define FREE_TRIES 8
+
+static uint32_t free_number(void)
+{
+    uint32_t *place = &first_free;
+
+    for (unsigned i = 0; i < FREE_TRIES && *place; i++) {
+        struct entry *e = entry_of(*place);
+        uint32_t id = *place;
+
+        if (!atomic_load_explicit(&e->listed, memory_order_acquire)) {
+            *place = e->next_free;
+            return id;
+        }
+        place = &e->next_free;
+    }
+    return 0;
+}
+
+void registry_recycle(uint32_t id)
+{
+    entry_of(id)->next_free = first_free;
+    first_free = id;
+}
+
 bool registry_number(struct superslab *ss)
 {
-    uint32_t id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+    uint32_t id = free_number();
+
+    if (id) {
+        ss->id = id;
+        return true;
+    }
+    id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 
     if (id >> CHUNK_LG >= CHUNKS) {
         errno = ENOMEM;
@@ -61,6 +96,11 @@ void registry_publish(struct superslab *ss)
     atomic_store_explicit(&entry_of(ss->id)->ss, ss, memory_order_release);
 }
 
+void registry_remove(struct superslab *ss)
+{
+    atomic_store(&entry_of(ss->id)->ss, NULL);
+}
+
 uint32_t registry_count(void)
 {
     return atomic_load_explicit(&last_id, memory_order_acquire);
@@ -70,12 +110,16 @@ struct superslab *registry_ss(uint32_t id)
 {
     struct entry *e = id >> CHUNK_LG < CHUNKS ? entry_of(id) : NULL;
 
-    return e ? atomic_load_explicit(&e->ss, memory_order_acquire) : NULL;
+    /* Ordered after the reader's announcement, before the remover's look for readers: both
+     * sides sequentially consistent (pool_enter, thread_all_past). */
+    return e ? atomic_load(&e->ss) : NULL;
 }
 
 struct slab *slot_slab(uint32_t slot)
 {
-    return &registry_ss(slot >> 5)->slab[slot & 31];
+    struct superslab *ss = registry_ss(slot >> 5);
+
+    return ss ? &ss->slab[slot & 31] : NULL;
 }
 
 static _Atomic uint32_t *next_of(uint32_t slot)
@@ -83,11 +127,28 @@ static _Atomic uint32_t *next_of(uint32_t slot)
     return &entry_of(slot >> 5)->next[slot & 31];
 }
 
+/* The bit of slot in its entry, from 0 to 1: true to the one who turned it. Sequentially
+ * consistent, as slot_unmark() is: who makes a slab available and finds it listed, and who takes
+ * it off the list and finds it not available, cannot both be right. */
+static bool slot_mark(uint32_t slot)
+{
+    uint32_t bit = 1u << (slot & 31);
+
+    return !(atomic_fetch_or(&entry_of(slot >> 5)->listed, bit) & bit);
+}
+
+static void slot_unmark(uint32_t slot)
+{
+    atomic_fetch_and(&entry_of(slot >> 5)->listed, ~(1u << (slot & 31)));
+}
+
 void slot_push(struct slot_list *list, uint32_t slot)
 {
-    uint64_t old = atomic_load_explicit(&list->head, memory_order_relaxed);
-    uint64_t new;
+    uint64_t old, new;
 
+    if (!slot_mark(slot))
+        return;
+    old = atomic_load_explicit(&list->head, memory_order_relaxed);
     atomic_fetch_add_explicit(&list->count, 1, memory_order_relaxed);
     do {
         atomic_store_explicit(next_of(slot), (uint32_t)old, memory_order_relaxed);
@@ -111,5 +172,25 @@ uint32_t slot_pop(struct slot_list *list)
     } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_acquire,
                                                     memory_order_acquire));
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+    slot_unmark((uint32_t)old);
     return (uint32_t)old;
+}
+
+void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg), void *arg)
+{
+    uint64_t old = atomic_load_explicit(&list->head, memory_order_acquire);
+    uint32_t slot;
+
+    while ((uint32_t)old != SLOT_NONE && !atomic_compare_exchange_weak_explicit(
+                                             &list->head, &old, ((old >> 32) + 1) << 32 | SLOT_NONE,
+                                             memory_order_acquire, memory_order_acquire))
+        ;
+    for (slot = (uint32_t)old; slot != SLOT_NONE;) {
+        uint32_t next = atomic_load_explicit(next_of(slot), memory_order_relaxed);
+
+        atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+        slot_unmark(slot);
+        each(slot, arg);
+        slot = next;
+    }
 }

@@ -11,15 +11,22 @@
 /* A slot: registry number << 5 | slab. Registry numbers start at 1, so 0 is no slot. */
 #define SLOT_NONE 0u
 
-/* Gives ss, still unknown to others, the next number. false with ENOMEM when there is no
- * memory for the entry. registry_publish() then lets others find it. */
+/* Gives ss, still unknown to others, a number. false with ENOMEM when there is no memory for the
+ * entry. registry_publish() then lets others find it. Only under the pool's lock. */
 bool registry_number(struct superslab *ss);
 void registry_publish(struct superslab *ss);
+
+/* Nobody finds ss any more; who found it before may still read it. */
+void registry_remove(struct superslab *ss);
+
+/* The number serves again, but not while a list still has a slot of it. Only under the pool's
+ * lock. */
+void registry_recycle(uint32_t id);
 
 /* The highest number given so far; entries 1..n. */
 uint32_t registry_count(void);
 
-/* The SuperSlab of a number, NULL if it is not published (yet). */
+/* The SuperSlab of a number, NULL if it is not published (yet, or any more). */
 struct superslab *registry_ss(uint32_t id);
 
 static inline uint32_t slot_of(const struct slab *s)
@@ -27,16 +34,22 @@ static inline uint32_t slot_of(const struct slab *s)
     return slab_ss(s)->id << 5 | slab_no(s);
 }
 
+/* NULL if its SuperSlab was unmapped while the slot was on a list. */
 struct slab *slot_slab(uint32_t slot);
 
 /* A lock-free stack of slots. The upper half of head counts the changes, so that a head that
- * comes back (ABA) is not taken for the old one. */
+ * comes back (ABA) is not taken for the old one. Each slot knows whether it is on a list: what
+ * befalls a slab while its slot waits there need not take the slot off. */
 struct slot_list {
     _Atomic uint64_t head;
     _Atomic uint32_t count; /* follows head; exact when nobody is at work */
 };
 
+/* Does nothing with a slot that is on a list. */
 void slot_push(struct slot_list *list, uint32_t slot);
 uint32_t slot_pop(struct slot_list *list);
+
+/* Takes all slots at once and calls each(slot, arg) for every one, off the list by then. */
+void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg), void *arg);
 
 #endif

@@ -32,6 +32,11 @@ static void *map_or_refuse(size_t size)
     return p;
 }
 
+void ss_map_may_work(void)
+{
+    atomic_store_explicit(&refuse, 0, memory_order_relaxed);
+}
+
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
@@ -67,9 +72,31 @@ uint64_t ss_mapped_bytes(void)
     return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
 }
 
+size_t ss_purge(struct superslab *ss, uint32_t mask)
+{
+    size_t bytes = 0;
+
+    while (mask) {
+        unsigned first = (unsigned)__builtin_ctz(mask), end = first;
+        uintptr_t from = (uintptr_t)ss + ((uintptr_t)first << SLAB_LG);
+
+        for (; end < ss->slabs && (mask >> end & 1); end++) {
+            ss->slab[end].freelist = NULL;
+            ss->slab[end].nfree = 0;
+        }
+        if (first == 0)
+            from += OS_PAGE; /* with the header */
+        bytes += os_purge((void *)from, (uintptr_t)ss + ((uintptr_t)end << SLAB_LG) - from);
+        mask &= ~(uint32_t)(((uint64_t)1 << end) - 1);
+    }
+    return bytes;
+}
+
 void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
 {
     bool same = info_state(was) != SLAB_UNUSED && info_cls(was) == cls;
+    _Atomic uint32_t *reused = &slab_ss(s)->reused;
+    uint32_t bit = 1u << slab_no(s);
 
     s->gen++;
     if (!same) {
@@ -77,11 +104,13 @@ void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
         s->nfree = 0;
     }
     s->used = 0;
+    if (!(atomic_load_explicit(reused, memory_order_relaxed) & bit))
+        atomic_fetch_or_explicit(reused, bit, memory_order_relaxed);
     atomic_store_explicit(&s->owner, owner, memory_order_relaxed);
     slab_set_info(s, info_make(cls, SLAB_ACTIVE, s->nfree));
 }
 
-bool slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls)
+uintptr_t slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls)
 {
     uintptr_t old = atomic_load_explicit(&s->remote, memory_order_relaxed);
     uintptr_t new;
@@ -94,7 +123,7 @@ bool slab_remote_push(struct slab *s, struct block *first, struct block *last, u
     } while (!atomic_compare_exchange_weak_explicit(&s->remote, &old, new, memory_order_acq_rel,
                                                     memory_order_relaxed));
     /* Without QUEUED set by us, s may be given up by its owner from here on. */
-    return !(old & REMOTE_FLAGS);
+    return old & REMOTE_FLAGS;
 }
 
 struct block *slab_remote_take(struct slab *s, uintptr_t flags)

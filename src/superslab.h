@@ -45,7 +45,8 @@ struct slab {
 #define REMOTE_UNOWNED ((uintptr_t)2)
 #define REMOTE_FLAGS (REMOTE_QUEUED | REMOTE_UNOWNED)
 
-enum slab_state { SLAB_UNUSED, SLAB_ACTIVE, SLAB_EMPTY, SLAB_EMPTY_LISTED };
+/* PARKED: an EMPTY slab in the hands of whoever gives its memory back. */
+enum slab_state { SLAB_UNUSED, SLAB_ACTIVE, SLAB_EMPTY, SLAB_EMPTY_LISTED, SLAB_PARKED };
 
 /* slab info word: class, state, and while ACTIVE the blocks carved so far, else 0: so "is this a
  * block that was handed out" is one comparison for free(), and stages claim a slab by one CAS.
@@ -76,6 +77,11 @@ struct superslab {
     uint16_t slabs;
     uint32_t id;             /* registry entry */
     _Atomic uint32_t unused; /* bit i: slab i was never bound */
+    _Atomic uint32_t reused; /* bit i: slab i was bound since the reclaimer's last look */
+    /* The reclaimer's own: slabs it saw EMPTY, and those whose memory it gave back. */
+    uint32_t seen_empty, purged;
+    uint64_t retired_at;
+    struct superslab *next_retired;
     /* info is read at every free; keep it off the lines that owners and remote pushers write. */
     _Alignas(128) _Atomic uint32_t info[SS_MAX_SLABS];
     struct slab slab[SS_MAX_SLABS];
@@ -86,8 +92,11 @@ _Static_assert(sizeof(struct superslab) <= SS_HEADER, "all metadata lives in the
 /* Maps a SuperSlab of 2^lg bytes, in the page map but in no registry; NULL with errno. */
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind);
 
-/* Unmaps a SuperSlab that nobody else has ever seen; leaves errno alone. */
+/* Unmaps a SuperSlab that nobody else knows, or knows any more; leaves errno alone. */
 void ss_unmap(struct superslab *ss);
+
+/* The next ss_map() asks the OS again, whatever it answered before. */
+void ss_map_may_work(void);
 
 /* Bytes of SuperSlabs mapped now. */
 uint64_t ss_mapped_bytes(void);
@@ -148,13 +157,17 @@ static inline struct slab_ref slab_ref(const struct slab *s)
     return (struct slab_ref){(uintptr_t)slab_ss(s), slab_no(s), s->gen, slab_cls(s)};
 }
 
+/* Gives back to the OS the memory of the slabs in mask, EMPTY and in the caller's hands: they
+ * have no free blocks afterwards, and carve all anew. Returns the bytes. */
+size_t ss_purge(struct superslab *ss, uint32_t mask);
+
 /* Gives a claimed slab to its new owner for a new life of class cls: gen rises; its free blocks
  * stay if the class (in was, its info when claimed) does, and are forgotten otherwise. */
 void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was);
 
-/* Pushes n free blocks of s, linked first to last, on its remote queue. True: the caller has
- * become responsible for putting s on its owner's pending list. */
-bool slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls);
+/* Pushes n free blocks of s, linked first to last, on its remote queue. Returns the flags that
+ * were set; none: the caller has become responsible for putting s on its owner's pending list. */
+uintptr_t slab_remote_push(struct slab *s, struct block *first, struct block *last, unsigned cls);
 
 /* Takes the whole remote queue of s and the given flags with it. */
 struct block *slab_remote_take(struct slab *s, uintptr_t flags);

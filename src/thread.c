@@ -1,12 +1,14 @@
 #include "thread.h"
 
 #include <pthread.h>
+#include <signal.h>
 
 #include "config.h"
 #include "os.h"
 #include "owner.h"
 #include "pool.h"
 #include "registry.h"
+#include "tick.h"
 #include "tiny.h"
 
 /* Bytes of one class that a list may hold, and the least and most blocks. */
@@ -19,6 +21,8 @@ static struct {
     pthread_mutex_t lock;
     pthread_key_t key;
     struct owner *idle;
+    _Atomic(struct owner *) all;
+    _Atomic uint32_t live;
     uint32_t last_id;
 } threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
@@ -32,8 +36,11 @@ static struct owner *owner_get(void)
         threads.idle = o->next_idle;
     } else {
         o = os_map(align_up(sizeof(*o), 4096));
-        if (o)
+        if (o) {
             owner_init(o, ++threads.last_id);
+            o->next_all = atomic_load_explicit(&threads.all, memory_order_relaxed);
+            atomic_store(&threads.all, o);
+        }
     }
     pthread_mutex_unlock(&threads.lock);
     return o;
@@ -74,6 +81,10 @@ static void thread_end(void *owner)
     published = owner_publish_all(o);
     trace_thread_exit(o->id, o->tid, published);
     owner_put(o);
+    tick_want();
+    /* Is the helper the last one left? It must not sleep for ever then. */
+    if (atomic_fetch_sub_explicit(&threads.live, 1, memory_order_relaxed) == 2)
+        tick_wake();
 }
 
 void thread_init(void)
@@ -93,10 +104,46 @@ bool thread_begin(void)
     o->tid = os_tid();
     tls.owner = o;
     tls.state = THREAD_LIVE;
+    atomic_fetch_add_explicit(&threads.live, 1, memory_order_relaxed);
     set_limits();
     trace_thread_start(o->id, o->tid);
     /* May allocate, which works from here on. */
     pthread_setspecific(threads.key, o);
+    return true;
+}
+
+bool thread_detached(void *(*run)(void *), size_t stack)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    bool made;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    if (stack)
+        pthread_attr_setstacksize(&attr, stack);
+    made = pthread_create(&thread, &attr, run, NULL) == 0;
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return made;
+}
+
+uint32_t thread_live(void)
+{
+    return atomic_load_explicit(&threads.live, memory_order_relaxed);
+}
+
+bool thread_all_past(uint64_t epoch)
+{
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
+        uint64_t began = atomic_load(&o->looking);
+
+        if (began && began <= epoch)
+            return false;
+    }
     return true;
 }
 
@@ -142,7 +189,12 @@ void thread_orphan_others(void)
 void thread_unlock_after_fork(bool child)
 {
     pthread_mutex_unlock(&threads.lock);
-    if (child && tls.owner) {
+    if (!child)
+        return;
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
+        pool_leave(o);
+    atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
+    if (tls.owner) {
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);
     }

@@ -15,6 +15,16 @@ void thread_init(void);
  * owner. */
 bool thread_begin(void);
 
+/* Runs run(NULL) on a detached thread that takes no signals, with so much stack, 0: the usual.
+ * false if there can be none. May allocate. */
+bool thread_detached(void *(*run)(void *), size_t stack);
+
+/* The threads alive that have an owner. */
+uint32_t thread_live(void);
+
+/* No owner is looking for a slab that began to at or before this epoch of the pool's. */
+bool thread_all_past(uint64_t epoch);
+
 void thread_lock_for_fork(void);
 void thread_unlock_after_fork(bool child);
 

@@ -6,7 +6,14 @@
 
 #include "scenario.h"
 
-#define KNOBS 15
+/* As many as knobs.def has. */
+#define KNOB_INT(...) +1
+#define KNOB_ENUM(...) +1
+#define KNOB_CAPS(...) +1
+enum {
+    KNOBS = 0
+#include "knobs.def"
+};
 
 static void with(const char *name, const char *value)
 {

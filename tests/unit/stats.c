@@ -4,17 +4,20 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "learn.h"
 #include "process.h"
 #include "scenario.h"
 
-SCENARIO(a_process_that_did_nothing_has_nothing_but_strides)
+SCENARIO(a_process_that_did_nothing_has_nothing_but_strides_and_first_caps)
 {
     struct hak_stats st, nothing = {0};
 
     memset(&st, 0xff, sizeof(st));
     hak_get_stats(&st);
-    for (unsigned c = 0; c < CLASSES; c++)
+    for (unsigned c = 0; c < CLASSES; c++) {
         nothing.cls[c].stride = geometry[c].stride;
+        nothing.cls[c].cap = LEARN_CAP_MIN;
+    }
     check_eq(memcmp(&st, &nothing, sizeof(st)), 0);
 }
 
@@ -97,7 +100,7 @@ SCENARIO(the_lines_come_although_the_program_closed_its_stderr)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_process_that_did_nothing_has_nothing_but_strides),
+        cmocka_unit_test(a_process_that_did_nothing_has_nothing_but_strides_and_first_caps),
         cmocka_unit_test(every_number_is_what_was_done),
         cmocka_unit_test(the_stages_line_has_the_numbers_of_the_classes_in_use),
         cmocka_unit_test(the_lock_line_has_the_lock_s),

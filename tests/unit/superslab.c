@@ -133,10 +133,10 @@ SCENARIO(the_first_to_push_on_an_empty_queue_is_to_tell_the_owner)
     struct slab *s = bound(&o, 4);
     struct block *chain;
 
-    check(slab_remote_push(s, nth(s, 0), nth(s, 0), 2));
+    check_eq(slab_remote_push(s, nth(s, 0), nth(s, 0), 2), 0);
     check_eq(s->remote & REMOTE_FLAGS, REMOTE_QUEUED);
     block_link(nth(s, 1), nth(s, 2), 2);
-    check(!slab_remote_push(s, nth(s, 1), nth(s, 2), 2));
+    check_eq(slab_remote_push(s, nth(s, 1), nth(s, 2), 2), REMOTE_QUEUED);
     /* The owner looks without having been told: the one who tells is still on his way. */
     chain = slab_remote_take(s, 0);
     check(chain == nth(s, 1));
@@ -144,12 +144,12 @@ SCENARIO(the_first_to_push_on_an_empty_queue_is_to_tell_the_owner)
     check_eq(slab_remote_collect(s, chain, 2), 3);
     check_eq(s->nfree, 3);
     check_eq(s->used, 1);
-    check(!slab_remote_push(s, nth(s, 3), nth(s, 3), 2));
+    check_eq(slab_remote_push(s, nth(s, 3), nth(s, 3), 2), REMOTE_QUEUED);
     chain = slab_remote_take(s, REMOTE_QUEUED);
     check_eq(s->remote, 0);
     check_eq(slab_remote_collect(s, chain, 2), 1);
     check_eq(s->used, 0);
-    check(slab_remote_push(s, nth(s, 3), nth(s, 3), 2));
+    check_eq(slab_remote_push(s, nth(s, 3), nth(s, 3), 2), 0);
 }
 
 SCENARIO(nobody_is_told_about_a_slab_without_an_owner)
@@ -158,8 +158,8 @@ SCENARIO(nobody_is_told_about_a_slab_without_an_owner)
     struct slab *s = bound(&o, 2);
 
     atomic_fetch_or(&s->remote, REMOTE_UNOWNED);
-    check(!slab_remote_push(s, nth(s, 0), nth(s, 0), 2));
-    check(!slab_remote_push(s, nth(s, 1), nth(s, 1), 2));
+    check_eq(slab_remote_push(s, nth(s, 0), nth(s, 0), 2), REMOTE_UNOWNED);
+    check_eq(slab_remote_push(s, nth(s, 1), nth(s, 1), 2), REMOTE_UNOWNED);
     check_eq(s->remote & REMOTE_FLAGS, REMOTE_UNOWNED);
     check_eq(slab_remote_collect(s, slab_remote_take(s, REMOTE_UNOWNED), 2), 2);
     check_eq(s->remote, 0);

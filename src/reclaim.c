@@ -1,0 +1,273 @@
+#include "reclaim.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#include "os.h"
+#include "pool.h"
+#include "registry.h"
+#include "thread.h"
+
+static struct {
+    pthread_mutex_t lock;
+    /* Unmapped as soon as nobody can be reading them any more. */
+    struct superslab *retired;
+    /* EMPTY slabs whose memory is there, at the last look. */
+    _Atomic uint32_t resident[CLASSES];
+    _Atomic bool done;
+} reclaim = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static uint32_t bits(uint32_t n)
+{
+    return (uint32_t)(((uint64_t)1 << n) - 1);
+}
+
+static uint32_t info_of(struct superslab *ss, unsigned no)
+{
+    return atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+}
+
+static bool is_empty(uint32_t info)
+{
+    return info_state(info) == SLAB_EMPTY || info_state(info) == SLAB_EMPTY_LISTED;
+}
+
+/* EMPTY slabs of a class whose memory is kept for the next burst: an eighth of its demand. */
+static uint32_t cushion(unsigned cls)
+{
+    return 1 + pool_active(cls) / 8;
+}
+
+/* ---- purging ---- */
+
+/* Purges those slabs of mask that are EMPTY still. Returns the bytes. */
+static size_t purge(struct superslab *ss, uint32_t mask)
+{
+    uint32_t was[SS_MAX_SLABS], parked = 0;
+    uint64_t began = os_now_ns();
+    size_t bytes;
+
+    for (uint32_t left = mask; left; left &= left - 1) {
+        unsigned no = (unsigned)__builtin_ctz(left);
+
+        if (pool_park(ss, no, &was[no]))
+            parked |= 1u << no;
+    }
+    if (!parked)
+        return 0;
+    bytes = ss_purge(ss, parked);
+    ss->purged |= parked;
+    trace_superslab_purge((uintptr_t)ss, parked, bytes, os_now_ns() - began);
+    for (uint32_t left = parked; left; left &= left - 1) {
+        unsigned no = (unsigned)__builtin_ctz(left);
+
+        pool_unpark(ss, no, was[no]);
+    }
+    return bytes;
+}
+
+/* ---- unmapping ---- */
+
+/* Nothing of ss is live and nothing of its memory is there. */
+static bool is_idle(struct superslab *ss)
+{
+    uint32_t unused = atomic_load_explicit(&ss->unused, memory_order_relaxed);
+
+    return (unused | (ss->seen_empty & ss->purged)) == bits(ss->slabs);
+}
+
+/* Takes all slabs of ss out of everybody's reach and ss out of the registry; false if a thread
+ * was faster with one of them. */
+static bool retire(struct superslab *ss)
+{
+    uint32_t was[SS_MAX_SLABS], parked = 0;
+    uint32_t unused = pool_take_unused(ss);
+    unsigned no;
+
+    for (no = 0; no < ss->slabs; no++) {
+        if (unused >> no & 1)
+            continue;
+        if (!pool_park(ss, no, &was[no]))
+            break;
+        parked |= 1u << no;
+    }
+    if (no < ss->slabs) {
+        for (; parked; parked &= parked - 1) {
+            no = (unsigned)__builtin_ctz(parked);
+            pool_unpark(ss, no, was[no]);
+        }
+        pool_give_unused(ss, unused);
+        return false;
+    }
+    trace_superslab_unmap((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, 0);
+    ss->retired_at = pool_retire(ss);
+    ss->next_retired = reclaim.retired;
+    reclaim.retired = ss;
+    return true;
+}
+
+/* Unmaps the retired SuperSlabs that nobody can be reading. Returns how many. */
+static unsigned unmap_retired(void)
+{
+    struct superslab **place = &reclaim.retired;
+    unsigned n = 0;
+
+    while (*place) {
+        struct superslab *ss = *place;
+
+        if (!thread_all_past(ss->retired_at)) {
+            place = &ss->next_retired;
+            continue;
+        }
+        *place = ss->next_retired;
+        pool_unmap(ss);
+        n++;
+    }
+    return n;
+}
+
+/* ---- looking ---- */
+
+/* What has been EMPTY since the last look. */
+static uint32_t look(struct superslab *ss)
+{
+    uint32_t reused = atomic_exchange_explicit(&ss->reused, 0, memory_order_relaxed);
+    uint32_t empty = 0, aged;
+
+    for (unsigned no = 0; no < ss->slabs; no++)
+        if (is_empty(info_of(ss, no)))
+            empty |= 1u << no;
+    ss->purged &= ~reused;
+    aged = empty & ss->seen_empty & ~reused;
+    ss->seen_empty = empty;
+    return aged;
+}
+
+/* Purges aged slabs of ss, as many of each class as its surplus allows. */
+static void purge_surplus(struct superslab *ss, uint32_t aged, uint32_t surplus[CLASSES])
+{
+    uint32_t chosen = 0;
+
+    for (uint32_t left = aged; left; left &= left - 1) {
+        unsigned no = (unsigned)__builtin_ctz(left);
+        unsigned cls = info_cls(info_of(ss, no));
+
+        if (!surplus[cls])
+            continue;
+        surplus[cls]--;
+        chosen |= 1u << no;
+    }
+    if (chosen)
+        (void)purge(ss, chosen);
+}
+
+void reclaim_aged(void)
+{
+    uint32_t last = registry_count(), resident[CLASSES] = {0}, surplus[CLASSES], idle = 0;
+    bool more = false;
+
+    /* Somebody who reclaims at once does more than we would. */
+    if (pthread_mutex_trylock(&reclaim.lock) != 0)
+        return;
+    for (unsigned c = 0; c < CLASSES; c++) {
+        uint32_t before = atomic_load_explicit(&reclaim.resident[c], memory_order_relaxed);
+        uint32_t keep = cushion(c);
+
+        surplus[c] = before > keep ? before - keep : 0;
+    }
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+        bool was_idle;
+        uint32_t aged;
+
+        if (!ss)
+            continue;
+        was_idle = is_idle(ss);
+        aged = look(ss);
+        /* One idle SuperSlab stays, for the next who needs one. */
+        if (was_idle && is_idle(ss) && idle++ > 0 && retire(ss))
+            continue;
+        purge_surplus(ss, aged & ~ss->purged, surplus);
+        for (uint32_t left = ss->seen_empty & ~ss->purged; left; left &= left - 1)
+            resident[info_cls(info_of(ss, (unsigned)__builtin_ctz(left)))]++;
+        more |= is_idle(ss) && !was_idle;
+    }
+    (void)unmap_retired();
+    for (unsigned c = 0; c < CLASSES; c++) {
+        more |= resident[c] > cushion(c);
+        atomic_store_explicit(&reclaim.resident[c], resident[c], memory_order_relaxed);
+    }
+    more |= reclaim.retired != NULL;
+    atomic_store_explicit(&reclaim.done, !more, memory_order_relaxed);
+    pthread_mutex_unlock(&reclaim.lock);
+}
+
+bool reclaim_done(void)
+{
+    return atomic_load_explicit(&reclaim.done, memory_order_relaxed);
+}
+
+/* Five milliseconds at most. */
+#define WAITS 50
+#define WAIT_NS 100000u
+
+/* Not for ever: who asks may hold locks of the tracer's that a forking thread, which holds ours,
+ * waits for. */
+static bool lock_soon(void)
+{
+    for (unsigned i = 0; i < WAITS; i++) {
+        if (pthread_mutex_trylock(&reclaim.lock) == 0)
+            return true;
+        os_sleep_ns(WAIT_NS);
+    }
+    return false;
+}
+
+static bool anything_empty(void)
+{
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (pool_empty(c))
+            return true;
+    return false;
+}
+
+bool reclaim_now(void)
+{
+    uint32_t last = registry_count();
+    bool anything = false;
+    int saved = errno;
+
+    /* Usual at a limit, where every request comes here. */
+    if (!anything_empty() || !lock_soon())
+        return false;
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+        uint32_t empty;
+
+        if (!ss)
+            continue;
+        (void)look(ss);
+        empty = ss->seen_empty;
+        if ((empty | atomic_load_explicit(&ss->unused, memory_order_relaxed)) == bits(ss->slabs))
+            anything |= retire(ss);
+        else if (empty & ~ss->purged)
+            anything |= purge(ss, empty & ~ss->purged) > 0;
+    }
+    for (unsigned i = 0; i < WAITS && unmap_retired() == 0 && reclaim.retired; i++)
+        os_sleep_ns(WAIT_NS);
+    pthread_mutex_unlock(&reclaim.lock);
+    if (anything)
+        ss_map_may_work();
+    errno = saved;
+    return anything;
+}
+
+void reclaim_lock_for_fork(void)
+{
+    pthread_mutex_lock(&reclaim.lock);
+}
+
+void reclaim_unlock_after_fork(void)
+{
+    pthread_mutex_unlock(&reclaim.lock);
+}

@@ -1,0 +1,131 @@
+#include "tick.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+
+#include "config.h"
+#include "learn.h"
+#include "os.h"
+#include "pool.h"
+#include "reclaim.h"
+#include "thread.h"
+#include "tiny.h"
+
+_Atomic bool tick_wanted;
+
+/* A process that has less mapped, or has not lived for a tick, gets no thread: there is little to
+ * give back, and some programs count their threads. */
+#define WORTH_A_THREAD ((uint64_t)4 << 20)
+#define WORTH_IT_AT_ONCE ((uint64_t)32 << 20)
+#define HELPER_STACK ((size_t)256 << 10)
+/* Ticks between two looks for idle memory. */
+#define RECLAIM_TICKS 3u
+/* After so many ticks in which nothing was wanted and nothing was left to do, it sleeps. */
+#define QUIET_TICKS 40u
+
+enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP };
+
+static struct {
+    _Atomic uint32_t helper;
+    uint32_t ticks, quiet;
+    uint64_t not_before;
+} tick;
+
+/* One tick: true while there may be more to do later. */
+static bool work(void)
+{
+    tick.ticks++;
+    pool_look_after_published(tls.owner);
+    if (tick.ticks % LEARN_WINDOW == 0)
+        pool_learn();
+    if (tick.ticks % RECLAIM_TICKS == 0)
+        reclaim_aged();
+    return !reclaim_done();
+}
+
+static void sleep_until_wanted(void)
+{
+    atomic_store(&tick.helper, HELPER_ASLEEP);
+    /* Whoever wanted something before the store did not see us asleep. */
+    if (atomic_load(&tick_wanted))
+        atomic_store(&tick.helper, HELPER_AWAKE);
+    while (atomic_load(&tick.helper) == HELPER_ASLEEP)
+        os_wait(&tick.helper, HELPER_ASLEEP);
+    tick.quiet = 0;
+}
+
+static void *help(void *unused)
+{
+    (void)unused;
+    prctl(PR_SET_NAME, "hakmem-tick");
+    if (!thread_begin()) {
+        atomic_store(&tick.helper, HELPER_NONE);
+        return NULL;
+    }
+    /* The last thread of a process must not be this one: it would never end. */
+    while (thread_live() > 1) {
+        bool wanted = atomic_exchange(&tick_wanted, false);
+
+        tick.quiet = work() || wanted ? 0 : tick.quiet + 1;
+        if (tick.quiet > QUIET_TICKS)
+            sleep_until_wanted();
+        else
+            os_sleep_ns((uint32_t)config.tick * 1000000u);
+    }
+    atomic_store(&tick.helper, HELPER_NONE);
+    return NULL;
+}
+
+void tick_wake(void)
+{
+    uint32_t asleep = HELPER_ASLEEP;
+
+    if (atomic_compare_exchange_strong(&tick.helper, &asleep, HELPER_AWAKE))
+        os_wake(&tick.helper);
+}
+
+/* Much to give back is worth a thread at once: there may be no later slow path that asks. */
+static bool worth_it(void)
+{
+    uint64_t mapped = ss_mapped_bytes();
+
+    return mapped >= WORTH_IT_AT_ONCE || (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);
+}
+
+static void make_helper(void)
+{
+    uint32_t none = HELPER_NONE;
+
+    if (atomic_compare_exchange_strong(&tick.helper, &none, HELPER_AWAKE) &&
+        !thread_detached(help, HELPER_STACK))
+        atomic_store(&tick.helper, HELPER_NONE);
+}
+
+NOINLINE void tick_begin(void)
+{
+    int saved = errno;
+
+    if (!config.tick || trace_busy())
+        return;
+    switch (atomic_load_explicit(&tick.helper, memory_order_relaxed)) {
+    case HELPER_ASLEEP: tick_wake(); break;
+    case HELPER_NONE:
+        if (worth_it())
+            make_helper();
+        break;
+    default: break;
+    }
+    errno = saved;
+}
+
+void tick_allow(void)
+{
+    tick.not_before = os_now_ns() + (uint64_t)config.tick * 1000000u;
+    atomic_store(&tick.helper, HELPER_NONE);
+}
+
+void tick_after_fork(void)
+{
+    atomic_store(&tick.helper, HELPER_NONE);
+}

@@ -1,0 +1,33 @@
+/*
+ * The tick: what the allocator does as time passes, whoever calls it or nobody does. Every 150 ms
+ * (HAKMEM_TICK) a helper thread learns caps and sizes, looks after the slabs of ended threads
+ * and gives idle memory back. The thread is made on a slow path once there is something to do
+ * in a process of some size, and sleeps without waking while there is nothing.
+ */
+#ifndef HAKMEM_TICK_H
+#define HAKMEM_TICK_H
+
+#include "base.h"
+
+extern HIDDEN _Atomic bool tick_wanted;
+
+/* From the constructor: from now on there may be a helper. */
+void tick_allow(void);
+
+/* Wakes or makes the helper; from process_poke(). */
+void tick_begin(void);
+
+/* Wakes the helper if it sleeps. */
+void tick_wake(void);
+
+/* In a forked child, which has no helper. */
+void tick_after_fork(void);
+
+/* There is, or may soon be, something to do. Anywhere, also in the middle of a transition. */
+static inline void tick_want(void)
+{
+    if (!atomic_load_explicit(&tick_wanted, memory_order_relaxed))
+        atomic_store_explicit(&tick_wanted, true, memory_order_relaxed);
+}
+
+#endif

@@ -63,9 +63,10 @@ void process_init_once(void)
 /* ---- fork ---- */
 
 /* The tracer's locks come before the others: its threads allocate while they hold them. But who
- * holds the reclaimer's emits events. */
+ * holds the tick's or the reclaimer's emits events. */
 static void before_fork(void)
 {
+    tick_lock_for_fork();
     reclaim_lock_for_fork();
     trace_before_fork();
     thread_lock_for_fork();
@@ -83,6 +84,7 @@ static void after_fork(bool child)
     legacy_unlock_after_fork(child);
     thread_unlock_after_fork(child);
     reclaim_unlock_after_fork();
+    tick_unlock_after_fork(child);
 }
 
 static void after_fork_parent(void)
@@ -94,7 +96,6 @@ static void after_fork_parent(void)
 static void after_fork_child(void)
 {
     after_fork(true);
-    tick_after_fork();
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
     thread_orphan_others();

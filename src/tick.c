@@ -27,20 +27,24 @@ _Atomic bool tick_wanted;
 enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP };
 
 static struct {
+    /* Held during a tick: a forked child must not be born in the middle of one. */
+    pthread_mutex_t lock;
     _Atomic uint32_t helper;
     uint32_t ticks, quiet;
     uint64_t not_before;
-} tick;
+} tick = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* One tick: true while there may be more to do later. */
 static bool work(void)
 {
+    pthread_mutex_lock(&tick.lock);
     tick.ticks++;
     pool_look_after_published(tls.owner);
     if (tick.ticks % LEARN_WINDOW == 0)
         pool_learn();
     if (tick.ticks % RECLAIM_TICKS == 0)
         reclaim_aged();
+    pthread_mutex_unlock(&tick.lock);
     return !reclaim_done();
 }
 
@@ -125,7 +129,14 @@ void tick_allow(void)
     atomic_store(&tick.helper, HELPER_NONE);
 }
 
-void tick_after_fork(void)
+void tick_lock_for_fork(void)
 {
-    atomic_store(&tick.helper, HELPER_NONE);
+    pthread_mutex_lock(&tick.lock);
+}
+
+void tick_unlock_after_fork(bool child)
+{
+    if (child)
+        atomic_store(&tick.helper, HELPER_NONE);
+    pthread_mutex_unlock(&tick.lock);
 }

@@ -20,8 +20,9 @@ void tick_begin(void);
 /* Wakes the helper if it sleeps. */
 void tick_wake(void);
 
-/* In a forked child, which has no helper. */
-void tick_after_fork(void);
+/* Between the two there is no tick. A forked child has no helper. */
+void tick_lock_for_fork(void);
+void tick_unlock_after_fork(bool child);
 
 /* There is, or may soon be, something to do. Anywhere, also in the middle of a transition. */
 static inline void tick_want(void)

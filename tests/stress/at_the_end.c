@@ -3,6 +3,8 @@
 #include "alloc.h"
 #include "config.h"
 #include "registry.h"
+#include "thread.h"
+#include "tick.h"
 
 /* Blocks of s that wait in its remote queue. */
 static uint32_t queued(const struct slab *s)
@@ -57,7 +59,7 @@ static void adopt_all(unsigned c, uint32_t stride)
     }
 }
 
-void at_the_end(void)
+static void nothing_is_left(void)
 {
     struct hak_stats st;
 
@@ -67,7 +69,7 @@ void at_the_end(void)
     if (st.hdr_resets || st.double_frees || st.invalid_frees || st.ooms)
         broken("%lu header resets, %lu double frees, %lu invalid frees, %lu out of memory",
                st.hdr_resets, st.double_frees, st.invalid_frees, st.ooms);
-    if (config.use_superslab && st.threads_started != st.threads_ended + 1)
+    if (config.use_superslab && st.threads_started != st.threads_ended + thread_live())
         broken("%lu threads began and %lu ended", st.threads_started, st.threads_ended);
     /* What ended threads published stays ACTIVE until somebody adopts it; without recycling
      * nobody does. Otherwise this thread does, and then not one slab may stay. */
@@ -82,4 +84,12 @@ void at_the_end(void)
     for (unsigned c = 0; c < CLASSES; c++)
         if (st.cls[c].active)
             broken("class %u: %u slabs are ACTIVE, and nothing is live", c, st.cls[c].active);
+}
+
+void at_the_end(void)
+{
+    /* Nobody but this thread is at work. */
+    tick_lock_for_fork();
+    nothing_is_left();
+    tick_unlock_after_fork(false);
 }

@@ -1,9 +1,10 @@
 # The stress tests, into build/tests/stress: NAME with the allocator linked in, NAME_tsan under
 # ThreadSanitizer, NAME_preload and the rest with the standard functions, to be preloaded.
 STRESS_OUT := $(BUILD)/tests/stress
-STRESS_LINKED := pass_blocks fork_storm
+STRESS_LINKED := pass_blocks fork_storm come_and_go
 STRESS_PRELOADED := pass_blocks_preload fork_storm_preload fill_free_fill known_program
-STRESS_PROGRAMS := $(addprefix $(STRESS_OUT)/,$(STRESS_LINKED) pass_blocks_tsan $(STRESS_PRELOADED))
+STRESS_PROGRAMS := $(addprefix $(STRESS_OUT)/,$(STRESS_LINKED) pass_blocks_tsan come_and_go_tsan \
+    $(STRESS_PRELOADED))
 STRESS_HEADERS := $(wildcard tests/stress/*.h src/*.h src/*.def tracepoints/*.h tracepoints/*.def)
 STRESS_PLAIN := -std=gnu11 -D_GNU_SOURCE $(WARN) -O1 -g -pthread -fno-builtin -DPLAIN
 

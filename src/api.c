@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "demand.h"
 #include "hakmem.h"
 #include "legacy.h"
 #include "pool.h"
@@ -233,7 +234,7 @@ EXPORT int hak_set_cap(unsigned cls, uint32_t cap)
     if (cls >= CLASSES)
         return EINVAL;
     process_init();
-    trace_cap_change(cls, pool_set_cap(cls, cap), cap, HAK_CAP_API, 0);
+    trace_cap_change(cls, demand_set_cap(cls, cap), cap, HAK_CAP_API, 0);
     return 0;
 }
 

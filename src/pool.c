@@ -4,32 +4,22 @@
 #include <pthread.h>
 
 #include "config.h"
-#include "learn.h"
+#include "demand.h"
 #include "os.h"
 #include "reclaim.h"
 #include "registry.h"
 #include "tick.h"
 
 struct class_pool {
-    _Alignas(CACHE_LINE) struct slot_list empty; /* stage 1 */
-    struct slot_list published;                  /* adopt */
-    _Alignas(CACHE_LINE) _Atomic uint32_t active;
-    _Atomic uint32_t peak;
-    _Atomic uint32_t window_peak; /* the most since the learning window began */
-    _Atomic uint32_t cap;         /* 0: none */
-    _Atomic bool frozen;          /* the cap is somebody's word, not learned */
-    _Atomic uint32_t listed;      /* EMPTY slabs for stage 1 */
-    _Atomic uint32_t marked;      /* EMPTY slabs on no list */
-    _Atomic uint32_t unmarked;    /* nothing live, ACTIVE, never looked at again */
-    _Atomic uint32_t ss_lg;       /* of the SuperSlab that the class maps next */
-    _Atomic uint32_t maps;        /* since the learning window began */
-    struct cap_memory cap_memory; /* the tick's */
-    uint32_t size_quiet;
+    _Alignas(CACHE_LINE) struct slot_list empty;  /* stage 1 */
+    struct slot_list published;                   /* adopt */
+    _Alignas(CACHE_LINE) _Atomic uint32_t listed; /* EMPTY slabs for stage 1 */
+    _Atomic uint32_t marked;                      /* EMPTY slabs on no list */
+    _Atomic uint32_t unmarked;                    /* nothing live, ACTIVE, never looked at again */
 };
 
 static struct {
     struct class_pool cls[CLASSES];
-    _Alignas(CACHE_LINE) _Atomic uint32_t slabs; /* in published SuperSlabs */
     /* What threads announce that look for slabs: SuperSlabs that nobody finds any more are
      * unmapped once all announcements are younger. */
     _Atomic uint64_t epoch;
@@ -42,78 +32,6 @@ static struct {
 static uint32_t get(_Atomic uint32_t *n)
 {
     return atomic_load_explicit(n, memory_order_relaxed);
-}
-
-void pool_init(void)
-{
-    for (unsigned c = 0; c < CLASSES; c++) {
-        struct class_pool *cp = &pool.cls[c];
-
-        atomic_init(&cp->frozen, config.caps[c] != 0);
-        atomic_init(&cp->cap, config.caps[c] ? config.caps[c] : LEARN_CAP_MIN);
-        atomic_init(&cp->ss_lg, SS_LG_MIN);
-    }
-}
-
-uint32_t pool_set_cap(unsigned cls, uint32_t cap)
-{
-    atomic_store_explicit(&pool.cls[cls].frozen, true, memory_order_relaxed);
-    return atomic_exchange_explicit(&pool.cls[cls].cap, cap, memory_order_relaxed);
-}
-
-static void raise_to(_Atomic uint32_t *most, uint32_t n)
-{
-    uint32_t old = get(most);
-
-    while (n > old && !atomic_compare_exchange_weak_explicit(most, &old, n, memory_order_relaxed,
-                                                             memory_order_relaxed))
-        ;
-}
-
-/* Counts one more ACTIVE slab; with a limit, only while fewer than limit are ACTIVE. */
-static bool active_add(struct class_pool *cp, uint32_t limit)
-{
-    uint32_t n = atomic_fetch_add_explicit(&cp->active, 1, memory_order_relaxed);
-
-    if (limit && n >= limit) {
-        atomic_fetch_sub_explicit(&cp->active, 1, memory_order_relaxed);
-        return false;
-    }
-    raise_to(&cp->peak, n + 1);
-    raise_to(&cp->window_peak, n + 1);
-    return true;
-}
-
-/* A learned cap is no reason to refuse: it follows those who reach it. */
-static void cap_raise(unsigned cls, uint32_t cap)
-{
-    struct class_pool *cp = &pool.cls[cls];
-    uint32_t raised = learn_cap_raised(cap);
-
-    if (atomic_compare_exchange_strong_explicit(&cp->cap, &cap, raised, memory_order_relaxed,
-                                                memory_order_relaxed))
-        trace_cap_change(cls, cap, raised, HAK_CAP_DEMAND, cap + 1);
-}
-
-/* Room under the soft cap, reserved; stages 2, rebind and 3 grow a class. */
-static bool cap_reserve(unsigned cls)
-{
-    struct class_pool *cp = &pool.cls[cls];
-
-    for (;;) {
-        uint32_t cap = get(&cp->cap);
-
-        if (active_add(cp, cap))
-            return true;
-        if (atomic_load_explicit(&cp->frozen, memory_order_relaxed))
-            return false;
-        cap_raise(cls, cap);
-    }
-}
-
-static void active_sub(struct class_pool *cp)
-{
-    atomic_fetch_sub_explicit(&cp->active, 1, memory_order_relaxed);
 }
 
 /* What a stage found, and what its event says. */
@@ -146,7 +64,7 @@ static _Atomic uint32_t *empty_count(unsigned cls, enum slab_state state)
 /* Claims slab number no of ss if it is EMPTY in the given state; its info before in *was. */
 static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state, uint32_t *was)
 {
-    uint32_t info = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    uint32_t info = atomic_load(&ss->info[no]);
 
     *was = info;
     if (info_state(info) != state)
@@ -194,7 +112,7 @@ static struct stage_result stage_0_5(struct owner *o, unsigned cls)
         scanned++;
         s = claim_unlisted(ss, cls, &was);
         if (s) {
-            (void)active_add(cp, 0);
+            demand_back(cls);
             return stage_hit(o, s, cls, was, HAK_STAGE_0_5, scanned);
         }
     }
@@ -224,7 +142,7 @@ static struct stage_result stage_1(struct owner *o, unsigned cls)
 
     if (!s)
         return stage_refused(HAK_NOTHING, scanned);
-    (void)active_add(cp, 0);
+    demand_back(cls);
     return stage_hit(o, s, cls, was, HAK_STAGE_1, scanned);
 }
 
@@ -273,11 +191,11 @@ static struct stage_result stage_2(struct owner *o, unsigned cls)
 
     if (!get(&pool.unused))
         return stage_refused(HAK_NOTHING, 0);
-    if (!cap_reserve(cls))
+    if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     s = claim_unused_anywhere(&scanned);
     if (!s) {
-        active_sub(&pool.cls[cls]);
+        demand_drop(cls);
         return stage_refused(HAK_NOTHING, scanned);
     }
     return stage_hit(o, s, cls, 0, HAK_STAGE_2, scanned);
@@ -305,7 +223,7 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
 {
     uint32_t scanned = 0, was;
 
-    if (!cap_reserve(cls))
+    if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     for (unsigned i = 1; i < CLASSES; i++) {
         struct slab *s = claim_listed(&pool.cls[(cls + i) % CLASSES].empty, &was, &scanned);
@@ -313,49 +231,8 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
         if (s)
             return stage_hit(o, s, cls, was, HAK_REBIND, scanned);
     }
-    active_sub(&pool.cls[cls]);
+    demand_drop(cls);
     return stage_refused(HAK_NOTHING, scanned);
-}
-
-/* Per cent of the pool's slabs that are ACTIVE. */
-static uint32_t occupancy(void)
-{
-    uint64_t active = 0;
-    uint32_t slabs = get(&pool.slabs);
-
-    for (unsigned c = 0; c < CLASSES; c++)
-        active += get(&pool.cls[c].active);
-    return slabs ? (uint32_t)(active * 100 / slabs) : 0;
-}
-
-static void size_set(unsigned cls, unsigned from, unsigned to, enum hak_size_why why, uint32_t maps,
-                     uint32_t occupied)
-{
-    uint32_t old = from;
-
-    if (from != to &&
-        atomic_compare_exchange_strong_explicit(&pool.cls[cls].ss_lg, &old, to,
-                                                memory_order_relaxed, memory_order_relaxed))
-        trace_ss_size_change(cls, from, to, why, maps, occupied);
-}
-
-/* log2 of the size of the SuperSlab that cls maps now. */
-static unsigned size_to_map(unsigned cls)
-{
-    struct class_pool *cp = &pool.cls[cls];
-    unsigned lg = get(&cp->ss_lg), learned;
-    uint32_t maps, occupied;
-
-    if (config.ss_lg)
-        return config.ss_lg;
-    maps = atomic_fetch_add_explicit(&cp->maps, 1, memory_order_relaxed);
-    occupied = occupancy();
-    learned = learn_size_mapping(lg, maps, occupied);
-    if (learned != lg) {
-        atomic_store_explicit(&cp->maps, 1, memory_order_relaxed);
-        size_set(cls, lg, learned, HAK_SIZE_MAP_RATE, maps, occupied);
-    }
-    return learned;
 }
 
 static void pool_lock_timed(bool *contended, uint64_t *waited)
@@ -377,7 +254,7 @@ static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
     trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, cls, ns);
     atomic_store_explicit(&ss->unused, get(&ss->unused) & ~1u, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool.unused, ss->slabs - 1u, memory_order_relaxed);
-    atomic_fetch_add_explicit(&pool.slabs, ss->slabs, memory_order_relaxed);
+    demand_mapped(ss->slabs);
     registry_publish(ss);
     atomic_store_explicit(&pool.unused_hint, ss->id, memory_order_relaxed);
 }
@@ -434,9 +311,9 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     unsigned lg;
     int err = 0;
 
-    if (!cap_reserve(cls))
+    if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
-    lg = size_to_map(cls);
+    lg = demand_size(cls);
     s = grow_locked(cls, lg, &mapped, &err, &scanned);
     if (!s) {
         /* The OS refused. What lies idle elsewhere may make room; we hold nothing here. */
@@ -445,10 +322,10 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
             s = grow_locked(cls, SS_LG_MIN, &mapped, &err, &scanned);
         pool_enter(o);
     }
-    if (mapped && mapped->lg < lg && !config.ss_lg)
-        size_set(cls, lg, mapped->lg, HAK_SIZE_MAP_FAIL, 1, occupancy());
+    if (mapped && mapped->lg < lg)
+        demand_size_refused(cls, lg, mapped->lg);
     if (!s) {
-        active_sub(&pool.cls[cls]);
+        demand_drop(cls);
         trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
                        err);
         return stage_refused(HAK_MAP_FAIL, scanned);
@@ -463,8 +340,8 @@ static void report_shared_fail(struct owner *o, unsigned cls, enum hak_outcome s
     struct hak_ev_shared_fail event = {
         .cls = cls,
         .owner = o->id,
-        .active = get(&cp->active),
-        .cap = get(&cp->cap),
+        .active = demand_active(cls),
+        .cap = demand_cap(cls),
         .listed = get(&cp->listed),
         .marked = marked,
         /* Stage 0.5 has just looked at all within its limit and found none. */
@@ -483,10 +360,9 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
 {
     static const enum hak_stage order[] = {HAK_STAGE_0_5, HAK_STAGE_1, HAK_STAGE_2,
                                            HAK_ADOPT,     HAK_REBIND,  HAK_STAGE_3};
-    struct class_pool *cp = &pool.cls[cls];
     struct stage_result r = {NULL, HAK_NOTHING, 0};
 
-    trace_acquire_begin(cls, o->id, get(&cp->active), get(&cp->cap));
+    trace_acquire_begin(cls, o->id, demand_active(cls), demand_cap(cls));
     pool_enter(o);
     for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         uint64_t began = trace_clock();
@@ -510,25 +386,41 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
     return NULL;
 }
 
+/* Lets others have slab number no of ss, EMPTY and in the caller's hands. A slot goes on its list
+ * only while nobody else can have the slab, so a slab that is in use is never on a list. Who takes
+ * the slot off in between finds nothing to have and drops it: then once more. The order of
+ * this side, state before list, and of the other, list before state, is the total order of
+ * sequentially consistent operations. */
+static void make_available(struct superslab *ss, unsigned no, unsigned cls, enum slab_state state)
+{
+    uint32_t slot = slot_of(&ss->slab[no]);
+    uint32_t empty = info_make(cls, state, 0), found;
+
+    do {
+        if (state == SLAB_EMPTY_LISTED)
+            slot_push(&pool.cls[cls].empty, slot);
+        atomic_store(&ss->info[no], empty);
+        if (state != SLAB_EMPTY_LISTED || slot_listed(slot))
+            return;
+        found = empty;
+    } while (atomic_compare_exchange_strong(&ss->info[no], &found, info_make(cls, SLAB_PARKED, 0)));
+}
+
 void pool_release(struct owner *o, struct slab *s)
 {
     struct slab_ref ref = slab_ref(s);
-    struct class_pool *cp = &pool.cls[ref.cls];
-    bool listed = config.recycle == RECYCLE_FULL;
-    _Atomic uint32_t *info = &slab_ss(s)->info[ref.slab];
-    enum slab_state state = listed ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
-    uint32_t slot = slot_of(s);
+    enum slab_state state = config.recycle == RECYCLE_FULL ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
 
     hak_assert(s->nfree == info_carved(slab_info(s)));
     trace_slab_empty(ref, o->id);
-    trace_slab_release(ref, listed);
+    trace_slab_release(ref, state == SLAB_EMPTY_LISTED);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
-    active_sub(cp);
+    demand_drop(ref.cls);
     atomic_fetch_add_explicit(empty_count(ref.cls, state), 1, memory_order_relaxed);
-    /* From here on its SuperSlab may be unmapped. */
-    atomic_store(info, info_make(ref.cls, state, 0));
-    if (listed)
-        slot_push(&cp->empty, slot);
+    /* Its SuperSlab may be retired at any moment from here on. */
+    pool_enter(o);
+    make_available(slab_ss(s), ref.slab, ref.cls, state);
+    pool_leave(o);
     tick_want();
 }
 
@@ -546,9 +438,9 @@ void pool_class_stats(unsigned cls, struct hak_class_stats *out)
 {
     struct class_pool *cp = &pool.cls[cls];
 
-    out->active = get(&cp->active);
-    out->peak = get(&cp->peak);
-    out->cap = get(&cp->cap);
+    out->active = demand_active(cls);
+    out->peak = demand_peak(cls);
+    out->cap = demand_cap(cls);
     out->listed = get(&cp->listed);
     out->marked = get(&cp->marked);
     out->unmarked = get(&cp->unmarked);
@@ -559,11 +451,6 @@ void pool_class_stats(unsigned cls, struct hak_class_stats *out)
 uint32_t pool_empty(unsigned cls)
 {
     return get(&pool.cls[cls].listed) + get(&pool.cls[cls].marked);
-}
-
-uint32_t pool_active(unsigned cls)
-{
-    return get(&pool.cls[cls].active);
 }
 
 bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
@@ -584,14 +471,9 @@ bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
 
 void pool_unpark(struct superslab *ss, unsigned no, uint32_t was)
 {
-    unsigned cls = info_cls(was);
-    uint32_t slot = slot_of(&ss->slab[no]);
-
-    atomic_fetch_add_explicit(empty_count(cls, info_state(was)), 1, memory_order_relaxed);
-    atomic_store(&ss->info[no], was);
-    /* Somebody may have taken it off the list, and found it not to be had. */
-    if (info_state(was) == SLAB_EMPTY_LISTED)
-        slot_push(&pool.cls[cls].empty, slot);
+    atomic_fetch_add_explicit(empty_count(info_cls(was), info_state(was)), 1,
+                              memory_order_relaxed);
+    make_available(ss, no, info_cls(was), info_state(was));
 }
 
 uint32_t pool_take_unused(struct superslab *ss)
@@ -612,7 +494,7 @@ void pool_give_unused(struct superslab *ss, uint32_t mask)
 
 uint64_t pool_retire(struct superslab *ss)
 {
-    atomic_fetch_sub_explicit(&pool.slabs, ss->slabs, memory_order_relaxed);
+    demand_mapped(-(int32_t)ss->slabs);
     registry_remove(ss);
     return atomic_fetch_add(&pool.epoch, 1);
 }
@@ -644,42 +526,6 @@ void pool_look_after_published(struct owner *o)
 {
     for (unsigned c = 0; c < CLASSES; c++)
         slot_pop_all(&pool.cls[c].published, look_after, o);
-}
-
-static void learn_cap(unsigned cls)
-{
-    struct class_pool *cp = &pool.cls[cls];
-    uint32_t active = get(&cp->active), cap = get(&cp->cap);
-    uint32_t peak = atomic_exchange_explicit(&cp->window_peak, active, memory_order_relaxed);
-    uint32_t learned;
-
-    if (atomic_load_explicit(&cp->frozen, memory_order_relaxed))
-        return;
-    learned = learn_cap_after(&cp->cap_memory, cap, peak, active);
-    if (learned != cap && atomic_compare_exchange_strong_explicit(
-                              &cp->cap, &cap, learned, memory_order_relaxed, memory_order_relaxed))
-        trace_cap_change(cls, cap, learned, HAK_CAP_IDLE, peak);
-}
-
-static void learn_size(unsigned cls, uint32_t occupied)
-{
-    struct class_pool *cp = &pool.cls[cls];
-    uint32_t maps = atomic_exchange_explicit(&cp->maps, 0, memory_order_relaxed);
-    unsigned lg = get(&cp->ss_lg);
-
-    if (!config.ss_lg)
-        size_set(cls, lg, learn_size_after(&cp->size_quiet, lg, maps, occupied),
-                 HAK_SIZE_LOW_OCCUPANCY, maps, occupied);
-}
-
-void pool_learn(void)
-{
-    uint32_t occupied = occupancy();
-
-    for (unsigned c = 0; c < CLASSES; c++) {
-        learn_cap(c);
-        learn_size(c, occupied);
-    }
 }
 
 void pool_lock_for_fork(void)

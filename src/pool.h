@@ -12,9 +12,6 @@
 
 #include "owner.h"
 
-/* Sets the soft caps of the knobs. Before the first acquire. */
-void pool_init(void);
-
 /* A slab of class cls for owner o, with at least one block to give; NULL if every stage
  * refused (shared_fail has been reported then). size: the request, for the report of a failed
  * map. Full slabs adopted on the way go to o's full list. */
@@ -29,9 +26,6 @@ void pool_publish(struct slab *s);
 /* A slab with nothing live that HAKMEM_SS_EMPTY_RECYCLE=off forgets. */
 void pool_forget(unsigned cls);
 
-/* Freezes the cap of cls; returns the one before. */
-uint32_t pool_set_cap(unsigned cls, uint32_t cap);
-
 /* active, peak, cap, listed, marked, unmarked of the class. */
 void pool_class_stats(unsigned cls, struct hak_class_stats *out);
 
@@ -39,9 +33,8 @@ void pool_class_stats(unsigned cls, struct hak_class_stats *out);
 void pool_enter(struct owner *o);
 void pool_leave(struct owner *o);
 
-/* For the reclaimer. EMPTY and ACTIVE slabs of a class now. */
+/* For the reclaimer. EMPTY slabs of a class now. */
 uint32_t pool_empty(unsigned cls);
-uint32_t pool_active(unsigned cls);
 
 /* Takes slab number no of ss out of the pool's reach if it is EMPTY; *was for pool_unpark(),
  * which gives it back as it was. */
@@ -59,9 +52,6 @@ void pool_unmap(struct superslab *ss);
 
 /* For the tick: has o look after the slabs of ended threads. */
 void pool_look_after_published(struct owner *o);
-
-/* For the tick, at the end of each learning window. */
-void pool_learn(void);
 
 void pool_lock_for_fork(void);
 void pool_unlock_after_fork(void);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "demand.h"
 #include "legacy.h"
 #include "os.h"
 #include "pool.h"
@@ -48,7 +49,7 @@ static void init(void)
     word_init(random_word());
     legacy_init();
     thread_init();
-    pool_init();
+    demand_init();
     geometry_init(config.classes);
     atomic_store_explicit(&process_ready, true, memory_order_release);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <pthread.h>
 
+#include "demand.h"
 #include "os.h"
 #include "pool.h"
 #include "registry.h"
@@ -35,7 +36,7 @@ static bool is_empty(uint32_t info)
 /* EMPTY slabs of a class whose memory is kept for the next burst: an eighth of its demand. */
 static uint32_t cushion(unsigned cls)
 {
-    return 1 + pool_active(cls) / 8;
+    return 1 + demand_active(cls) / 8;
 }
 
 /* ---- purging ---- */

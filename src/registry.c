@@ -127,9 +127,7 @@ static _Atomic uint32_t *next_of(uint32_t slot)
     return &entry_of(slot >> 5)->next[slot & 31];
 }
 
-/* The bit of slot in its entry, from 0 to 1: true to the one who turned it. Sequentially
- * consistent, as slot_unmark() is: who makes a slab available and finds it listed, and who takes
- * it off the list and finds it not available, cannot both be right. */
+/* The bit of slot in its entry, from 0 to 1: true to the one who turned it. */
 static bool slot_mark(uint32_t slot)
 {
     uint32_t bit = 1u << (slot & 31);
@@ -140,6 +138,11 @@ static bool slot_mark(uint32_t slot)
 static void slot_unmark(uint32_t slot)
 {
     atomic_fetch_and(&entry_of(slot >> 5)->listed, ~(1u << (slot & 31)));
+}
+
+bool slot_listed(uint32_t slot)
+{
+    return atomic_load(&entry_of(slot >> 5)->listed) & 1u << (slot & 31);
 }
 
 void slot_push(struct slot_list *list, uint32_t slot)

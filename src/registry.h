@@ -45,6 +45,8 @@ struct slot_list {
     _Atomic uint32_t count; /* follows head; exact when nobody is at work */
 };
 
+bool slot_listed(uint32_t slot);
+
 /* Does nothing with a slot that is on a list. */
 void slot_push(struct slot_list *list, uint32_t slot);
 uint32_t slot_pop(struct slot_list *list);

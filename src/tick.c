@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "config.h"
+#include "demand.h"
 #include "learn.h"
 #include "os.h"
 #include "pool.h"
@@ -41,7 +42,7 @@ static bool work(void)
     tick.ticks++;
     pool_look_after_published(tls.owner);
     if (tick.ticks % LEARN_WINDOW == 0)
-        pool_learn();
+        demand_learn();
     if (tick.ticks % RECLAIM_TICKS == 0)
         reclaim_aged();
     pthread_mutex_unlock(&tick.lock);
@@ -94,7 +95,8 @@ static bool worth_it(void)
 {
     uint64_t mapped = ss_mapped_bytes();
 
-    return mapped >= WORTH_IT_AT_ONCE || (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);
+    return mapped >= WORTH_IT_AT_ONCE ||
+           (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);
 }
 
 static void make_helper(void)

@@ -126,8 +126,8 @@ SCENARIO(idle_superslabs_are_unmapped_but_one)
     check_eq(class_now(7).listed, 16);
     check(reclaim_done());
     for (unsigned i = 0; i < 6; i++) {
-        const void *gone = (const void *)(uintptr_t)witness_nth(HAK_EV_superslab_unmap, i)
-                               ->superslab_unmap.ss;
+        const void *gone =
+            (const void *)(uintptr_t)witness_nth(HAK_EV_superslab_unmap, i)->superslab_unmap.ss;
 
         check(ss_of(gone) == NULL);
     }

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "listener.h"
 #include "log.h"
+#include "misuse.h"
 #include "os.h"
 #include "word.h"
 
@@ -242,45 +243,43 @@ void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_
 {
     uint64_t n = bump(&counters.hdr_resets);
 
-    LOG_IF(log_worth(n),
-           "[TLS_SLL_HDR_RESET] cls=%u base=%p got=0x%02x expect=0x%02x count=%lu "
-           "word=0x%016lx: somebody wrote to this block after it was freed\n",
-           cls, (const void *)b, (unsigned)(word & 0xff), (unsigned)(expect & 0xff),
-           (unsigned long)n, (unsigned long)word);
+    if (HAK_TRACE && log_worth(n))
+        misuse_say_hdr_reset(cls, b, n);
     EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff, .expect = expect & 0xff,
          .word = word, .count = n, .where = where);
-    (void)n;
+    misuse_end("write to a freed block", b);
+}
+
+static void double_free(struct slab_ref s, const void *base, bool late)
+{
+    uint64_t n = bump(&counters.double_frees);
+
+    if (HAK_TRACE && log_worth(n))
+        misuse_say_double_free(s, base, late, n);
+    EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
+         .cls = s.cls);
+    misuse_end("double free", base);
 }
 
 void trace_double_free(struct slab_ref s, const void *base)
 {
-    uint64_t n = bump(&counters.double_frees);
+    double_free(s, base, false);
+}
 
-    LOG_IF(log_worth(n), "[DOUBLE_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: ignored\n", base,
-           s.cls, (unsigned long)s.ss, s.slab, (unsigned long)n);
-    EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
-         .cls = s.cls);
-    (void)n;
+void trace_double_free_late(struct slab_ref s, const void *base)
+{
+    double_free(s, base, true);
 }
 
 void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
                         enum hak_invalid_why why)
 {
-    static const char *const text[] = {
-        [HAK_NOT_A_BLOCK_START] = "not the start of a block",
-        [HAK_NEVER_CARVED] = "never handed out",
-        [HAK_SLAB_NOT_ACTIVE] = "its slab holds no live block",
-        [HAK_IN_HEADER] = "inside a SuperSlab's header",
-        [HAK_ON_A_STACK] = "on a stack",
-        [HAK_IN_A_PROGRAM_S_DATA] = "in the data of a program or library",
-        [HAK_NOT_MAPPED] = "nothing is mapped there",
-    };
     uint64_t n = bump(&counters.invalid_frees);
 
-    LOG_IF(log_worth(n), "[INVALID_FREE] ptr=%p cls=%u ss=0x%lx slab=%u count=%lu: %s, ignored\n",
-           ptr, cls, (unsigned long)ss, slab, (unsigned long)n, text[why]);
+    if (HAK_TRACE && log_worth(n))
+        misuse_say_invalid_free(ss, slab, cls, ptr, why, n);
     EMIT(invalid_free, .ptr = (uintptr_t)ptr, .ss = ss, .slab = slab, .cls = cls, .why = why);
-    (void)n, (void)text;
+    misuse_end("free of what is no block", ptr);
 }
 
 void trace_oom(size_t size, size_t align, int err)

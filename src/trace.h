@@ -89,6 +89,8 @@ void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason r
 void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_t expect,
                      enum hak_word_where where);
 void trace_double_free(struct slab_ref s, const void *base);
+/* The same, noticed only by the slab's counts: base is the block that was one too many. */
+void trace_double_free_late(struct slab_ref s, const void *base);
 void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
                         enum hak_invalid_why why);
 void trace_oom(size_t size, size_t align, int err);

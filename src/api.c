@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "demand.h"
+#include "foreign.h"
 #include "hakmem.h"
 #include "legacy.h"
 #include "pool.h"
@@ -22,6 +23,23 @@ EXPORT void *hak_malloc(size_t size)
     return tiny_malloc(size);
 }
 
+static NOINLINE bool look_at_foreign(const void *p)
+{
+    enum hak_invalid_why why;
+
+    process_init();
+    if (foreign_look(p, &why))
+        return true;
+    trace_invalid_free(0, 0, CLASS_NONE, p, why);
+    return false;
+}
+
+/* May p, not ours, be a block of the system's malloc? What cannot is reported. */
+static bool accept_foreign(const void *p)
+{
+    return likely(foreign_is_known(p)) || look_at_foreign(p);
+}
+
 /* A pointer of another allocator, NULL, or any pointer while frees are recorded. */
 static NOINLINE void free_slow(void *p)
 {
@@ -29,7 +47,7 @@ static NOINLINE void free_slow(void *p)
 
     if (ss) {
         tiny_free_traced(ss, p);
-    } else if (p) {
+    } else if (p && accept_foreign(p)) {
         trace_free(p, CLASS_NONE);
         sys_free(p);
     }
@@ -86,6 +104,10 @@ static void *realloc_foreign(void *p, size_t size)
 {
     void *to;
 
+    if (!accept_foreign(p)) {
+        errno = EINVAL;
+        return NULL;
+    }
     if (size <= TINY_MAX)
         return move(p, sys_usable_size(p), size);
     trace_free(p, CLASS_NONE);
@@ -217,11 +239,14 @@ EXPORT void *hak_pvalloc(size_t size)
 EXPORT size_t hak_malloc_usable_size(void *p)
 {
     struct superslab *ss = ss_of(p);
+    enum hak_invalid_why why;
     uint32_t info;
 
     if (!ss)
-        return sys_usable_size(p);
-    return tiny_is_block(ss, p, &info) ? geometry[info_cls(info)].stride : 0;
+        return p && foreign_may_be_block(p, &why) ? sys_usable_size(p) : 0;
+    if (!tiny_is_block(ss, p, &info) || block_looks_free(p, info_cls(info)))
+        return 0;
+    return geometry[info_cls(info)].stride;
 }
 
 EXPORT void hak_drain(void)

@@ -1,6 +1,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -83,4 +84,33 @@ void os_wait(_Atomic uint32_t *word, uint32_t value)
 void os_wake(_Atomic uint32_t *word)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+int os_open(const char *path)
+{
+    int saved = errno;
+    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+
+    errno = saved;
+    return (int)fd;
+}
+
+long os_read(int fd, void *to, size_t size)
+{
+    int saved = errno;
+    long n;
+
+    do
+        n = syscall(SYS_read, fd, to, size);
+    while (n < 0 && errno == EINTR);
+    errno = saved;
+    return n;
+}
+
+void os_close(int fd)
+{
+    int saved = errno;
+
+    (void)syscall(SYS_close, fd);
+    errno = saved;
 }

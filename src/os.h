@@ -32,4 +32,10 @@ void os_sleep_ns(uint32_t ns);
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word);
 
+/* A file to read, a read of it, its end: no cancellation points, errno left alone. Negative if it
+ * cannot be opened or read. */
+int os_open(const char *path);
+long os_read(int fd, void *to, size_t size);
+void os_close(int fd);
+
 #endif

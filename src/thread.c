@@ -50,6 +50,7 @@ static void owner_put(struct owner *o)
 {
     pthread_mutex_lock(&threads.lock);
     o->tid = 0;
+    atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
     o->next_idle = threads.idle;
     threads.idle = o;
     pthread_mutex_unlock(&threads.lock);
@@ -102,6 +103,7 @@ bool thread_begin(void)
     if (!o)
         return false;
     o->tid = os_tid();
+    atomic_store_explicit(&o->descriptor, (uintptr_t)pthread_self(), memory_order_relaxed);
     tls.owner = o;
     tls.state = THREAD_LIVE;
     atomic_fetch_add_explicit(&threads.live, 1, memory_order_relaxed);
@@ -145,6 +147,22 @@ bool thread_all_past(uint64_t epoch)
             return false;
     }
     return true;
+}
+
+bool thread_descriptor_in(uintptr_t from, uintptr_t to)
+{
+    /* The caller may be a thread that has not begun for us. */
+    uintptr_t own = (uintptr_t)pthread_self();
+
+    if (own >= from && own < to)
+        return true;
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
+        uintptr_t at = atomic_load_explicit(&o->descriptor, memory_order_relaxed);
+
+        if (at >= from && at < to)
+            return true;
+    }
+    return false;
 }
 
 void thread_lock_for_fork(void)
@@ -193,6 +211,9 @@ void thread_unlock_after_fork(bool child)
         return;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
         pool_leave(o);
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
+        if (o != tls.owner)
+            atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
     atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
     if (tls.owner) {
         tls.owner->tid = os_tid();

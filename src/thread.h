@@ -25,6 +25,9 @@ uint32_t thread_live(void);
 /* No owner is looking for a slab that began to at or before this epoch of the pool's. */
 bool thread_all_past(uint64_t epoch);
 
+/* Does the descriptor of a live thread lie in [from, to)? It is at the upper end of its stack. */
+bool thread_descriptor_in(uintptr_t from, uintptr_t to);
+
 void thread_lock_for_fork(void);
 void thread_unlock_after_fork(bool child);
 

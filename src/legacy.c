@@ -55,7 +55,7 @@ static void *legacy_block(unsigned cls)
     pthread_mutex_unlock(&legacy.lock);
     if (c.head)
         (void)block_unlink(c.head, cls, HAK_AT_REFILL, &lost);
-    return c.head;
+    return lost ? NULL : c.head;
 }
 
 /* The common end of a request that the system's malloc answered. */

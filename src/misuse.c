@@ -30,12 +30,12 @@ static const char *block_in_words(unsigned cls, char out[32])
 
 /* Who may have written to b: its former user, or whoever uses the block before it, past its end.
  * Such a write changes b's first bytes. */
-static void suspect(unsigned cls, const struct block *b, char *out, size_t size)
+static void suspect(unsigned cls, const struct block *b, bool trusted, char *out, size_t size)
 {
     struct superslab *ss = ss_of(b);
     const char *before = (const char *)b - geometry[cls].stride;
 
-    if (block_link_trusted(b, cls))
+    if (trusted)
         snprintf(out, size, "its first 8 bytes are intact, so no write past the end of another");
     else if (!ss || before < slab_blocks(ss, slab_no(ss_slab(ss, b))))
         snprintf(out, size, "it is the first block of its slab");
@@ -46,23 +46,23 @@ static void suspect(unsigned cls, const struct block *b, char *out, size_t size)
                  (const void *)before);
 }
 
-void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t count)
+void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t expect, uint64_t count)
 {
     struct superslab *ss = ss_of(b);
+    bool trusted = (b->word ^ expect) >> 40 == 0;
     char who[128];
 
-    suspect(cls, b, who, sizeof(who));
+    suspect(cls, b, trusted, who, sizeof(who));
     log_line(
         "[TLS_SLL_HDR_RESET] cls=%u base=%p got=0x%02x expect=0x%02x count=%lu ss=%p slab=%u "
         "word=0x%016lx expected=0x%016lx link=%p: somebody wrote to this %u-byte block after "
         "it was freed (%s)%s; %s\n",
-        cls, (const void *)b, (unsigned)(b->word & 0xff), (unsigned)(word_base(b, cls) & 0xff),
+        cls, (const void *)b, (unsigned)(b->word & 0xff), (unsigned)(expect & 0xff),
         (unsigned long)count, (void *)ss, ss ? slab_no(ss_slab(ss, b)) : 0, (unsigned long)b->word,
-        (unsigned long)word_of(b, b->next, cls), (void *)b->next, geometry[cls].stride, who,
+        (unsigned long)expect, (void *)b->next, geometry[cls].stride, who,
         b->word ? "" : ", or it is in use: freed twice, unnoticed, it was handed out already",
-        goes_on(block_link_trusted(b, cls)
-                    ? "repaired, the program goes on"
-                    : "it and what its list held behind it are given up, the program goes on"));
+        goes_on(trusted ? "repaired, the program goes on"
+                        : "it and what its list held behind it are given up, the program goes on"));
 }
 
 void misuse_say_double_free(struct slab_ref s, const void *base, bool late, uint64_t count)

@@ -9,8 +9,8 @@
 
 #include "trace.h"
 
-/* The free block b was found damaged; before anything of it is repaired. count: so many before. */
-void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t count);
+/* The free block b should bear the word expect and does not. count: so many before. */
+void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t expect, uint64_t count);
 
 /* late: noticed only when more blocks came back to the slab than were out. */
 void misuse_say_double_free(struct slab_ref s, const void *base, bool late, uint64_t count);

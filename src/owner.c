@@ -56,12 +56,14 @@ static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t wa
     while (n < want && s->freelist) {
         struct block *b = s->freelist;
 
-        s->freelist = block_unlink(b, cls, HAK_AT_REFILL, &lost);
+        s->freelist = block_unlink_in_slab(b, cls, HAK_AT_REFILL, &lost);
+        if (unlikely(lost))
+            break;
         block_link(b, c->head, cls);
         c->head = b;
         n++;
     }
-    /* Behind a damaged link lie blocks that can be given to nobody: they count as used. */
+    /* A damaged link and what lies behind it can be given to nobody: counted as used. */
     s->used = (uint16_t)(s->used + (lost ? s->nfree : n));
     s->nfree = (uint16_t)(lost ? 0 : s->nfree - n);
     c->count += n;
@@ -254,7 +256,12 @@ static void give_own(struct owner *o, struct slab *s, struct block *first, struc
 {
     bool was_idle = !s->freelist;
 
-    block_link(last, s->freelist, cls);
+    if (unlikely(n > s->used)) {
+        trace_double_free_late(slab_ref(s), first);
+        slab_give_up_free(s, info_carved(slab_info(s)));
+        return;
+    }
+    block_link_in_slab(last, s->freelist, cls);
     s->freelist = first;
     s->nfree = (uint16_t)(s->nfree + n);
     s->used = (uint16_t)(s->used - n);
@@ -274,12 +281,16 @@ void owner_give(struct owner *o, struct chain c, unsigned cls)
         uint32_t n = 1;
 
         c.head = block_unlink(first, cls, HAK_AT_DRAIN, &lost);
+        if (unlikely(lost))
+            break;
         /* Neighbours in the chain are often of one slab: one push for all of them. */
         while (c.head && (uintptr_t)c.head >> SLAB_LG == slab_base) {
             struct block *b = c.head;
 
             c.head = block_unlink(b, cls, HAK_AT_DRAIN, &lost);
-            block_link(b, first, cls);
+            if (unlikely(lost))
+                break;
+            block_link_in_slab(b, first, cls);
             first = b;
             n++;
         }

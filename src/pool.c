@@ -134,6 +134,18 @@ static struct slab *claim_listed(struct slot_list *list, uint32_t *was, uint32_t
     return NULL;
 }
 
+/* Takes s, claimed as EMPTY with blocks in use, out of circulation for ever. Its blocks can still
+ * be freed: they go to a remote queue that nobody drains. */
+static void give_up(struct slab *s, unsigned cls)
+{
+    uint32_t carved = s->nfree;
+
+    slab_give_up_free(s, carved);
+    atomic_fetch_or_explicit(&s->remote, REMOTE_UNOWNED, memory_order_relaxed);
+    atomic_store_explicit(&slab_ss(s)->info[slab_no(s)], info_make(cls, SLAB_ACTIVE, carved),
+                          memory_order_release);
+}
+
 static struct stage_result stage_1(struct owner *o, unsigned cls)
 {
     struct class_pool *cp = &pool.cls[cls];
@@ -226,10 +238,14 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
     if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     for (unsigned i = 1; i < CLASSES; i++) {
-        struct slab *s = claim_listed(&pool.cls[(cls + i) % CLASSES].empty, &was, &scanned);
+        unsigned from = (cls + i) % CLASSES;
+        struct slab *s;
 
-        if (s)
-            return stage_hit(o, s, cls, was, HAK_REBIND, scanned);
+        while ((s = claim_listed(&pool.cls[from].empty, &was, &scanned))) {
+            if (likely(slab_all_free(s, from)))
+                return stage_hit(o, s, cls, was, HAK_REBIND, scanned);
+            give_up(s, from);
+        }
     }
     demand_drop(cls);
     return stage_refused(HAK_NOTHING, scanned);
@@ -466,6 +482,10 @@ bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;
     atomic_fetch_sub_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
+    if (unlikely(!slab_all_free(&ss->slab[no], info_cls(info)))) {
+        give_up(&ss->slab[no], info_cls(info));
+        return false;
+    }
     return true;
 }
 

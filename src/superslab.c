@@ -116,7 +116,7 @@ uintptr_t slab_remote_push(struct slab *s, struct block *first, struct block *la
     uintptr_t new;
 
     do {
-        block_link(last, (struct block *)(old & ~REMOTE_FLAGS), cls);
+        block_link_in_slab(last, (struct block *)(old & ~REMOTE_FLAGS), cls);
         new = (uintptr_t)first | (old & REMOTE_FLAGS);
         if (!(old & REMOTE_FLAGS))
             new |= REMOTE_QUEUED;
@@ -139,15 +139,71 @@ unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls)
     unsigned n = 0;
     bool lost = false;
 
-    while (chain) {
+    while (chain && n < s->used) {
         struct block *b = chain;
 
-        chain = block_unlink(b, cls, HAK_AT_REMOTE_DRAIN, &lost);
-        block_link(b, s->freelist, cls);
+        chain = block_unlink_in_slab(b, cls, HAK_AT_REMOTE_DRAIN, &lost);
+        if (unlikely(lost))
+            break;
+        block_link_in_slab(b, s->freelist, cls);
         s->freelist = b;
         n++;
     }
     s->nfree = (uint16_t)(s->nfree + n);
     s->used = (uint16_t)(s->used - n);
+    if (unlikely(chain != NULL)) {
+        trace_double_free_late(slab_ref(s), chain);
+        slab_give_up_free(s, info_carved(slab_info(s)));
+    }
     return n;
+}
+
+void slab_give_up_free(struct slab *s, uint32_t carved)
+{
+    s->freelist = NULL;
+    s->nfree = 0;
+    s->used = (uint16_t)carved;
+}
+
+static struct block *nth_block(struct slab *s, unsigned cls, uint32_t i)
+{
+    return (struct block *)(slab_blocks(slab_ss(s), slab_no(s)) + (size_t)i * geometry[cls].stride);
+}
+
+/* The place of b on the freelist of s, from 1; of its end, if b is NULL. 0 if b is not on it, or
+ * it leaves the slab or has more than nfree blocks. */
+static uint32_t freelist_place(struct slab *s, unsigned cls, const struct block *b)
+{
+    uintptr_t first = (uintptr_t)nth_block(s, cls, 0);
+    const struct block *at = s->freelist;
+    uint32_t n = 1;
+
+    for (; at && at != b && n <= s->nfree; n++, at = at->next) {
+        uintptr_t off = (uintptr_t)at - first;
+
+        if (off >= SLAB_SIZE || block_index(cls, (uint32_t)off) >= s->nfree)
+            return 0;
+    }
+    return at == b ? n : 0;
+}
+
+bool slab_all_free(struct slab *s, unsigned cls)
+{
+    /* Without a word: a list that ends behind n blocks has n different ones. */
+    if (!cls && freelist_place(s, cls, NULL) != s->nfree + 1u) {
+        trace_double_free_late(slab_ref(s), s->freelist);
+        return false;
+    }
+    for (uint32_t i = 0; cls && i < s->nfree; i++) {
+        struct block *b = nth_block(s, cls, i);
+
+        if (likely(block_looks_free(b, cls)))
+            continue;
+        if (!freelist_place(s, cls, b)) {
+            trace_double_free_late(slab_ref(s), b);
+            return false;
+        }
+        word_report(b, cls, word_of(b, b->next, cls) ^ WORD_IN_SLAB, HAK_AT_REFILL);
+    }
+    return true;
 }

@@ -175,4 +175,13 @@ struct block *slab_remote_take(struct slab *s, uintptr_t flags);
 /* Moves taken remote blocks to the freelist; returns how many. */
 unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls);
 
+/* Gives up the free blocks of s, the caller's: they cannot be trusted. All that were carved count
+ * as used from now on, so s is never EMPTY again. */
+void slab_give_up_free(struct slab *s, uint32_t carved);
+
+/* Is every block of s, EMPTY and in the caller's hands, indeed free? After a double free that was
+ * not noticed the counts say so too early. To be asked before the blocks' memory is put to
+ * another use; what is found is reported. */
+bool slab_all_free(struct slab *s, unsigned cls);
+
 #endif

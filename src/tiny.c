@@ -40,6 +40,9 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
     if (tls.batch[cls] < s->limit / 2)
         tls.batch[cls] *= 2;
     c.head = block_unlink(b, cls, HAK_AT_REFILL, &lost);
+    /* Somebody is writing to what we have just carved or taken. */
+    if (unlikely(lost))
+        return refill_and_pop(cls, size, align);
     c.count--;
     if (unlikely(s->head)) {
         /* A listener freed something of this class while we were refilling. */
@@ -51,33 +54,38 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
     return b;
 }
 
-/* Takes the first block of list s, not empty. */
+/* Takes the first block of list s; NULL if there is none that can be handed out. */
 static void *sll_pop(struct sll *s, unsigned cls)
 {
     struct block *b = s->head;
     bool lost = false;
 
+    if (!b)
+        return NULL;
     s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
     s->count = lost ? 0 : s->count - 1;
-    return b;
+    return lost ? NULL : b;
+}
+
+/* A block for a request that the list cannot serve. */
+static void *beyond_the_list(unsigned cls, size_t size, size_t align)
+{
+    /* No transition may happen inside a listener: it could not be reported. */
+    if (trace_busy())
+        return legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
+    if (unlikely(!config.use_superslab))
+        return legacy_system(cls, size, align, HAK_WHY_DISABLED);
+    if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
+        return legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
+    return refill_and_pop(cls, size, align);
 }
 
 void *tiny_alloc_class(unsigned cls, size_t size, size_t align)
 {
-    struct sll *s = &tls.sll[cls];
-    void *p;
+    void *p = sll_pop(&tls.sll[cls], cls);
 
-    if (s->head)
-        p = sll_pop(s, cls);
-    else if (trace_busy())
-        /* No transition may happen inside a listener: it could not be reported. */
-        p = legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
-    else if (unlikely(!config.use_superslab))
-        p = legacy_system(cls, size, align, HAK_WHY_DISABLED);
-    else if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
-        p = legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
-    else
-        p = refill_and_pop(cls, size, align);
+    if (!p)
+        p = beyond_the_list(cls, size, align);
     if (p)
         trace_alloc(p, size, pagemap_lookup(p) ? cls : CLASS_NONE);
     return p;
@@ -103,14 +111,20 @@ NOINLINE void *tiny_malloc_slow(size_t size)
 static void drain(struct sll *s, unsigned cls, uint32_t n)
 {
     struct chain c = {s->head, n};
-    struct block *last = s->head;
+    struct block *last = s->head, *before = NULL;
     bool lost = false;
     uint32_t i;
 
-    for (i = 1; i < n && last->next && block_link_trusted(last, cls); i++)
+    for (i = 1; i < n && last->next && block_link_trusted(last, cls); i++) {
+        before = last;
         last = last->next;
+    }
     s->head = block_unlink(last, cls, HAK_AT_DRAIN, &lost);
     s->count = lost ? 0 : s->count - i;
+    if (unlikely(lost))
+        last = before;
+    if (unlikely(!last))
+        return;
     block_link(last, NULL, cls);
     owner_give(tls.owner, c, cls);
 }
@@ -135,13 +149,32 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
     errno = saved;
 }
 
+/* Was b freed already? Of C0, which has no word, only the block that this thread freed last is
+ * known to be free. */
+static bool is_freed(const struct block *b, unsigned cls)
+{
+    return cls ? block_looks_free(b, cls) : b == tls.sll[0].head;
+}
+
+NOINLINE void tiny_free_wordless(struct block *b)
+{
+    struct sll *s = sll_of(0);
+
+    if (unlikely(is_freed(b, 0)))
+        tiny_double_free(b);
+    else if (unlikely(s->count >= s->limit))
+        tiny_free_slow(b, 0);
+    else
+        sll_push(s, b, 0);
+}
+
 NOINLINE void tiny_free_traced(struct superslab *ss, void *p)
 {
     uint32_t info;
 
     if (!tiny_is_block(ss, p, &info))
         tiny_free_invalid(p, info);
-    else if (block_looks_free(p, info_cls(info)))
+    else if (is_freed(p, info_cls(info)))
         tiny_double_free(p);
     else
         tiny_free_slow(p, info_cls(info));

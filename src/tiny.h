@@ -43,6 +43,9 @@ void tiny_free_traced(struct superslab *ss, void *p);
  * recorded. */
 void tiny_free_slow(struct block *b, unsigned cls);
 
+/* free() of b, a block of C0, that nobody records: without a word it is checked in another way. */
+void tiny_free_wordless(struct block *b);
+
 /* free() of a pointer into a SuperSlab that did not pass the fast path's checks: reports. */
 void tiny_free_invalid(void *p, uint32_t info);
 
@@ -115,7 +118,9 @@ static inline void tiny_free(struct superslab *ss, void *p)
     }
     cls = info_cls(info);
     s = sll_of(cls);
-    if (unlikely(block_looks_free(b, cls)))
+    if (unlikely(!cls))
+        tiny_free_wordless(b);
+    else if (unlikely(block_looks_free(b, cls)))
         tiny_double_free(b);
     else if (unlikely(s->count >= s->limit))
         tiny_free_slow(b, cls);

@@ -244,7 +244,7 @@ void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_
     uint64_t n = bump(&counters.hdr_resets);
 
     if (HAK_TRACE && log_worth(n))
-        misuse_say_hdr_reset(cls, b, n);
+        misuse_say_hdr_reset(cls, b, expect, n);
     EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff, .expect = expect & 0xff,
          .word = word, .count = n, .where = where);
     misuse_end("write to a freed block", b);

@@ -8,7 +8,11 @@
  *
  * wherever it waits: TLS SLL, slab freelist or remote queue. Intact: fine. Damaged while free:
  * somebody wrote to freed memory (header reset). Bits 0..39 intact at free(): double free.
- * The hash means that a damaged link is seen before it is followed.
+ * The hash means that a damaged link is seen before it is followed. It is inverted while the
+ * block waits in its slab, so that a block which a double free brought to two places (unnoticed,
+ * because its word was overwritten in between) is whole in one of them only. And a word is good
+ * for one hand-out: it is cleared then, and a block whose link is not as it should be is given up.
+ * So no block is ever handed out to two users at once.
  * The 8-byte blocks of C0 have a link only.
  *
  * Whoever owns the list owns its blocks' first 16 bytes; no lock of its own.
@@ -48,12 +52,24 @@ static inline uint64_t word_of(const struct block *b, const struct block *next, 
     return word_base(b, cls) ^ word_hash(next);
 }
 
-/* Makes b, a block that nobody uses, a free block in front of next. */
+/* What is different in the word of a block that waits in its slab. */
+#define WORD_IN_SLAB (~(uint64_t)0 << 40)
+
+/* Makes b, a block that nobody uses, a free block in front of next, on a thread's list or on its
+ * way to or from one. */
 static inline void block_link(struct block *b, struct block *next, unsigned cls)
 {
     b->next = next;
     if (cls)
         b->word = word_of(b, next, cls);
+}
+
+/* The same in its slab: the freelist or the remote queue. */
+static inline void block_link_in_slab(struct block *b, struct block *next, unsigned cls)
+{
+    b->next = next;
+    if (cls)
+        b->word = word_of(b, next, cls) ^ WORD_IN_SLAB;
 }
 
 /* Is the free block b as block_link left it? */
@@ -74,28 +90,46 @@ static inline bool block_link_trusted(const struct block *b, unsigned cls)
     return !cls || (b->word ^ word_of(b, b->next, cls)) >> 40 == 0;
 }
 
-/* Takes b off the list it heads and returns what follows. A damaged word is reported as a
- * header reset; a link that cannot be trusted ends the list, and *lost tells the caller that
- * the blocks behind it are gone (they stay counted as used: leaked, never handed out twice). */
-static inline struct block *block_unlink(struct block *b, unsigned cls, enum hak_word_where where,
-                                         bool *lost)
+/* Reports b, a free block that does not bear the word it should. */
+void word_report(const struct block *b, unsigned cls, uint64_t expect, enum hak_word_where where);
+
+static inline struct block *word_unlink(struct block *b, unsigned cls, uint64_t place,
+                                        enum hak_word_where where, bool *lost)
 {
     struct block *next = b->next;
 
     if (cls) {
-        if (unlikely(b->word != word_of(b, next, cls))) {
-            bool trusted = block_link_trusted(b, cls);
+        uint64_t expect = word_of(b, next, cls) ^ place;
 
-            trace_hdr_reset(cls, b, b->word, word_base(b, cls), where);
+        if (unlikely(b->word != expect)) {
+            bool trusted = (b->word ^ expect) >> 40 == 0;
+
+            word_report(b, cls, expect, where);
             if (!trusted) {
                 *lost = true;
-                next = NULL;
+                return NULL;
             }
         }
         /* The next owner of these bytes must not look free if he never writes them. */
         b->word = 0;
     }
     return next;
+}
+
+/* Takes b off the thread's list it heads and returns what follows. A damaged word is reported. If
+ * its link cannot be trusted, *lost tells the caller that b and the blocks behind it are given up:
+ * b may be in use, so nobody may touch it; all of them stay counted as used. */
+static inline struct block *block_unlink(struct block *b, unsigned cls, enum hak_word_where where,
+                                         bool *lost)
+{
+    return word_unlink(b, cls, 0, where, lost);
+}
+
+/* The same for a block in its slab. */
+static inline struct block *block_unlink_in_slab(struct block *b, unsigned cls,
+                                                 enum hak_word_where where, bool *lost)
+{
+    return word_unlink(b, cls, WORD_IN_SLAB, where, lost);
 }
 
 #endif

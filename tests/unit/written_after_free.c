@@ -41,6 +41,14 @@ static void hand_out(unsigned n)
     }
 }
 
+/* The n blocks handed out are none of those that were freed. */
+static void none_of_the_freed(unsigned n)
+{
+    for (unsigned i = 1000; i < 1000 + n; i++)
+        for (unsigned j = 0; j < N; j++)
+            check(block[i] != block[j]);
+}
+
 static void reported(unsigned times, unsigned i, enum hak_word_where where)
 {
     const struct hak_ev_hdr_reset *e;
@@ -79,13 +87,9 @@ SCENARIO(a_link_overwritten_in_the_list_cuts_it)
     damage_link(N - 3);
     check(hak_malloc(512) == block[N - 1]);
     check(hak_malloc(512) == block[N - 2]);
-    check(hak_malloc(512) == block[N - 3]);
-    reported(1, N - 3, HAK_AT_POP);
-    check_eq(tls.sll[6].count, 0);
     hand_out(500);
-    for (unsigned i = 1000; i < 1500; i++)
-        for (unsigned j = 0; j < N; j++)
-            check(block[i] != block[j]);
+    reported(1, N - 3, HAK_AT_POP);
+    none_of_the_freed(500);
     check_eq(stats_now().hdr_resets, 1);
 }
 
@@ -94,9 +98,12 @@ SCENARIO(a_block_overwritten_whole_is_reset_and_cuts_the_list)
     for (unsigned i = 0; i < 4; i++) {
         freed();
         memset(block[N - 1], "\x00\xff\x41\xa6"[i], 512);
-        check(hak_malloc(512) == block[N - 1]);
+        hand_out(500);
         reported(i + 1, N - 1, HAK_AT_POP);
-        check(tls.sll[6].head == NULL);
+        none_of_the_freed(500);
+        /* It may be in use: nobody has touched it. */
+        for (unsigned b = 0; b < 512; b++)
+            check_eq(((char *)block[N - 1])[b], "\x00\xff\x41\xa6"[i]);
     }
 }
 
@@ -141,9 +148,8 @@ SCENARIO(the_last_block_s_link_is_checked_too)
         while (tls.sll[6].count > 1)
             (void)hak_malloc(512);
         *(uintptr_t *)block[0] = link[i];
-        check(hak_malloc(512) == block[0]);
+        check(hak_malloc(512) != block[0]);
         reported(i + 1, 0, HAK_AT_POP);
-        check(tls.sll[6].head == NULL);
     }
 }
 

@@ -14,6 +14,32 @@ void *os_map_aligned(size_t size, size_t align);
 /* size bytes of zeroed memory at any page, or NULL with errno. */
 void *os_map(size_t size);
 
+/* Unmaps a whole mapping of ours, or a part of one; leaves errno alone. false: refused, because a
+ * mapping would have to be split beyond vm.max_map_count. */
+bool os_unmap(void *p, size_t size);
+
+/* Faults for tests: which of the maps that follow fail with ENOMEM. The n-th; every one from the
+ * n-th on; n of a hundred, by a generator that begins anew with each os_fail_maps(). */
+enum os_fault_kind { OS_FAULT_NONE, OS_FAULT_NTH, OS_FAULT_FROM, OS_FAULT_SHARE };
+#define OS_FAULT_N_MAX (UINT32_MAX >> 2)
+
+static inline uint32_t os_fault(enum os_fault_kind kind, uint32_t n)
+{
+    return n << 2 | (uint32_t)kind;
+}
+
+static inline enum os_fault_kind os_fault_kind(uint32_t fault)
+{
+    return (enum os_fault_kind)(fault & 3);
+}
+
+static inline uint32_t os_fault_n(uint32_t fault)
+{
+    return fault >> 2;
+}
+
+void os_fail_maps(uint32_t fault);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t os_now_ns(void);
 

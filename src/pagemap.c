@@ -1,7 +1,5 @@
 #include "pagemap.h"
 
-#include <sys/mman.h>
-
 #include "os.h"
 
 _Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
@@ -20,7 +18,7 @@ static pagemap_leaf *leaf_of(uintptr_t root)
     if (atomic_compare_exchange_strong_explicit(&pagemap_root[root], &leaf, fresh,
                                                 memory_order_acq_rel, memory_order_acquire))
         return fresh;
-    munmap(fresh, sizeof(*fresh));
+    (void)os_unmap(fresh, sizeof(*fresh));
     return leaf;
 }
 

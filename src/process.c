@@ -45,6 +45,7 @@ static void caps_report(void)
 static void init(void)
 {
     config_init();
+    os_fail_maps(config.fail_map);
     word_init(random_word());
     legacy_init();
     thread_init();

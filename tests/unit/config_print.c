@@ -6,7 +6,7 @@
 
 #include "scenario.h"
 
-#define KNOBS 15
+#define KNOBS 19
 
 static void with(const char *name, const char *value)
 {

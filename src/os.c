@@ -58,6 +58,23 @@ bool os_unmap(void *p, size_t size)
     return done;
 }
 
+void os_purge(void *p, size_t size)
+{
+    int saved = errno;
+
+    (void)madvise(p, size, MADV_DONTNEED);
+    errno = saved;
+}
+
+bool os_remap(void *p, size_t from, size_t to, void *place)
+{
+    /* The map of the place was asked about already. */
+    if (to > from && !place && injected())
+        return false;
+    return (place ? mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place)
+                  : mremap(p, from, to, 0)) != MAP_FAILED;
+}
+
 /* What cannot be trimmed stays mapped, unused and untouched. */
 static void os_trim(uintptr_t from, uintptr_t to)
 {

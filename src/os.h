@@ -18,6 +18,13 @@ void *os_map(size_t size);
  * mapping would have to be split beyond vm.max_map_count. */
 bool os_unmap(void *p, size_t size);
 
+/* Gives the pages of a mapping of ours back; they read as zero afterwards. Leaves errno alone. */
+void os_purge(void *p, size_t size);
+
+/* Resizes the mapping of from bytes at p: in place, or with a place, mapped by us and at least to
+ * bytes long, onto that. false with errno: nothing has changed, but that the place may be gone. */
+bool os_remap(void *p, size_t from, size_t to, void *place);
+
 /* Faults for tests: which of the maps that follow fail with ENOMEM. The n-th; every one from the
  * n-th on; n of a hundred, by a generator that begins anew with each os_fail_maps(). */
 enum os_fault_kind { OS_FAULT_NONE, OS_FAULT_NTH, OS_FAULT_FROM, OS_FAULT_SHARE };

@@ -30,6 +30,7 @@ struct owner {
     uint32_t id; /* from 1; what events call the owner */
     uint32_t tid;
     struct owner *next_idle;
+    struct ace_cache *ace; /* its thread's mid and large blocks; ace_cache.c's */
     _Alignas(CACHE_LINE) struct owner_class cls[CLASSES];
 };
 

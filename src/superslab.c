@@ -43,7 +43,7 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
     ss->kind = (uint8_t)kind;
     ss->slabs = (uint16_t)(size >> SLAB_LG);
     atomic_init(&ss->unused, (uint32_t)(((uint64_t)1 << ss->slabs) - 1));
-    if (!pagemap_set(ss, size, lg)) {
+    if (!pagemap_set(ss, size, (int)lg)) {
         munmap(ss, size);
         return NULL;
     }

@@ -98,12 +98,12 @@ static inline struct superslab *ss_at(const void *p, unsigned lg)
     return (struct superslab *)((uintptr_t)p & -((uintptr_t)1 << lg));
 }
 
-/* The SuperSlab of p, NULL if p is not ours. */
+/* The SuperSlab of p, NULL if p lies in none. */
 static inline struct superslab *ss_of(const void *p)
 {
-    unsigned lg = pagemap_lookup(p);
+    int lg = pagemap_lookup(p);
 
-    return lg ? ss_at(p, lg) : NULL;
+    return lg > 0 ? ss_at(p, (unsigned)lg) : NULL;
 }
 
 static inline struct superslab *slab_ss(const struct slab *s)

@@ -8,8 +8,8 @@
 
 #define PAGE 4096u
 /* Freed blocks that wait: how many, and of how many bytes together. */
-#define WAITING 32
-#define WAITING_BYTES ((size_t)32 << 20)
+#define WAITING 64
+#define WAITING_BYTES ((size_t)48 << 20)
 
 /* In a block's word beside its bytes. */
 #define HUGE_LIVE 1u
@@ -82,21 +82,37 @@ static struct waiting pick(unsigned i)
     return w;
 }
 
-/* The smallest waiting block of size bytes, and at most a quarter more, at a multiple of align. */
+/* How well a waiting block suits a request: 0 not at all, and the higher the better. At most a
+ * quarter more than is wanted serves as it is. Up to the half, or to double, its pages are worth
+ * the system call that makes it fit: they need not be faulted in, and zeroed, again. */
+static size_t suits(const struct waiting *w, size_t size, size_t align)
+{
+    size_t off = w->size < size ? size - w->size : w->size - size;
+
+    if ((uintptr_t)w->p & (align - 1) || w->size < size / 2 || w->size > size * 2)
+        return 0;
+    if (w->size >= size && off <= size / 4)
+        return SIZE_MAX - off;
+    return align == PAGEMAP_GRANULE ? SIZE_MAX / 2 - off : 0;
+}
+
+/* Takes the waiting block that suits best, already counted; p NULL if none does. */
 static struct waiting reuse(size_t size, size_t align)
 {
-    unsigned best = WAITING;
+    unsigned best = 0;
+    size_t suited = 0;
     struct waiting w = {NULL, 0, 0};
 
     pthread_mutex_lock(&huge.lock);
     for (unsigned i = 0; i < huge.count; i++) {
-        struct waiting *c = &huge.waiting[i];
+        size_t how_well = suits(&huge.waiting[i], size, align);
 
-        if (c->size >= size && c->size - size <= size / 4 && !((uintptr_t)c->p & (align - 1)) &&
-            (best == WAITING || c->size < huge.waiting[best].size))
+        if (how_well > suited) {
+            suited = how_well;
             best = i;
+        }
     }
-    if (best < WAITING) {
+    if (suited) {
         w = pick(best);
         count(w.size);
     }
@@ -227,20 +243,6 @@ static size_t mapping_for(size_t size)
     return align_up(size, step);
 }
 
-struct ace_answer huge_take(size_t size, size_t align)
-{
-    struct waiting w;
-
-    size = mapping_for(size);
-    if (align < PAGEMAP_GRANULE)
-        align = PAGEMAP_GRANULE;
-    w = reuse(size, align);
-    if (!w.p)
-        return map(size, align);
-    word_set(w.p, w.size, HUGE_LIVE);
-    return (struct ace_answer){.p = w.p, .class_size = w.size};
-}
-
 void *huge_start(const void *p, int kind)
 {
     char *start = granule(p);
@@ -359,6 +361,27 @@ void *huge_resize(void *p, size_t size)
     }
     resized(p, to, old, size, began);
     return to;
+}
+
+struct ace_answer huge_take(size_t size, size_t align)
+{
+    struct waiting w;
+    void *p;
+
+    size = mapping_for(size);
+    if (align < PAGEMAP_GRANULE)
+        align = PAGEMAP_GRANULE;
+    w = reuse(size, align);
+    if (!w.p)
+        return map(size, align);
+    word_set(w.p, w.size, HUGE_LIVE);
+    if (w.size >= size && w.size - size <= size / 4)
+        return (struct ace_answer){.p = w.p, .class_size = w.size};
+    p = huge_resize(w.p, size);
+    if (p)
+        return (struct ace_answer){.p = p, .class_size = size};
+    huge_give(w.p);
+    return map(size, align);
 }
 
 void huge_stats(struct hak_layer_stats *out)

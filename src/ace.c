@@ -106,12 +106,13 @@ static struct ace_answer ask_mid(size_t wanted, size_t align)
     if (is_above_wmax(wanted, mid_stride(cls)))
         return above_wmax(mid_stride(cls));
     if (!cache || !(a.p = cache_pop_mid(cache, cls))) {
+        settle();
         a = mid_take(cls, others, &more);
         while (a.p && more)
-            cache_push_mid(cache, cls, others[--more]);
+            (void)cache_push_mid(cache, cls, others[--more]);
     }
     if (a.p)
-        mid_enliven(a.p);
+        mid_enliven(a.p, cls);
     return a;
 }
 
@@ -124,10 +125,12 @@ static struct ace_answer ask_large(size_t wanted, size_t align)
     if (is_above_wmax(wanted, a.class_size))
         return above_wmax(a.class_size);
     /* A cached block may lie at any unit. */
-    if (!cache || align > UNIT_SIZE || !(a.p = cache_pop_large(cache, cls)))
+    if (!cache || align > UNIT_SIZE || !(a.p = cache_pop_large(cache, cls))) {
+        settle();
         a = large_take(cls, align);
+    }
     if (a.p)
-        large_enliven(a.p);
+        large_enliven(a.p, cls);
     return a;
 }
 
@@ -136,7 +139,7 @@ static struct ace_answer ask(enum hak_ace_layer layer, size_t wanted, size_t ali
     switch (layer) {
     case HAK_MID: return ask_mid(wanted, align);
     case HAK_LARGE: return ask_large(wanted, align);
-    default: return huge_take(wanted, align);
+    default: settle(); return huge_take(wanted, align);
     }
 }
 
@@ -201,7 +204,6 @@ void *ace_alloc(size_t size, size_t align, bool zeroed)
     }
     if (unlikely(trace_busy()))
         return from_system(size, align, zeroed, HAK_WHY_IN_TRACER);
-    settle();
     /* What an aligned block needs at least: no class is blamed for the alignment. */
     wanted = align ? align_up(size ? size : 1, align) : size;
     layer = wanted <= MID_MAX ? HAK_MID : wanted <= LARGE_MAX ? HAK_LARGE : HAK_HUGE;
@@ -217,6 +219,30 @@ void *ace_alloc(size_t size, size_t align, bool zeroed)
     return from_system(size, align, zeroed, align ? HAK_WHY_ALIGNMENT : HAK_WHY_LARGE);
 }
 
+/* Most requests: a mid block from the thread's cache. NULL: the long way. */
+static void *from_cache(size_t size)
+{
+    unsigned cls = mid_class(size);
+    void *p;
+
+    if (unlikely(size > MID_MAX || tls.state != THREAD_LIVE || !tls.owner->ace || trace_busy() ||
+                 is_above_wmax(size, mid_stride(cls))))
+        return NULL;
+    p = cache_pop_mid(tls.owner->ace, cls);
+    if (likely(p != NULL)) {
+        mid_enliven(p, cls);
+        trace_alloc(p, size, CLASS_MID);
+    }
+    return p;
+}
+
+void *ace_malloc(size_t size)
+{
+    void *p = from_cache(size);
+
+    return likely(p != NULL) ? p : ace_alloc(size, 0, false);
+}
+
 /* ---- blocks that the user has ---- */
 
 bool ace_owns(const void *p, int kind)
@@ -229,12 +255,12 @@ static void keep(void *p, int kind, unsigned cls)
 {
     struct ace_cache *cache = my_cache();
 
+    if (cache &&
+        !(kind == PAGEMAP_MID ? cache_push_mid(cache, cls, p) : cache_push_large(cache, cls, p)))
+        return;
     if (!cache)
         give(p, kind);
-    else if (kind == PAGEMAP_MID)
-        cache_push_mid(cache, cls, p);
-    else
-        cache_push_large(cache, cls, p);
+    settle();
 }
 
 void ace_free(void *p, int kind)
@@ -253,11 +279,12 @@ void ace_free(void *p, int kind)
         defer(p);
         return;
     }
-    if (kind == PAGEMAP_MID || kind == PAGEMAP_LARGE)
+    if (kind == PAGEMAP_MID || kind == PAGEMAP_LARGE) {
         keep(p, kind, (unsigned)cls);
-    else
+    } else {
         huge_give(p);
-    settle();
+        settle();
+    }
     errno = saved;
 }
 

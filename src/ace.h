@@ -18,6 +18,9 @@ void ace_init(void);
  * NULL with ENOMEM when every layer has refused. */
 void *ace_alloc(size_t size, size_t align, bool zeroed);
 
+/* The same for malloc: any alignment, any contents. */
+void *ace_malloc(size_t size);
+
 /* Does p lie in something of ACE's, if the page map says kind of it? */
 bool ace_owns(const void *p, int kind);
 

@@ -103,9 +103,7 @@ void *cache_pop_large(struct ace_cache *c, unsigned cls)
 
 static unsigned mid_room(unsigned cls)
 {
-    size_t n = CACHE_MID_BYTES / mid_stride(cls);
-
-    return n < CACHE_MID ? (unsigned)n : CACHE_MID;
+    return cls < MID_CLASSES - 4 ? CACHE_MID : CACHE_MID / 2;
 }
 
 unsigned cache_batch(unsigned cls)
@@ -134,32 +132,45 @@ static unsigned older_half(struct ace_cache *c, unsigned cls, unsigned room, voi
     return n;
 }
 
-void cache_push_mid(struct ace_cache *c, unsigned cls, void *p)
+static NOINLINE void give_older_half(struct ace_cache *c, unsigned cls)
 {
-    unsigned room = mid_room(cls);
     void *out[CACHE_MID];
-    unsigned n;
+    unsigned n = older_half(c, cls, mid_room(cls), out);
 
-    touch(c);
-    if (unlikely(c->mid_top[cls] >= room) && (n = older_half(c, cls, room, out)))
+    if (n)
         mid_give(out, n);
-    put(&c->mid[cls][c->mid_top[cls]++], p);
-    put_add(c, 0, mid_stride(cls));
 }
 
-void cache_push_large(struct ace_cache *c, unsigned cls, void *p)
+bool cache_push_mid(struct ace_cache *c, unsigned cls, void *p)
 {
-    size_t stride = large_stride(cls);
-    size_t room = CACHE_LARGE_CLASS_BYTES / stride;
+    bool full = c->mid_top[cls] >= mid_room(cls);
 
     touch(c);
-    if (c->large_top[cls] < (room < CACHE_LARGE ? room : CACHE_LARGE) &&
-        kept(c, 1) + stride <= CACHE_LARGE_BYTES) {
+    if (unlikely(full))
+        give_older_half(c, cls);
+    put(&c->mid[cls][c->mid_top[cls]++], p);
+    put_add(c, 0, mid_stride(cls));
+    return full;
+}
+
+static unsigned large_room(unsigned cls)
+{
+    return cls < LARGE_CLASSES - 8 ? CACHE_LARGE : cls < LARGE_CLASSES - 4;
+}
+
+bool cache_push_large(struct ace_cache *c, unsigned cls, void *p)
+{
+    size_t stride = large_stride(cls);
+    bool full = c->large_top[cls] >= large_room(cls) || kept(c, 1) + stride > CACHE_LARGE_BYTES;
+
+    touch(c);
+    if (full) {
+        large_give(p);
+    } else {
         put(&c->large[cls][c->large_top[cls]++], p);
         put_add(c, 1, stride);
-    } else {
-        large_give(p);
     }
+    return full;
 }
 
 /* ---- emptying, by anyone ---- */

@@ -11,9 +11,7 @@
 
 #define CACHE_MID 8u
 #define CACHE_LARGE 2u
-/* Bytes of one mid class, of one large class, and of all large classes together. */
-#define CACHE_MID_BYTES ((size_t)128 << 10)
-#define CACHE_LARGE_CLASS_BYTES ((size_t)512 << 10)
+/* At most 128 KiB of one mid class, 512 KiB of one large class, and of all large classes: */
 #define CACHE_LARGE_BYTES ((size_t)1 << 20)
 
 typedef _Atomic(void *) cache_slot;
@@ -39,9 +37,9 @@ void *cache_pop_large(struct ace_cache *c, unsigned cls);
 
 /* How many blocks of a mid class may be taken with one for the user. */
 unsigned cache_batch(unsigned cls);
-/* Keeps p, or gives it and others back to the layer. */
-void cache_push_mid(struct ace_cache *c, unsigned cls, void *p);
-void cache_push_large(struct ace_cache *c, unsigned cls, void *p);
+/* Keeps p. true: there was no room, and others, or p, have gone back to the layer. */
+bool cache_push_mid(struct ace_cache *c, unsigned cls, void *p);
+bool cache_push_large(struct ace_cache *c, unsigned cls, void *p);
 
 /* Empties the calling thread's cache. */
 void cache_flush_mine(void);

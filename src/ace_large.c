@@ -2,33 +2,18 @@
 
 #include <errno.h>
 
-/* A unit's byte: 0 no block starts here, else (class + 1) << 1 | live. It outlasts the block, so
- * that a late second free is known for what it is. */
-typedef _Atomic uint8_t unit_mark;
+#include "ace_mark.h"
 
-_Static_assert(SPACE_HEADER + REGION_UNITS <= UNIT_SIZE, "the marks are beside the region");
+/* A mark a unit. */
+#define MARKS_AT SPACE_HEADER
+_Static_assert(MARKS_AT + REGION_UNITS <= UNIT_SIZE, "the marks are beside the region");
 
 struct space large_space = {
     .lock = PTHREAD_MUTEX_INITIALIZER, .layer = HAK_LARGE, .kind = PAGEMAP_LARGE, .reserved = 1};
 
-static unit_mark *mark_of(const void *p)
+static ace_mark *mark_of(const void *p)
 {
-    return (unit_mark *)((uintptr_t)region_of(p) + SPACE_HEADER) + unit_of(p);
-}
-
-static uint8_t mark_get(const void *p)
-{
-    return atomic_load_explicit(mark_of(p), memory_order_relaxed);
-}
-
-static uint8_t mark_free(unsigned cls)
-{
-    return (uint8_t)((cls + 1) << 1);
-}
-
-static unsigned mark_cls(uint8_t mark)
-{
-    return (mark >> 1) - 1u;
+    return (ace_mark *)((uintptr_t)region_of(p) + MARKS_AT) + unit_of(p);
 }
 
 static unsigned units(unsigned cls)
@@ -39,11 +24,11 @@ static unsigned units(unsigned cls)
 /* A block of class cls starts at p, and none in its other units from the first-th on. */
 static void mark_run(void *p, unsigned cls, unsigned first)
 {
-    unit_mark *m = mark_of(p);
+    ace_mark *m = mark_of(p);
 
-    atomic_store_explicit(m, mark_free(cls), memory_order_relaxed);
+    mark_set(m, mark_free(cls));
     for (unsigned i = first; i < units(cls); i++)
-        atomic_store_explicit(&m[i], 0, memory_order_relaxed);
+        mark_set(&m[i], 0);
 }
 
 static bool within_limit(size_t more)
@@ -79,7 +64,7 @@ struct ace_answer large_take(unsigned cls, size_t align)
 
 static void give(void *p)
 {
-    unsigned cls = mark_cls(mark_get(p));
+    unsigned cls = mark_cls(mark_get(mark_of(p)));
 
     space_uncount(&large_space, large_stride(cls), 1);
     space_give(&large_space, p, units(cls));
@@ -110,15 +95,20 @@ bool large_resize(void *p, unsigned from, unsigned to)
         space_uncount(&large_space, large_stride(from), 1);
         space_count(&large_space, large_stride(to), 1);
         mark_run(p, to, had);
-        large_enliven(p);
+        large_enliven(p, to);
     }
     pthread_mutex_unlock(&large_space.lock);
     return done;
 }
 
-void large_enliven(void *p)
+void large_enliven(void *p, unsigned cls)
 {
-    atomic_store_explicit(mark_of(p), mark_get(p) | 1, memory_order_relaxed);
+    mark_set(mark_of(p), mark_free(cls) | MARK_LIVE);
+}
+
+static bool at_a_unit(const void *p)
+{
+    return !((uintptr_t)p & (UNIT_SIZE - 1));
 }
 
 static void report(const void *p, uint8_t mark)
@@ -132,29 +122,19 @@ static void report(const void *p, uint8_t mark)
                            ref.slab ? HAK_NOT_A_BLOCK_START : HAK_IN_HEADER);
 }
 
-/* p's mark; 0 if p is not at the start of a unit. */
-static uint8_t mark_at(const void *p)
-{
-    return (uintptr_t)p & (UNIT_SIZE - 1) ? 0 : mark_get(p);
-}
-
 int large_unliven(void *p)
 {
-    uint8_t mark = mark_at(p);
+    uint8_t mark = 0;
+    int cls = at_a_unit(p) ? mark_unliven(mark_of(p), &mark) : -1;
 
-    if (likely(mark & 1) &&
-        likely(atomic_compare_exchange_strong_explicit(mark_of(p), &mark, mark & ~1u,
-                                                       memory_order_acq_rel, memory_order_relaxed)))
-        return (int)mark_cls(mark);
-    report(p, mark);
-    return -1;
+    if (unlikely(cls < 0))
+        report(p, mark);
+    return cls;
 }
 
 int large_live_class(const void *p)
 {
-    uint8_t mark = mark_at(p);
-
-    return mark & 1 ? (int)mark_cls(mark) : -1;
+    return at_a_unit(p) ? mark_live_class(mark_of(p)) : -1;
 }
 
 void large_after_fork(void)
@@ -162,10 +142,10 @@ void large_after_fork(void)
     for (struct region *r = large_space.all; r; r = r->next) {
         for (unsigned unit = 1; unit < REGION_UNITS; unit++) {
             char *p = (char *)r + ((size_t)unit << UNIT_LG);
-            uint8_t mark = mark_get(p);
+            uint8_t mark = mark_get(mark_of(p));
 
             /* The mark of a free run's start outlasts it, until the unit is used again. */
-            if (mark && !(mark & 1) && r->used[unit / 64] >> unit % 64 & 1)
+            if (mark && !(mark & MARK_LIVE) && r->used[unit / 64] >> unit % 64 & 1)
                 give(p);
         }
     }

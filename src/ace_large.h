@@ -1,7 +1,7 @@
 /*
- * The large layer: blocks of 40 KiB to 1 MiB, each a run of units. A byte beside the unit that a
- * block starts at says its class and whether it is the user's; it is changed atomically by
- * whoever allocates or frees the block. Nothing is ever written into a block.
+ * The large layer: blocks of 40 KiB to 1 MiB, each a run of units. A mark in the region's first
+ * unit says where a block starts, of which class, and whether it is the user's. Nothing is ever
+ * written into a block.
  */
 #ifndef HAKMEM_ACE_LARGE_H
 #define HAKMEM_ACE_LARGE_H
@@ -21,7 +21,7 @@ void large_give(void *p);
 bool large_resize(void *p, unsigned from, unsigned to);
 
 /* As the mid layer's. */
-void large_enliven(void *p);
+void large_enliven(void *p, unsigned cls);
 int large_unliven(void *p);
 int large_live_class(const void *p);
 void large_after_fork(void);

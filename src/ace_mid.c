@@ -2,25 +2,26 @@
 
 #include <errno.h>
 
+#include "ace_mark.h"
+
 #define CHUNK_LG 16
 #define CHUNK_UNITS (1u << (CHUNK_LG - UNIT_LG))
 #define CHUNKS (REGION_UNITS / CHUNK_UNITS)
-#define CHUNK_BLOCKS 25
-
-enum block_state { BLOCK_NEVER, BLOCK_FREE, BLOCK_LIVE };
+/* A mark for each place where a block of some class may start, in the units behind the first,
+ * which are the chunk's that nobody gets. */
+#define PLACE_LG 9
+#define MARKS_AT UNIT_SIZE
 
 struct chunk {
     struct chunk *next, *prev; /* of its class with something free */
     uint32_t free;             /* blocks that are free and in no cache */
     uint32_t dirty;            /* blocks that may not be zero */
-    /* The last class it was cut for, and what became of its blocks: kept while the chunk is free,
-     * so that a late second free is known for what it is. */
+    /* The last class it was cut for; kept while the chunk is free. */
     _Atomic uint8_t cls;
-    _Atomic uint8_t state[CHUNK_BLOCKS];
 };
 
-_Static_assert(sizeof(struct chunk) <= 64, "one cache line a chunk");
 _Static_assert(SPACE_HEADER + CHUNKS * sizeof(struct chunk) <= UNIT_SIZE, "beside the region");
+_Static_assert(MARKS_AT + (REGION_SIZE >> PLACE_LG) <= 1u << CHUNK_LG, "beside the region");
 
 struct space mid_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .layer = HAK_MID,
@@ -36,6 +37,13 @@ static struct chunk *chunk_of(const void *p)
     uintptr_t first = (uintptr_t)region_of(p) + SPACE_HEADER;
 
     return (struct chunk *)first + (((uintptr_t)p & (REGION_SIZE - 1)) >> CHUNK_LG);
+}
+
+static ace_mark *mark_of(const void *p)
+{
+    uintptr_t first = (uintptr_t)region_of(p) + MARKS_AT;
+
+    return (ace_mark *)first + (((uintptr_t)p & (REGION_SIZE - 1)) >> PLACE_LG);
 }
 
 static char *chunk_base(const void *p)
@@ -96,8 +104,8 @@ static struct chunk *chunk_cut(unsigned cls)
     c->free = (1u << capacity(cls)) - 1;
     c->dirty = clean ? 0 : c->free;
     atomic_store_explicit(&c->cls, (uint8_t)cls, memory_order_relaxed);
-    for (unsigned i = 0; i < CHUNK_BLOCKS; i++)
-        atomic_store_explicit(&c->state[i], BLOCK_NEVER, memory_order_relaxed);
+    for (unsigned i = 0; i < 1u << (CHUNK_LG - PLACE_LG); i++)
+        mark_set(&mark_of(p)[i], 0);
     partial_add(c, cls);
     return c;
 }
@@ -120,6 +128,7 @@ static void *take_one(unsigned cls, bool *zero)
     space_count(&mid_space, mid_stride(cls), 1);
     first = (char *)region_of(c);
     first += (size_t)(c - chunk_of(first)) << CHUNK_LG;
+    mark_set(mark_of(first + i * mid_stride(cls)), mark_free(cls));
     return first + i * mid_stride(cls);
 }
 
@@ -179,11 +188,9 @@ void mid_give(void *const *blocks, unsigned n)
     pthread_mutex_unlock(&mid_space.lock);
 }
 
-void mid_enliven(void *p)
+void mid_enliven(void *p, unsigned cls)
 {
-    struct chunk *c = chunk_of(p);
-
-    atomic_store_explicit(&c->state[block_at(c, p)], BLOCK_LIVE, memory_order_relaxed);
+    mark_set(mark_of(p), mark_free(cls) | MARK_LIVE);
 }
 
 static unsigned chunk_no(const void *p)
@@ -191,41 +198,37 @@ static unsigned chunk_no(const void *p)
     return (unsigned)(((uintptr_t)p & (REGION_SIZE - 1)) >> CHUNK_LG);
 }
 
-static void report(const void *p, int block, unsigned state)
+static bool at_a_place(const void *p)
+{
+    return !((uintptr_t)p & ((1u << PLACE_LG) - 1));
+}
+
+static void report(const void *p, uint8_t mark)
 {
     struct slab_ref ref = {(uintptr_t)region_of(p), unit_of(p), 0, CLASS_MID};
 
-    if (block >= 0 && state == BLOCK_FREE)
+    if (mark)
         trace_double_free(ref, p);
     else
         trace_invalid_free(ref.ss, ref.slab, CLASS_MID, p,
-                           !chunk_no(p) ? HAK_IN_HEADER
-                           : block < 0  ? HAK_NOT_A_BLOCK_START
-                                        : HAK_NEVER_CARVED);
+                           !chunk_no(p)                    ? HAK_IN_HEADER
+                           : block_at(chunk_of(p), p) >= 0 ? HAK_NEVER_CARVED
+                                                           : HAK_NOT_A_BLOCK_START);
 }
 
 int mid_unliven(void *p)
 {
-    struct chunk *c = chunk_of(p);
-    int i = chunk_no(p) ? block_at(c, p) : -1;
-    uint8_t was = BLOCK_LIVE;
+    uint8_t mark = 0;
+    int cls = at_a_place(p) ? mark_unliven(mark_of(p), &mark) : -1;
 
-    if (likely(i >= 0) &&
-        likely(atomic_compare_exchange_strong_explicit(&c->state[i], &was, BLOCK_FREE,
-                                                       memory_order_acq_rel, memory_order_relaxed)))
-        return (int)chunk_cls(c);
-    report(p, i, was);
-    return -1;
+    if (unlikely(cls < 0))
+        report(p, mark);
+    return cls;
 }
 
 int mid_live_class(const void *p)
 {
-    struct chunk *c = chunk_of(p);
-    int i = chunk_no(p) ? block_at(c, p) : -1;
-
-    if (i < 0 || atomic_load_explicit(&c->state[i], memory_order_relaxed) != BLOCK_LIVE)
-        return -1;
-    return (int)chunk_cls(c);
+    return at_a_place(p) ? mark_live_class(mark_of(p)) : -1;
 }
 
 /* All of a chunk that is neither free nor live. */
@@ -237,7 +240,7 @@ static void sweep(char *base, struct chunk *c)
     for (; lost; lost &= lost - 1) {
         unsigned i = (unsigned)__builtin_ctz(lost);
 
-        if (atomic_load_explicit(&c->state[i], memory_order_relaxed) != BLOCK_LIVE)
+        if (mid_live_class(base + i * mid_stride(cls)) < 0)
             give_one(base + i * mid_stride(cls));
     }
 }

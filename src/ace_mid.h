@@ -1,8 +1,8 @@
 /*
  * The mid layer: blocks of 2,560 to 32,768 bytes, cut from chunks of 64 KiB that hold one class
- * each. Whether a block is the user's is a byte beside it in its region, changed atomically by
- * whoever allocates or frees it; which blocks are in no thread's cache is a bit map under the
- * layer's lock. Nothing is ever written into a block.
+ * each. Marks in the region's first chunk say where blocks start, of which class, and whether they
+ * are the user's; which ones are in no thread's cache is a bit map a chunk, under the layer's
+ * lock. Nothing is ever written into a block.
  */
 #ifndef HAKMEM_ACE_MID_H
 #define HAKMEM_ACE_MID_H
@@ -20,7 +20,7 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more);
 void mid_give(void *const *blocks, unsigned n);
 
 /* Hands p, taken before, to the user. */
-void mid_enliven(void *p);
+void mid_enliven(void *p, unsigned cls);
 
 /* Takes p from the user: its class, or -1 if it was not the start of a live block, which has been
  * reported then. */

@@ -87,7 +87,7 @@ void *tiny_alloc_class(unsigned cls, size_t size, size_t align)
 NOINLINE void *tiny_malloc_slow(size_t size)
 {
     if (size > TINY_MAX)
-        return ace_alloc(size, 0, false);
+        return ace_malloc(size);
     process_init();
     process_poke();
     /* The class table may have been filled only now. */

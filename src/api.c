@@ -1,6 +1,7 @@
 /*
- * The interface of malloc. Each function decides between the tiny path and the system's malloc
- * and keeps the promises of the standards about NULL, errno and size 0; the paths do the rest.
+ * The interface of malloc. Each function decides between the tiny path, ACE and the system's
+ * malloc and keeps the promises of the standards about NULL, errno and size 0; the paths do the
+ * rest.
  *
  * HAK_INTERPOSE: the standard names are exported as well, as aliases.
  */
@@ -8,11 +9,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "ace.h"
 #include "demand.h"
 #include "foreign.h"
 #include "hakmem.h"
-#include "legacy.h"
 #include "pool.h"
 #include "process.h"
 #include "sysmalloc.h"
@@ -40,13 +40,15 @@ static bool accept_foreign(const void *p)
     return likely(foreign_is_known(p)) || look_at_foreign(p);
 }
 
-/* A pointer of another allocator, NULL, or any pointer while frees are recorded. */
+/* A pointer of ACE's or of another allocator, NULL, or any pointer while frees are recorded. */
 static NOINLINE void free_slow(void *p)
 {
-    struct superslab *ss = ss_of(p);
+    int kind = pagemap_lookup(p);
 
-    if (ss) {
-        tiny_free_traced(ss, p);
+    if (kind > 0) {
+        tiny_free_traced(ss_at(p, (unsigned)kind), p);
+    } else if (kind && ace_owns(p, kind)) {
+        ace_free(p, kind);
     } else if (p && accept_foreign(p)) {
         trace_free(p, CLASS_NONE);
         sys_free(p);
@@ -55,10 +57,10 @@ static NOINLINE void free_slow(void *p)
 
 EXPORT void hak_free(void *p)
 {
-    unsigned lg = pagemap_lookup_below(p, free_gate());
+    int kind = pagemap_lookup_below(p, free_gate());
 
-    if (likely(lg))
-        tiny_free(ss_at(p, lg), p);
+    if (likely(kind > 0))
+        tiny_free(ss_at(p, (unsigned)kind), p);
     else
         free_slow(p);
 }
@@ -76,10 +78,7 @@ EXPORT void *hak_calloc(size_t count, size_t size)
         p = tiny_malloc(bytes);
         return p ? memset(p, 0, bytes) : NULL;
     }
-    p = legacy_system_zeroed(count, size, HAK_WHY_LARGE);
-    if (p)
-        trace_alloc(p, bytes, CLASS_NONE);
-    return p;
+    return ace_alloc(bytes, 0, true);
 }
 
 /* Would a block of stride bytes, kept for size bytes, be a reasonable one? Shrinking to less
@@ -121,20 +120,24 @@ static void *realloc_foreign(void *p, size_t size)
     return to;
 }
 
-EXPORT void *hak_realloc(void *p, size_t size)
+static void *realloc_ace(void *p, int kind, size_t size)
 {
-    struct superslab *ss = ss_of(p);
-    uint32_t info, stride;
+    size_t usable = ace_usable(p, kind);
+    void *to;
 
-    if (!p)
-        return hak_malloc(size);
-    if (size == 0) {
-        /* As glibc does, and C leaves open: freed, and NULL. */
-        hak_free(p);
+    if (!usable) {
+        ace_report(p, kind);
+        errno = EINVAL;
         return NULL;
     }
-    if (!ss)
-        return realloc_foreign(p, size);
+    to = ace_resize(p, kind, size);
+    return to ? to : move(p, usable, size);
+}
+
+static void *realloc_tiny(struct superslab *ss, void *p, size_t size)
+{
+    uint32_t info, stride;
+
     if (!tiny_is_block(ss, p, &info)) {
         tiny_free_invalid(p, info);
         errno = EINVAL;
@@ -153,6 +156,22 @@ EXPORT void *hak_realloc(void *p, size_t size)
     return p;
 }
 
+EXPORT void *hak_realloc(void *p, size_t size)
+{
+    int kind = pagemap_lookup(p);
+
+    if (!p)
+        return hak_malloc(size);
+    if (size == 0) {
+        /* As glibc does, and C leaves open: freed, and NULL. */
+        hak_free(p);
+        return NULL;
+    }
+    if (kind > 0)
+        return realloc_tiny(ss_at(p, (unsigned)kind), p, size);
+    return kind && ace_owns(p, kind) ? realloc_ace(p, kind, size) : realloc_foreign(p, size);
+}
+
 EXPORT void *hak_reallocarray(void *p, size_t count, size_t size)
 {
     size_t bytes;
@@ -167,7 +186,6 @@ EXPORT void *hak_reallocarray(void *p, size_t count, size_t size)
 /* size bytes at a multiple of align, a power of two; NULL with ENOMEM. */
 static void *alloc_aligned(size_t align, size_t size)
 {
-    void *p;
     int cls;
 
     process_init();
@@ -176,10 +194,7 @@ static void *alloc_aligned(size_t align, size_t size)
         if (cls >= 0)
             return tiny_alloc_class((unsigned)cls, size, align);
     }
-    p = legacy_system(CLASS_NONE, size, align, HAK_WHY_ALIGNMENT);
-    if (p)
-        trace_alloc(p, size, CLASS_NONE);
-    return p;
+    return ace_alloc(size, align, false);
 }
 
 EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
@@ -238,20 +253,25 @@ EXPORT void *hak_pvalloc(size_t size)
 
 EXPORT size_t hak_malloc_usable_size(void *p)
 {
-    struct superslab *ss = ss_of(p);
+    int kind = pagemap_lookup(p);
     enum hak_invalid_why why;
     uint32_t info;
 
-    if (!ss)
-        return p && foreign_may_be_block(p, &why) ? sys_usable_size(p) : 0;
-    if (!tiny_is_block(ss, p, &info) || block_looks_free(p, info_cls(info)))
-        return 0;
-    return geometry[info_cls(info)].stride;
+    if (kind > 0) {
+        if (!tiny_is_block(ss_at(p, (unsigned)kind), p, &info) ||
+            block_looks_free(p, info_cls(info)))
+            return 0;
+        return geometry[info_cls(info)].stride;
+    }
+    if (kind && ace_owns(p, kind))
+        return ace_usable(p, kind);
+    return p && foreign_may_be_block(p, &why) ? sys_usable_size(p) : 0;
 }
 
 EXPORT void hak_drain(void)
 {
     tiny_drain();
+    ace_drain();
 }
 
 EXPORT int hak_set_cap(unsigned cls, uint32_t cap)

@@ -8,25 +8,38 @@
 
 #include "hakmem.h"
 #include "log.h"
+#include "os.h"
 
 struct config config = {
 #define KNOB_INT(field, name, dflt, ...) .field = dflt,
 #define KNOB_ENUM(field, name, dflt, ...) .field = dflt,
 #define KNOB_CAPS(field, ...)
+#define KNOB_RATIO(field, name, dflt, ...) .field = dflt,
+#define KNOB_BYTES(field, ...)
+#define KNOB_FAULT(field, ...)
 #include "knobs.def"
 #undef KNOB_INT
 #undef KNOB_ENUM
 #undef KNOB_CAPS
+#undef KNOB_RATIO
+#undef KNOB_BYTES
+#undef KNOB_FAULT
 };
 
 static const struct config defaults = {
 #define KNOB_INT(field, name, dflt, ...) .field = dflt,
 #define KNOB_ENUM(field, name, dflt, ...) .field = dflt,
 #define KNOB_CAPS(field, ...)
+#define KNOB_RATIO(field, name, dflt, ...) .field = dflt,
+#define KNOB_BYTES(field, ...)
+#define KNOB_FAULT(field, ...)
 #include "knobs.def"
 #undef KNOB_INT
 #undef KNOB_ENUM
 #undef KNOB_CAPS
+#undef KNOB_RATIO
+#undef KNOB_BYTES
+#undef KNOB_FAULT
 };
 
 struct word {
@@ -34,32 +47,40 @@ struct word {
     uint32_t number;
 };
 
+enum knob_kind { OF_INT, OF_ENUM, OF_CAPS, OF_RATIO, OF_BYTES, OF_FAULT };
+
 /* One row a knob: how to read it, how to show it, what it may be. */
 struct knob {
     const char *name;
-    uint32_t *value;
-    const uint32_t *dflt;
+    enum knob_kind kind;
+    void *value; /* uint64_t of OF_BYTES, uint32_t[CLASSES] of OF_CAPS, uint32_t of the others */
+    const void *dflt;
     uint32_t min, max;
     const struct word *words;
     const char *meaning;
-    bool caps;
 };
 
 /* clang-format off */
 static const struct knob knobs[] = {
 #define WORD(spelling, number) {spelling, number},
-#define KNOB_INT(field, nm, d, lo, hi, text)                                               \
-    {.name = nm, .value = &config.field, .dflt = &defaults.field, .min = lo, .max = hi,    \
-     .meaning = text},
+#define ROW(field, nm, of, text)                                                           \
+    .name = nm, .kind = of, .value = (void *)&config.field, .dflt = (const void *)&defaults.field, \
+    .meaning = text
+#define KNOB_INT(field, nm, d, lo, hi, text) {ROW(field, nm, OF_INT, text), .min = lo, .max = hi},
 #define KNOB_ENUM(field, nm, d, list, text)                                                \
-    {.name = nm, .value = &config.field, .dflt = &defaults.field,                          \
-     .words = (const struct word[]){list{NULL, 0}}, .meaning = text},
-#define KNOB_CAPS(field, nm, text)                                                         \
-    {.name = nm, .value = config.field, .dflt = defaults.field, .meaning = text, .caps = true},
+    {ROW(field, nm, OF_ENUM, text), .words = (const struct word[]){list{NULL, 0}}},
+#define KNOB_CAPS(field, nm, text) {ROW(field, nm, OF_CAPS, text)},
+#define KNOB_RATIO(field, nm, d, lo, hi, text) {ROW(field, nm, OF_RATIO, text), .min = lo, .max = hi},
+#define KNOB_BYTES(field, nm, text) {ROW(field, nm, OF_BYTES, text)},
+#define KNOB_FAULT(field, nm, text) {ROW(field, nm, OF_FAULT, text)},
 #include "knobs.def"
 #undef KNOB_INT
 #undef KNOB_ENUM
 #undef KNOB_CAPS
+#undef KNOB_RATIO
+#undef KNOB_BYTES
+#undef KNOB_FAULT
+#undef ROW
 #undef WORD
 };
 /* clang-format on */
@@ -112,20 +133,67 @@ static bool parse_word(const struct word *words, const char *text, uint32_t *out
     return false;
 }
 
-/* Stores text in the knob if it is usable, and says whether it was. */
-static bool knob_set(const struct knob *k, const char *text)
+/* A decimal number with at most two digits behind the point, in hundredths. */
+static bool parse_ratio(const char *text, uint32_t *out)
 {
-    uint32_t caps[CLASSES] = {0};
+    uint32_t whole, part = 0;
+
+    if (!parse_u32(text, '.', &whole, &text) || whole > UINT32_MAX / 100 - 1)
+        return false;
+    for (unsigned unit = 10; *text && *++text; unit /= 10) {
+        if (!unit || *text < '0' || *text > '9')
+            return false;
+        part += unit * (uint32_t)(*text - '0');
+    }
+    *out = whole * 100 + part;
+    return true;
+}
+
+/* A number of bytes, with a K, M or G behind it of 2^10, 2^20 or 2^30 as many. */
+static bool parse_bytes(const char *text, uint64_t *out)
+{
+    static const char suffix[] = "KMG";
+    unsigned long n;
+    unsigned shift = 0;
+    char *stop;
+    const char *s;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    n = strtoul(text, &stop, 10);
+    if (*stop && (s = strchr(suffix, *stop))) {
+        shift = 10 * (unsigned)(s - suffix + 1);
+        stop++;
+    }
+    if (errno || *stop || n > UINT64_MAX >> shift)
+        return false;
+    *out = (uint64_t)n << shift;
+    return true;
+}
+
+/* <n>, <n>+ or <p>%. */
+static bool parse_fault(const char *text, uint32_t *out)
+{
+    uint32_t n;
+    size_t digits = strspn(text, "0123456789");
+    const char *end = text + digits;
+    char kind = *end;
+
+    if (kind && ((kind != '+' && kind != '%') || end[1]))
+        return false;
+    if (!parse_u32(text, kind, &n, &text) || n > OS_FAULT_N_MAX)
+        return false;
+    if (kind == '%' ? n > 100 : n == 0)
+        return false;
+    *out = os_fault(kind == '%' ? OS_FAULT_SHARE : kind == '+' ? OS_FAULT_FROM : OS_FAULT_NTH, n);
+    return true;
+}
+
+static bool parse_int(const struct knob *k, const char *text, uint32_t *out)
+{
     uint32_t n;
 
-    if (k->caps) {
-        if (!parse_caps(text, caps))
-            return false;
-        memcpy(k->value, caps, sizeof(caps));
-        return true;
-    }
-    if (k->words)
-        return parse_word(k->words, text, k->value);
     if (!parse_u32(text, '\0', &n, &text) || n < k->min || n > k->max)
         return false;
     /* The two whose range has holes. */
@@ -133,8 +201,32 @@ static bool knob_set(const struct knob *k, const char *text)
         return false;
     if (k->value == &config.classes && n != PHASE9_CLASSES && n != CLASSES)
         return false;
-    *k->value = n;
+    *out = n;
     return true;
+}
+
+/* Stores text in the knob if it is usable, and says whether it was. */
+static bool knob_set(const struct knob *k, const char *text)
+{
+    uint32_t caps[CLASSES] = {0}, n;
+
+    switch (k->kind) {
+    case OF_INT: return parse_int(k, text, k->value);
+    case OF_ENUM: return parse_word(k->words, text, k->value);
+    case OF_BYTES: return parse_bytes(text, k->value);
+    case OF_FAULT: return parse_fault(text, k->value);
+    case OF_RATIO:
+        if (!parse_ratio(text, &n) || n < k->min || n > k->max)
+            return false;
+        *(uint32_t *)k->value = n;
+        return true;
+    case OF_CAPS:
+        if (!parse_caps(text, caps))
+            return false;
+        memcpy(k->value, caps, sizeof(caps));
+        return true;
+    }
+    return false;
 }
 
 void config_init(void)
@@ -181,22 +273,52 @@ void config_warn(void)
     }
 }
 
-static void show(const struct knob *k, const uint32_t *value, char out[SHOWN_MAX])
+static void show_caps(const uint32_t *caps, char out[SHOWN_MAX])
 {
     int len = 0;
 
+    for (unsigned c = 0; c < CLASSES; c++)
+        if (caps[c])
+            len +=
+                snprintf(out + len, SHOWN_MAX - (size_t)len, "%s%u:%u", len ? "," : "", c, caps[c]);
+}
+
+static void show_bytes(uint64_t bytes, char out[SHOWN_MAX])
+{
+    unsigned unit = 0;
+
+    while (bytes && unit < 3 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    snprintf(out, SHOWN_MAX, "%lu%.1s", (unsigned long)bytes, &"\0KMG"[unit]);
+}
+
+static void show_fault(uint32_t fault, char out[SHOWN_MAX])
+{
+    static const char *const suffix[] = {
+        [OS_FAULT_NTH] = "", [OS_FAULT_FROM] = "+", [OS_FAULT_SHARE] = "%"};
+
+    if (fault)
+        snprintf(out, SHOWN_MAX, "%u%s", os_fault_n(fault), suffix[os_fault_kind(fault)]);
+}
+
+static void show(const struct knob *k, const void *value, char out[SHOWN_MAX])
+{
+    uint32_t n = *(const uint32_t *)value;
+
     out[0] = '\0';
-    if (k->words) {
+    switch (k->kind) {
+    case OF_INT: snprintf(out, SHOWN_MAX, "%u", n); break;
+    case OF_RATIO: snprintf(out, SHOWN_MAX, "%u.%02u", n / 100, n % 100); break;
+    case OF_BYTES: show_bytes(*(const uint64_t *)value, out); break;
+    case OF_FAULT: show_fault(n, out); break;
+    case OF_CAPS: show_caps(value, out); break;
+    case OF_ENUM:
         for (const struct word *w = k->words; w->spelling; w++)
-            if (w->number == *value)
+            if (w->number == n)
                 snprintf(out, SHOWN_MAX, "%s", w->spelling);
-    } else if (k->caps) {
-        for (unsigned c = 0; c < CLASSES; c++)
-            if (value[c])
-                len += snprintf(out + len, SHOWN_MAX - (size_t)len, "%s%u:%u", len ? "," : "", c,
-                                value[c]);
-    } else {
-        snprintf(out, SHOWN_MAX, "%u", *value);
+        break;
     }
 }
 

@@ -14,10 +14,16 @@ struct config {
 #define KNOB_INT(field, ...) uint32_t field;
 #define KNOB_ENUM(field, ...) uint32_t field;
 #define KNOB_CAPS(field, ...) uint32_t field[CLASSES];
+#define KNOB_RATIO(field, ...) uint32_t field;
+#define KNOB_BYTES(field, ...) uint64_t field;
+#define KNOB_FAULT(field, ...) uint32_t field;
 #include "knobs.def"
 #undef KNOB_INT
 #undef KNOB_ENUM
 #undef KNOB_CAPS
+#undef KNOB_RATIO
+#undef KNOB_BYTES
+#undef KNOB_FAULT
 };
 
 extern HIDDEN struct config config;

@@ -51,12 +51,28 @@ struct hak_class_stats {
     uint64_t legacy_blocks;
 };
 
+/* A layer for sizes above 2,048 bytes; bytes but for blocks and the last three. */
+struct hak_layer_stats {
+    uint64_t blocks; /* handed out, and in threads' caches */
+    uint64_t used;   /* of those */
+    uint64_t peak;   /* most ever used */
+    uint64_t cached; /* of used, in threads' caches */
+    uint64_t idle;   /* free, and not yet given back to the system */
+    uint64_t mapped;
+    uint64_t limit; /* what used may not exceed, 0: none */
+    /* Requests refused: no class within W_MAX, pool at its limit, memory refused by the system. */
+    uint64_t threshold;
+    uint64_t exhaustion;
+    uint64_t map_fail;
+};
+
 struct hak_stats {
     struct hak_class_stats cls[HAK_CLASSES];
     uint64_t superslabs[3]; /* mapped so far, of 2^19, 2^20, 2^21 bytes */
     uint64_t mapped_bytes;  /* SuperSlabs mapped now */
-    uint64_t system_large;  /* requests above 2,048 bytes or alignment, to the system's malloc */
-    uint64_t system_other;  /* smaller requests that went to the system's malloc */
+    struct hak_layer_stats mid, large, huge;
+    uint64_t system_large; /* requests that all layers above 2,048 bytes passed on to the system */
+    uint64_t system_other; /* smaller requests that went to the system's malloc */
     uint64_t hdr_resets;
     uint64_t double_frees;
     uint64_t invalid_frees;

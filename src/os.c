@@ -8,22 +8,94 @@
 #include <time.h>
 #include <unistd.h>
 
-void *os_map(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+static struct {
+    _Atomic uint32_t fault; /* an os_fault(), 0: none */
+    _Atomic uint32_t maps;  /* maps since it was set */
+} inject;
 
-    return p == MAP_FAILED ? NULL : p;
+void os_fail_maps(uint32_t fault)
+{
+    atomic_store_explicit(&inject.maps, 0, memory_order_relaxed);
+    atomic_store_explicit(&inject.fault, fault, memory_order_relaxed);
 }
 
-/* Unmapping a part of our own mapping can only fail when it would split a mapping beyond
- * vm.max_map_count; the part then stays mapped, unused and untouched. */
-static void os_trim(uintptr_t from, uintptr_t to)
+static NOINLINE bool fails(uint32_t fault)
+{
+    uint32_t n = atomic_fetch_add_explicit(&inject.maps, 1, memory_order_relaxed) + 1;
+    uint32_t at = os_fault_n(fault);
+    /* The upper bits of Fibonacci hashing are as even as a test needs. */
+    bool yes = os_fault_kind(fault) == OS_FAULT_NTH    ? n == at
+               : os_fault_kind(fault) == OS_FAULT_FROM ? n >= at
+                                                       : (n * 0x9e3779b97f4a7c15u >> 33) % 100 < at;
+
+    if (yes)
+        errno = ENOMEM;
+    return yes;
+}
+
+/* Asked before every map. */
+static bool injected(void)
+{
+    uint32_t fault = atomic_load_explicit(&inject.fault, memory_order_relaxed);
+
+    return unlikely(fault) && fails(fault);
+}
+
+static _Atomic uint64_t mapped;
+
+static void count_mapped(uint64_t more)
+{
+    atomic_fetch_add_explicit(&mapped, more, memory_order_relaxed);
+}
+
+uint64_t os_mapped_bytes(void)
+{
+    return atomic_load_explicit(&mapped, memory_order_relaxed);
+}
+
+void *os_map(size_t size)
+{
+    void *p;
+
+    if (injected())
+        return NULL;
+    p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    count_mapped(size);
+    return p;
+}
+
+bool os_unmap(void *p, size_t size)
 {
     int saved = errno;
+    bool done = munmap(p, size) == 0;
 
-    if (to > from)
-        (void)munmap((void *)from, to - from);
+    if (done)
+        count_mapped(-(uint64_t)size);
+
     errno = saved;
+    return done;
+}
+
+bool os_remap(void *p, size_t from, size_t to, void *place)
+{
+    /* The map of the place was asked about already. */
+    if (to > from && !place && injected())
+        return false;
+    if ((place ? mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place)
+               : mremap(p, from, to, 0)) == MAP_FAILED)
+        return false;
+    /* A place was counted when it was mapped. */
+    count_mapped(place ? -(uint64_t)from : (uint64_t)to - from);
+    return true;
+}
+
+/* What cannot be trimmed stays mapped, unused and untouched. */
+static void os_trim(uintptr_t from, uintptr_t to)
+{
+    if (to > from)
+        (void)os_unmap((void *)from, to - from);
 }
 
 void *os_map_aligned(size_t size, size_t align)

@@ -16,9 +16,42 @@ void *os_map_aligned(size_t size, size_t align);
 /* size bytes of zeroed memory at any page, or NULL with errno. */
 void *os_map(size_t size);
 
+/* Unmaps a whole mapping of ours, or a part of one; leaves errno alone. false: refused, because a
+ * mapping would have to be split beyond vm.max_map_count. */
+bool os_unmap(void *p, size_t size);
+
+/* Bytes that these functions have mapped and not unmapped. */
+uint64_t os_mapped_bytes(void);
+
 /* Gives the memory of whole pages back; they read as zero afterwards. Returns size, or 0 where
  * the kernel will not (locked pages). Leaves errno alone. */
 size_t os_purge(void *at, size_t size);
+
+/* Resizes the mapping of from bytes at p: in place, or with a place, mapped by us and at least to
+ * bytes long, onto that. false with errno: nothing has changed, but that the place may be gone. */
+bool os_remap(void *p, size_t from, size_t to, void *place);
+
+/* Faults for tests: which of the maps that follow fail with ENOMEM. The n-th; every one from the
+ * n-th on; n of a hundred, by a generator that begins anew with each os_fail_maps(). */
+enum os_fault_kind { OS_FAULT_NONE, OS_FAULT_NTH, OS_FAULT_FROM, OS_FAULT_SHARE };
+#define OS_FAULT_N_MAX (UINT32_MAX >> 2)
+
+static inline uint32_t os_fault(enum os_fault_kind kind, uint32_t n)
+{
+    return n << 2 | (uint32_t)kind;
+}
+
+static inline enum os_fault_kind os_fault_kind(uint32_t fault)
+{
+    return (enum os_fault_kind)(fault & 3);
+}
+
+static inline uint32_t os_fault_n(uint32_t fault)
+{
+    return fault >> 2;
+}
+
+void os_fail_maps(uint32_t fault);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t os_now_ns(void);

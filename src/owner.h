@@ -34,6 +34,7 @@ struct owner {
     _Atomic uintptr_t descriptor; /* the live thread's pthread_self(), 0 after its end */
     /* The pool's epoch when the thread began to look for a slab, 0 while it does not. */
     _Atomic uint64_t looking;
+    struct ace_cache *ace; /* its thread's mid and large blocks; ace_cache.c's */
     _Alignas(CACHE_LINE) struct owner_class cls[CLASSES];
 };
 

@@ -1,16 +1,19 @@
 #include "pagemap.h"
 
-#include <sys/mman.h>
-
 #include "os.h"
 
-_Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
+_Atomic(struct pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
+
+static unsigned in_leaf(uintptr_t granule)
+{
+    return granule & ((1u << PAGEMAP_LEAF_LG) - 1);
+}
 
 /* The leaf for a root entry, mapped if it is not there yet; NULL with errno. */
-static pagemap_leaf *leaf_of(uintptr_t root)
+static struct pagemap_leaf *leaf_of(uintptr_t root)
 {
-    pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
-    pagemap_leaf *fresh;
+    struct pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
+    struct pagemap_leaf *fresh;
 
     if (leaf)
         return leaf;
@@ -20,20 +23,27 @@ static pagemap_leaf *leaf_of(uintptr_t root)
     if (atomic_compare_exchange_strong_explicit(&pagemap_root[root], &leaf, fresh,
                                                 memory_order_acq_rel, memory_order_acquire))
         return fresh;
-    munmap(fresh, sizeof(*fresh));
+    (void)os_unmap(fresh, sizeof(*fresh));
     return leaf;
 }
 
-bool pagemap_set(const void *base, size_t size, unsigned lg)
+bool pagemap_set(const void *base, size_t size, int kind)
 {
     uintptr_t first = (uintptr_t)base >> PAGEMAP_GRANULE_LG;
-    uintptr_t count = size >> PAGEMAP_GRANULE_LG;
+    uintptr_t count = (size + PAGEMAP_GRANULE - 1) >> PAGEMAP_GRANULE_LG;
 
     for (uintptr_t g = first; g < first + count; g++)
         if (!leaf_of(g >> PAGEMAP_LEAF_LG))
             return false;
     for (uintptr_t g = first; g < first + count; g++)
-        atomic_store_explicit(&(*leaf_of(g >> PAGEMAP_LEAF_LG))[g & ((1u << PAGEMAP_LEAF_LG) - 1)],
-                              (uint8_t)lg, memory_order_release);
+        atomic_store_explicit(&leaf_of(g >> PAGEMAP_LEAF_LG)->kind[in_leaf(g)], (int8_t)kind,
+                              memory_order_release);
     return true;
+}
+
+_Atomic uint64_t *pagemap_word(const void *p)
+{
+    uintptr_t granule = (uintptr_t)p >> PAGEMAP_GRANULE_LG;
+
+    return &leaf_of(granule >> PAGEMAP_LEAF_LG)->word[in_leaf(granule)];
 }

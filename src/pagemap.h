@@ -1,8 +1,10 @@
 /*
- * Address -> SuperSlab: one byte for each 512 KiB granule, log2 of the SuperSlab that covers it
- * or 0. A root in .bss points to leaves of 16 KiB (8 GiB of addresses each) that are mapped on
- * demand and never unmapped, so it can be read without a lock for any pointer at any time.
- * superslab.c writes, everyone reads.
+ * Address -> what of ours lies there: one byte for each 512 KiB granule, log2 of the SuperSlab
+ * that covers it, a negative kind of ACE's, or 0. A root in .bss points to leaves (8 GiB of
+ * addresses each) that are mapped on demand and never unmapped, so it can be read without a lock
+ * for any pointer at any time. A leaf has a word a granule as well, which belongs to the huge
+ * block that begins there; a page of words that no huge block needs is never touched.
+ * superslab.c, ace_space.c and ace_huge.c write, everyone reads.
  */
 #ifndef HAKMEM_PAGEMAP_H
 #define HAKMEM_PAGEMAP_H
@@ -11,40 +13,57 @@
 #include "geometry.h"
 
 #define PAGEMAP_GRANULE_LG SS_LG_MIN
+#define PAGEMAP_GRANULE ((size_t)1 << PAGEMAP_GRANULE_LG)
 #define PAGEMAP_LEAF_LG 14
 #define PAGEMAP_ADDRESS_BITS 48
 #define PAGEMAP_ROOTS (1u << (PAGEMAP_ADDRESS_BITS - PAGEMAP_GRANULE_LG - PAGEMAP_LEAF_LG))
 
-typedef _Atomic uint8_t pagemap_leaf[1u << PAGEMAP_LEAF_LG];
+/* Below 0, so that free() tells a SuperSlab from all else by one test. */
+enum pagemap_kind {
+    PAGEMAP_NONE = 0,
+    PAGEMAP_MID = -1,
+    PAGEMAP_LARGE = -2,
+    PAGEMAP_HUGE = -3,
+    PAGEMAP_HUGE_TAIL = -4, /* a granule of a huge block but its first */
+};
 
-extern HIDDEN _Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
+struct pagemap_leaf {
+    _Atomic int8_t kind[1u << PAGEMAP_LEAF_LG];
+    _Atomic uint64_t word[1u << PAGEMAP_LEAF_LG];
+};
 
-/* log2 of the size of the SuperSlab that p lies in; 0: p is not ours, or its root entry is not
- * below roots. */
-static inline unsigned pagemap_lookup_below(const void *p, uintptr_t roots)
+extern HIDDEN _Atomic(struct pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
+
+/* What covers p: above 0 log2 of the size of a SuperSlab, else a pagemap_kind; PAGEMAP_NONE if
+ * p is not ours, or its root entry is not below roots. */
+static inline int pagemap_lookup_below(const void *p, uintptr_t roots)
 {
     uintptr_t granule = (uintptr_t)p >> PAGEMAP_GRANULE_LG;
     uintptr_t root = granule >> PAGEMAP_LEAF_LG;
-    pagemap_leaf *leaf;
+    struct pagemap_leaf *leaf;
 
     if (unlikely(root >= roots))
-        return 0;
+        return PAGEMAP_NONE;
     /* Consume is enough and is what the hardware gives: the leaf's bytes are reached through
-     * the pointer. A block's own happens-before makes its SuperSlab's byte visible. */
+     * the pointer. A block's own happens-before makes its granule's byte visible. */
     leaf = atomic_load_explicit(&pagemap_root[root], memory_order_relaxed);
     if (unlikely(!leaf))
-        return 0;
-    return atomic_load_explicit(&(*leaf)[granule & ((1u << PAGEMAP_LEAF_LG) - 1)],
+        return PAGEMAP_NONE;
+    return atomic_load_explicit(&leaf->kind[granule & ((1u << PAGEMAP_LEAF_LG) - 1)],
                                 memory_order_relaxed);
 }
 
-static inline unsigned pagemap_lookup(const void *p)
+static inline int pagemap_lookup(const void *p)
 {
     return pagemap_lookup_below(p, PAGEMAP_ROOTS);
 }
 
-/* Enters (lg > 0) or removes (lg == 0) the size bytes at base, a multiple of the granule.
- * false with errno if a leaf cannot be mapped; nothing is entered then. */
-bool pagemap_set(const void *base, size_t size, unsigned lg);
+/* Enters the granules that the size bytes at base touch, base a multiple of the granule, or
+ * removes them (PAGEMAP_NONE). false with errno if a leaf cannot be mapped; nothing is entered
+ * then. */
+bool pagemap_set(const void *base, size_t size, int kind);
+
+/* The word of p's granule, which has been entered before. */
+_Atomic uint64_t *pagemap_word(const void *p);
 
 #endif

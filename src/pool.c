@@ -6,9 +6,9 @@
 #include "config.h"
 #include "demand.h"
 #include "os.h"
-#include "reclaim.h"
 #include "registry.h"
 #include "tick.h"
+#include "trim.h"
 
 struct class_pool {
     _Alignas(CACHE_LINE) struct slot_list empty;  /* stage 1 */
@@ -324,6 +324,7 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     struct superslab *mapped;
     struct slab *s;
     uint32_t scanned = 0;
+    bool asked = !ss_map_refuses();
     unsigned lg;
     int err = 0;
 
@@ -331,10 +332,10 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
         return stage_refused(HAK_SOFT_CAP, 0);
     lg = demand_size(cls);
     s = grow_locked(cls, lg, &mapped, &err, &scanned);
-    if (!s) {
+    if (!s && asked) {
         /* The OS refused. What lies idle elsewhere may make room; we hold nothing here. */
         pool_leave(o);
-        if (reclaim_now())
+        if (trim_all())
             s = grow_locked(cls, SS_LG_MIN, &mapped, &err, &scanned);
         pool_enter(o);
     }
@@ -491,8 +492,7 @@ bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
 
 void pool_unpark(struct superslab *ss, unsigned no, uint32_t was)
 {
-    atomic_fetch_add_explicit(empty_count(info_cls(was), info_state(was)), 1,
-                              memory_order_relaxed);
+    atomic_fetch_add_explicit(empty_count(info_cls(was), info_state(was)), 1, memory_order_relaxed);
     make_available(ss, no, info_cls(was), info_state(was));
 }
 

@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "ace.h"
 #include "config.h"
 #include "demand.h"
 #include "legacy.h"
@@ -46,10 +47,12 @@ static void caps_report(void)
 static void init(void)
 {
     config_init();
+    os_fail_maps(config.fail_map);
     word_init(random_word());
     legacy_init();
     thread_init();
     demand_init();
+    ace_init();
     geometry_init(config.classes);
     atomic_store_explicit(&process_ready, true, memory_order_release);
 }
@@ -73,6 +76,7 @@ static void before_fork(void)
     thread_lock_for_fork();
     legacy_lock_for_fork();
     pool_lock_for_fork();
+    ace_lock_for_fork();
     /* Handlers that were registered before ours run while we hold the locks, and may allocate:
      * the slow paths then leave our slabs alone. */
     trace_inside = true;
@@ -81,6 +85,7 @@ static void before_fork(void)
 static void after_fork(bool child)
 {
     trace_inside = false;
+    ace_unlock_after_fork(child);
     pool_unlock_after_fork();
     legacy_unlock_after_fork(child);
     thread_unlock_after_fork(child);

@@ -257,8 +257,6 @@ bool reclaim_now(void)
     for (unsigned i = 0; i < WAITS && unmap_retired() == 0 && reclaim.retired; i++)
         os_sleep_ns(WAIT_NS);
     pthread_mutex_unlock(&reclaim.lock);
-    if (anything)
-        ss_map_may_work();
     errno = saved;
     return anything;
 }

@@ -1,7 +1,6 @@
 #include "registry.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 #include "os.h"
 
@@ -40,7 +39,7 @@ static bool chunk_ensure(uint32_t id)
         return false;
     if (!atomic_compare_exchange_strong_explicit(place, &none, fresh, memory_order_acq_rel,
                                                  memory_order_acquire))
-        munmap(fresh, size);
+        (void)os_unmap(fresh, size);
     return true;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "ace.h"
 #include "config.h"
 #include "log.h"
 #include "pool.h"
@@ -25,6 +26,14 @@ static void class_stats(unsigned c, struct hak_class_stats *out)
     out->legacy_blocks = get(&counters.legacy_blocks[c]);
 }
 
+static void layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
+{
+    ace_layer_stats(layer, out);
+    out->threshold = get(&counters.ace_fails[layer][HAK_THRESHOLD]);
+    out->exhaustion = get(&counters.ace_fails[layer][HAK_EXHAUSTION]);
+    out->map_fail = get(&counters.ace_fails[layer][HAK_MAP_FAIL_OS]);
+}
+
 EXPORT void hak_get_stats(struct hak_stats *out)
 {
     memset(out, 0, sizeof(*out));
@@ -33,6 +42,9 @@ EXPORT void hak_get_stats(struct hak_stats *out)
     for (unsigned i = 0; i < 3; i++)
         out->superslabs[i] = get(&counters.superslabs[i]);
     out->mapped_bytes = ss_mapped_bytes();
+    layer_stats(HAK_MID, &out->mid);
+    layer_stats(HAK_LARGE, &out->large);
+    layer_stats(HAK_HUGE, &out->huge);
     out->system_large = get(&counters.system_large);
     out->system_other = get(&counters.system_other);
     out->hdr_resets = get(&counters.hdr_resets);

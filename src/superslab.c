@@ -32,6 +32,11 @@ static void *map_or_refuse(size_t size)
     return p;
 }
 
+bool ss_map_refuses(void)
+{
+    return atomic_load_explicit(&refuse, memory_order_relaxed) != 0;
+}
+
 void ss_map_may_work(void)
 {
     atomic_store_explicit(&refuse, 0, memory_order_relaxed);
@@ -48,8 +53,8 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
     ss->kind = (uint8_t)kind;
     ss->slabs = (uint16_t)(size >> SLAB_LG);
     atomic_init(&ss->unused, (uint32_t)(((uint64_t)1 << ss->slabs) - 1));
-    if (!pagemap_set(ss, size, lg)) {
-        munmap(ss, size);
+    if (!pagemap_set(ss, size, (int)lg)) {
+        (void)os_unmap(ss, size);
         return NULL;
     }
     atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
@@ -59,12 +64,9 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 void ss_unmap(struct superslab *ss)
 {
     size_t size = (size_t)1 << ss->lg;
-    int saved = errno;
-
     pagemap_set(ss, size, 0);
-    munmap(ss, size);
+    (void)os_unmap(ss, size);
     atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
-    errno = saved;
 }
 
 uint64_t ss_mapped_bytes(void)

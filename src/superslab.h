@@ -95,6 +95,9 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind);
 /* Unmaps a SuperSlab that nobody else knows, or knows any more; leaves errno alone. */
 void ss_unmap(struct superslab *ss);
 
+/* Will the next ss_map() refuse without asking the OS, which has just refused? */
+bool ss_map_refuses(void);
+
 /* The next ss_map() asks the OS again, whatever it answered before. */
 void ss_map_may_work(void);
 
@@ -107,12 +110,12 @@ static inline struct superslab *ss_at(const void *p, unsigned lg)
     return (struct superslab *)((uintptr_t)p & -((uintptr_t)1 << lg));
 }
 
-/* The SuperSlab of p, NULL if p is not ours. */
+/* The SuperSlab of p, NULL if p lies in none. */
 static inline struct superslab *ss_of(const void *p)
 {
-    unsigned lg = pagemap_lookup(p);
+    int lg = pagemap_lookup(p);
 
-    return lg ? ss_at(p, lg) : NULL;
+    return lg > 0 ? ss_at(p, (unsigned)lg) : NULL;
 }
 
 static inline struct superslab *slab_ss(const struct slab *s)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "ace.h"
 #include "config.h"
 #include "os.h"
 #include "owner.h"
@@ -75,6 +76,7 @@ static void thread_end(void *owner)
     uint32_t published;
 
     tiny_drain();
+    ace_drain();
     for (unsigned c = 0; c < CLASSES; c++)
         tls.sll[c] = (struct sll){NULL, 0, 0};
     tls.state = THREAD_DEAD;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/prctl.h>
 
+#include "ace.h"
 #include "config.h"
 #include "demand.h"
 #include "learn.h"
@@ -45,8 +46,9 @@ static bool work(void)
         demand_learn();
     if (tick.ticks % RECLAIM_TICKS == 0)
         reclaim_aged();
+    ace_tick(os_now_ns());
     pthread_mutex_unlock(&tick.lock);
-    return !reclaim_done();
+    return !reclaim_done() || !ace_idle();
 }
 
 static void sleep_until_wanted(void)
@@ -93,7 +95,7 @@ void tick_wake(void)
 /* Much to give back is worth a thread at once: there may be no later slow path that asks. */
 static bool worth_it(void)
 {
-    uint64_t mapped = ss_mapped_bytes();
+    uint64_t mapped = os_mapped_bytes();
 
     return mapped >= WORTH_IT_AT_ONCE ||
            (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);

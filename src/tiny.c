@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "ace.h"
 #include "config.h"
 #include "legacy.h"
 #include "pool.h"
@@ -87,24 +88,18 @@ void *tiny_alloc_class(unsigned cls, size_t size, size_t align)
     if (!p)
         p = beyond_the_list(cls, size, align);
     if (p)
-        trace_alloc(p, size, pagemap_lookup(p) ? cls : CLASS_NONE);
+        trace_alloc(p, size, ss_of(p) ? cls : CLASS_NONE);
     return p;
 }
 
 NOINLINE void *tiny_malloc_slow(size_t size)
 {
-    void *p;
-
+    if (size > TINY_MAX)
+        return ace_malloc(size);
     process_init();
     process_poke();
-    if (size <= TINY_MAX) {
-        /* The class table may have been filled only now. */
-        return tiny_alloc_class(class_of(size), size, 0);
-    }
-    p = legacy_system(CLASS_NONE, size, 0, HAK_WHY_LARGE);
-    if (p)
-        trace_alloc(p, size, CLASS_NONE);
-    return p;
+    /* The class table may have been filled only now. */
+    return tiny_alloc_class(class_of(size), size, 0);
 }
 
 /* Gives the first n blocks of the list back; fewer if a damaged link comes before. */

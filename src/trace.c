@@ -230,6 +230,7 @@ void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published)
 void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason reason,
                     size_t class_size, uint64_t used, uint64_t limit, int err)
 {
+    bump(&counters.ace_fails[layer][reason]);
     if (reason == HAK_MAP_FAIL_OS)
         bump(&counters.map_fails);
     LOG_IF(config.log_ace, "[ACE_FAIL] size=%zu layer=%u reason=%u class_size=%zu errno=%d\n", size,

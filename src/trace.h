@@ -42,6 +42,7 @@ struct trace_counters {
     _Atomic uint64_t hdr_resets, double_frees, invalid_frees, map_fails, ooms;
     _Atomic uint64_t lock_taken, lock_contended, lock_waited_ns, lock_waited_max_ns;
     _Atomic uint64_t threads_started, threads_ended;
+    _Atomic uint64_t ace_fails[HAK_HUGE + 1][HAK_MAP_FAIL_OS + 1];
 };
 
 extern HIDDEN struct trace_counters counters;

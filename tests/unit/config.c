@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os.h"
 #include "scenario.h"
 
 /* Reads the environment as the constructor does. */
@@ -178,6 +179,67 @@ SCENARIO(unknown_names_get_a_line_each_and_others_none)
     check_eq(said_times("\n"), 2);
 }
 
+SCENARIO(a_ratio_has_two_digits_behind_the_point)
+{
+    static const char *const bad[] = {"0.99", "1.333", "1,2", "x",   "-1",
+                                      "1.x",  "101",   ".5",  "1.2 "};
+
+    with("HAKMEM_ACE_WMAX", "1.05");
+    check_eq(config.ace_wmax, 105);
+    with("HAKMEM_ACE_WMAX", "2.5");
+    check_eq(config.ace_wmax, 250);
+    with("HAKMEM_ACE_WMAX", "1");
+    check_eq(config.ace_wmax, 100);
+    with("HAKMEM_ACE_WMAX", "1.");
+    check_eq(config.ace_wmax, 100);
+    check_eq(strlen(said()), 0);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        with("HAKMEM_ACE_WMAX", bad[i]);
+        check_eq(config.ace_wmax, 100);
+        check_eq(said_times("hakmem: HAKMEM_ACE_WMAX="), i + 1);
+    }
+}
+
+SCENARIO(bytes_take_a_suffix)
+{
+    static const char *const bad[] = {"x", "-1", "K", "1k", "1KB", "1T", "1 M", "17179869184G"};
+
+    with("HAKMEM_ACE_MID_CAP", "5000");
+    check_eq(config.ace_mid_cap, 5000);
+    with("HAKMEM_ACE_MID_CAP", "12K");
+    check_eq(config.ace_mid_cap, 12 << 10);
+    with("HAKMEM_ACE_MID_CAP", "7M");
+    check_eq(config.ace_mid_cap, 7 << 20);
+    with("HAKMEM_ACE_LARGE_CAP", "6G");
+    check_eq(config.ace_large_cap, 6ull << 30);
+    with("HAKMEM_ACE_LARGE_CAP", "0");
+    check_eq(config.ace_large_cap, 0);
+    check_eq(strlen(said()), 0);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        with("HAKMEM_ACE_MID_CAP", bad[i]);
+        check_eq(config.ace_mid_cap, 7 << 20);
+        check_eq(said_times("hakmem: HAKMEM_ACE_MID_CAP="), i + 1);
+    }
+}
+
+SCENARIO(faults_are_the_nth_from_the_nth_on_or_a_share)
+{
+    static const char *const bad[] = {"x", "0", "0+", "-1", "101%", "3++", "3%+", "+", "%", "5 %"};
+
+    with("HAKMEM_FAIL_MAP", "3");
+    check_eq(config.fail_map, os_fault(OS_FAULT_NTH, 3));
+    with("HAKMEM_FAIL_MAP", "12+");
+    check_eq(config.fail_map, os_fault(OS_FAULT_FROM, 12));
+    with("HAKMEM_FAIL_MAP", "50%");
+    check_eq(config.fail_map, os_fault(OS_FAULT_SHARE, 50));
+    check_eq(strlen(said()), 0);
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        with("HAKMEM_FAIL_MAP", bad[i]);
+        check_eq(config.fail_map, os_fault(OS_FAULT_SHARE, 50));
+        check_eq(said_times("hakmem: HAKMEM_FAIL_MAP="), i + 1);
+    }
+}
+
 SCENARIO(a_process_without_an_environment_gets_the_defaults)
 {
     defaults();
@@ -197,6 +259,9 @@ int main(void)
         cmocka_unit_test(caps_are_a_list_of_class_and_slabs),
         cmocka_unit_test(a_damaged_list_of_caps_changes_nothing),
         cmocka_unit_test(unknown_names_get_a_line_each_and_others_none),
+        cmocka_unit_test(a_ratio_has_two_digits_behind_the_point),
+        cmocka_unit_test(bytes_take_a_suffix),
+        cmocka_unit_test(faults_are_the_nth_from_the_nth_on_or_a_share),
         cmocka_unit_test(a_process_without_an_environment_gets_the_defaults),
     };
 

@@ -10,6 +10,9 @@
 #define KNOB_INT(...) +1
 #define KNOB_ENUM(...) +1
 #define KNOB_CAPS(...) +1
+#define KNOB_BYTES(...) +1
+#define KNOB_RATIO(...) +1
+#define KNOB_FAULT(...) +1
 enum {
     KNOBS = 0
 #include "knobs.def"

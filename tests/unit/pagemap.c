@@ -12,12 +12,12 @@
 /* Nothing is mapped there, and nothing needs to be: the map never reads what it knows of. */
 #define BASE ((uintptr_t)0x123400000000)
 
-static unsigned at(uintptr_t address)
+static int at(uintptr_t address)
 {
     return pagemap_lookup((const void *)address);
 }
 
-static bool set(uintptr_t base, size_t size, unsigned lg)
+static bool set(uintptr_t base, size_t size, int lg)
 {
     return pagemap_set((const void *)base, size, lg);
 }

@@ -145,12 +145,12 @@ SCENARIO(every_operation_is_told_once_while_somebody_wants_it)
     check_eq(E(alloc, 0)->cls, 3);
     q = hak_malloc(10000);
     check_eq(E(alloc, 1)->ptr, (uintptr_t)q);
-    check_eq(E(alloc, 1)->cls, 255);
+    check_eq(E(alloc, 1)->cls, 252);
     hak_free(p);
     check_eq(E(free, 0)->ptr, (uintptr_t)p);
     check_eq(E(free, 0)->cls, 3);
     hak_free(q);
-    check_eq(E(free, 1)->cls, 255);
+    check_eq(E(free, 1)->cls, 252);
     p = hak_calloc(10, 10);
     p = hak_realloc(p, 110);
     p = hak_realloc(p, 1000);

@@ -1,0 +1,422 @@
+#include "ace_space.h"
+
+#include <errno.h>
+
+#include "os.h"
+
+/* After a refused map so many are refused unasked: at a limit every request comes here, and each
+ * would cost system calls that fail. */
+#define REFUSALS 32
+/* Free memory of so large a part of what is used is kept, dirty. */
+#define CUSHION_LG 3
+/* Ticks after which a region that is all free and clean is unmapped. */
+#define IDLE_TICKS 2
+
+/* ---- bit maps of units ---- */
+
+/* The first unit from at on that is set (or clear) in map; REGION_UNITS if none is. */
+static unsigned next_unit(const uint64_t *map, unsigned at, bool set)
+{
+    while (at < REGION_UNITS) {
+        uint64_t word = (set ? map[at / 64] : ~map[at / 64]) >> at % 64;
+
+        if (word)
+            return at + (unsigned)__builtin_ctzl(word);
+        at = (at | 63) + 1;
+    }
+    return REGION_UNITS;
+}
+
+/* The end of the last used unit before at; unit 0 is always used. */
+static unsigned run_start(const uint64_t *map, unsigned at)
+{
+    for (unsigned w = at / 64;; w--) {
+        uint64_t word = map[w];
+
+        if (w == at / 64)
+            word &= ((uint64_t)1 << at % 64) - 1;
+        if (word)
+            return w * 64 + 64 - (unsigned)__builtin_clzl(word);
+    }
+}
+
+/* The bits of the n units at at that lie in word w. */
+static uint64_t bits_in(unsigned w, unsigned at, unsigned n)
+{
+    unsigned from = at > w * 64 ? at - w * 64 : 0;
+    unsigned to = at + n < w * 64 + 64 ? at + n - w * 64 : 64;
+
+    return (to - from == 64 ? ~(uint64_t)0 : ((uint64_t)1 << (to - from)) - 1) << from;
+}
+
+#define EACH_WORD(w, at, n) (unsigned w = (at) / 64; w <= ((at) + (n)-1) / 64; w++)
+
+static void set_units(uint64_t *map, unsigned at, unsigned n)
+{
+    for
+        EACH_WORD(w, at, n)
+    map[w] |= bits_in(w, at, n);
+}
+
+static void clear_units(uint64_t *map, unsigned at, unsigned n)
+{
+    for
+        EACH_WORD(w, at, n)
+    map[w] &= ~bits_in(w, at, n);
+}
+
+static unsigned count_units(const uint64_t *map, unsigned at, unsigned n)
+{
+    unsigned count = 0;
+
+    for
+        EACH_WORD(w, at, n)
+    count += (unsigned)__builtin_popcountl(map[w] & bits_in(w, at, n));
+    return count;
+}
+
+static unsigned longest_run(const struct region *r)
+{
+    unsigned longest = 0;
+
+    for (unsigned at = next_unit(r->used, 0, false); at < REGION_UNITS;) {
+        unsigned end = next_unit(r->used, at, true);
+
+        if (end - at > longest)
+            longest = end - at;
+        at = next_unit(r->used, end, false);
+    }
+    return longest;
+}
+
+/* ---- buckets ---- */
+
+/* The first bucket in which every region has a run of n units, n <= 256. */
+static unsigned bucket_for(unsigned n)
+{
+    return n > LARGE_MAX >> UNIT_LG ? SPACE_BUCKETS - 1 : large_class((size_t)n << UNIT_LG) + 1;
+}
+
+static unsigned bucket_of(unsigned longest)
+{
+    unsigned b;
+
+    if (longest >= 256)
+        return SPACE_BUCKETS - 1;
+    if (longest >= LARGE_MAX >> UNIT_LG)
+        return SPACE_BUCKETS - 2;
+    b = bucket_for(longest);
+    return large_stride(b - 1) >> UNIT_LG > longest ? b - 1 : b;
+}
+
+static void bucket_add(struct space *sp, struct region *r)
+{
+    unsigned b = bucket_of(r->longest);
+
+    r->peer_prev = NULL;
+    r->peer_next = sp->bucket[b];
+    if (r->peer_next)
+        r->peer_next->peer_prev = r;
+    sp->bucket[b] = r;
+    sp->filled |= 1u << b;
+}
+
+static void bucket_remove(struct space *sp, struct region *r)
+{
+    unsigned b = bucket_of(r->longest);
+
+    if (r->peer_next)
+        r->peer_next->peer_prev = r->peer_prev;
+    if (r->peer_prev)
+        r->peer_prev->peer_next = r->peer_next;
+    else if (!(sp->bucket[b] = r->peer_next))
+        sp->filled &= ~(1u << b);
+}
+
+static void set_longest(struct space *sp, struct region *r, unsigned longest)
+{
+    if (bucket_of(longest) == bucket_of(r->longest)) {
+        r->longest = (uint16_t)longest;
+        return;
+    }
+    bucket_remove(sp, r);
+    r->longest = (uint16_t)longest;
+    bucket_add(sp, r);
+}
+
+/* ---- runs ---- */
+
+static bool is_whole(const struct space *sp, const struct region *r)
+{
+    return r->free == REGION_UNITS - sp->reserved;
+}
+
+/* Marks n free units at at used; had: length of the free run they were in. */
+static void occupy(struct space *sp, struct region *r, unsigned at, unsigned n, unsigned had)
+{
+    sp->whole -= is_whole(sp, r);
+    sp->dirty_free -= count_units(r->dirty, at, n);
+    set_units(r->used, at, n);
+    set_units(r->dirty, at, n);
+    clear_units(r->old, at, n);
+    r->free = (uint16_t)(r->free - n);
+    r->idle = 0;
+    if (had == r->longest)
+        set_longest(sp, r, longest_run(r));
+}
+
+void *space_take(struct space *sp, unsigned n, unsigned step, bool *clean)
+{
+    /* A run so long has n units at a multiple of step somewhere. */
+    unsigned enough = n + step - 1;
+    uint32_t filled = sp->filled >> bucket_for(enough) << bucket_for(enough);
+    struct region *r;
+    unsigned at = 0, end, aligned;
+
+    if (!filled)
+        return NULL;
+    /* The region with the least room: what is almost empty may become so. */
+    r = sp->bucket[__builtin_ctz(filled)];
+    for (end = 0;;) {
+        at = next_unit(r->used, end, false);
+        end = next_unit(r->used, at, true);
+        aligned = (unsigned)align_up(at, step);
+        if (aligned + n <= end)
+            break;
+    }
+    *clean = count_units(r->dirty, aligned, n) == 0;
+    occupy(sp, r, aligned, n, end - at);
+    return (char *)r + ((size_t)aligned << UNIT_LG);
+}
+
+void space_give(struct space *sp, void *p, unsigned n)
+{
+    struct region *r = region_of(p);
+    unsigned at = unit_of(p), run;
+
+    clear_units(r->used, at, n);
+    r->free = (uint16_t)(r->free + n);
+    sp->dirty_free += n;
+    sp->whole += is_whole(sp, r);
+    run = next_unit(r->used, at, true) - run_start(r->used, at);
+    if (run > r->longest)
+        set_longest(sp, r, run);
+}
+
+bool space_extend(struct space *sp, void *p, unsigned n, unsigned more)
+{
+    struct region *r = region_of(p);
+    unsigned at = unit_of(p) + n, end;
+
+    if (at + more > REGION_UNITS)
+        return false;
+    end = next_unit(r->used, at, true);
+    if (end - at < more)
+        return false;
+    occupy(sp, r, at, more, end - at);
+    return true;
+}
+
+void space_count(struct space *sp, size_t stride, unsigned n)
+{
+    sp->used += stride * n;
+    sp->blocks += n;
+    if (sp->used > sp->peak)
+        sp->peak = sp->used;
+}
+
+void space_uncount(struct space *sp, size_t stride, unsigned n)
+{
+    sp->used -= stride * n;
+    sp->blocks -= n;
+}
+
+/* ---- regions ---- */
+
+static void link_region(struct space *sp, struct region *r)
+{
+    r->prev = NULL;
+    r->next = sp->all;
+    if (r->next)
+        r->next->prev = r;
+    sp->all = r;
+    sp->mapped += REGION_SIZE;
+    sp->whole += is_whole(sp, r);
+    bucket_add(sp, r);
+}
+
+static void unlink_region(struct space *sp, struct region *r)
+{
+    if (r->next)
+        r->next->prev = r->prev;
+    if (r->prev)
+        r->prev->next = r->next;
+    else
+        sp->all = r->next;
+    sp->mapped -= REGION_SIZE;
+    sp->whole -= is_whole(sp, r);
+    bucket_remove(sp, r);
+}
+
+bool space_grow(struct space *sp, struct space_news *news)
+{
+    uint64_t began;
+    struct region *r;
+
+    if (sp->refuse) {
+        sp->refuse--;
+        news->unasked = true;
+        errno = sp->refuse_errno;
+        return false;
+    }
+    began = trace_clock();
+    r = os_map_aligned(REGION_SIZE, REGION_SIZE);
+    if (r && !pagemap_set(r, REGION_SIZE, sp->kind)) {
+        (void)os_unmap(r, REGION_SIZE);
+        r = NULL;
+    }
+    if (!r) {
+        sp->refuse = REFUSALS;
+        sp->refuse_errno = errno;
+        return false;
+    }
+    set_units(r->used, 0, sp->reserved);
+    r->longest = r->free = (uint16_t)(REGION_UNITS - sp->reserved);
+    link_region(sp, r);
+    *news = (struct space_news){r, sp->mapped, began ? os_now_ns() - began : 0, false};
+    return true;
+}
+
+void space_tell(const struct space *sp, const struct space_news *news)
+{
+    if (news->region)
+        trace_ace_map(news->region, REGION_SIZE, sp->layer, news->mapped, news->ns);
+}
+
+/* ---- giving memory back ---- */
+
+/* Marks used, so that nobody takes them meanwhile, the units of r that may be purged: their map in
+ * claimed. Returns how many. */
+static unsigned claim(struct space *sp, struct region *r, bool all, unsigned most,
+                      uint64_t claimed[REGION_WORDS], uint64_t *mapped)
+{
+    unsigned n = 0;
+
+    pthread_mutex_lock(&sp->lock);
+    for (unsigned w = 0; w < REGION_WORDS; w++) {
+        uint64_t candidates = ~r->used[w] & r->dirty[w];
+
+        claimed[w] = n < most ? candidates & (all ? ~(uint64_t)0 : r->old[w]) : 0;
+        r->old[w] = candidates;
+        r->used[w] |= claimed[w];
+        n += (unsigned)__builtin_popcountl(claimed[w]);
+    }
+    if (n) {
+        sp->whole -= is_whole(sp, r);
+        r->free = (uint16_t)(r->free - n);
+        sp->dirty_free -= n;
+        set_longest(sp, r, longest_run(r));
+    }
+    *mapped = sp->mapped;
+    pthread_mutex_unlock(&sp->lock);
+    return n;
+}
+
+/* The claimed units are free again, and clean. */
+static void unclaim(struct space *sp, struct region *r, unsigned n,
+                    const uint64_t claimed[REGION_WORDS])
+{
+    pthread_mutex_lock(&sp->lock);
+    for (unsigned w = 0; w < REGION_WORDS; w++) {
+        r->used[w] &= ~claimed[w];
+        r->dirty[w] &= ~claimed[w];
+        r->old[w] &= ~claimed[w];
+    }
+    r->free = (uint16_t)(r->free + n);
+    sp->whole += is_whole(sp, r);
+    set_longest(sp, r, longest_run(r));
+    pthread_mutex_unlock(&sp->lock);
+}
+
+static void purge(const struct space *sp, struct region *r, const uint64_t claimed[REGION_WORDS],
+                  uint64_t mapped)
+{
+    for (unsigned at = next_unit(claimed, 0, true); at < REGION_UNITS;) {
+        unsigned end = next_unit(claimed, at, false);
+        char *base = (char *)r + ((size_t)at << UNIT_LG);
+        size_t size = (size_t)(end - at) << UNIT_LG;
+        uint64_t began = trace_clock();
+
+        os_purge(base, size);
+        trace_ace_purge(base, size, sp->layer, mapped, began ? os_now_ns() - began : 0);
+        at = next_unit(claimed, end, true);
+    }
+}
+
+/* Unmaps r if it has been all free and clean for long enough, and is not the last such. */
+static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
+{
+    uint64_t mapped;
+    bool go;
+
+    pthread_mutex_lock(&sp->lock);
+    go = is_whole(sp, r) && !count_units(r->dirty, sp->reserved, REGION_UNITS - sp->reserved) &&
+         (all || (++r->idle > IDLE_TICKS && sp->whole > 1));
+    if (go)
+        unlink_region(sp, r);
+    mapped = sp->mapped;
+    pthread_mutex_unlock(&sp->lock);
+    if (!go)
+        return 0;
+    trace_ace_unmap(r, REGION_SIZE, sp->layer, mapped, 0);
+    (void)pagemap_set(r, REGION_SIZE, PAGEMAP_NONE);
+    if (os_unmap(r, REGION_SIZE))
+        return REGION_SIZE;
+    (void)pagemap_set(r, REGION_SIZE, sp->kind);
+    pthread_mutex_lock(&sp->lock);
+    r->idle = 0;
+    link_region(sp, r);
+    pthread_mutex_unlock(&sp->lock);
+    return 0;
+}
+
+size_t space_tend(struct space *sp, bool all)
+{
+    struct region *r, *next;
+    uint64_t keep, dirty;
+    size_t given = 0;
+
+    pthread_mutex_lock(&sp->lock);
+    keep = all ? 0 : sp->used >> CUSHION_LG;
+    dirty = (uint64_t)sp->dirty_free << UNIT_LG;
+    r = sp->all;
+    pthread_mutex_unlock(&sp->lock);
+    /* New regions come at the front, and only we take some away. */
+    for (; r; r = next) {
+        uint64_t claimed[REGION_WORDS];
+        uint64_t most = dirty > keep ? (dirty - keep) >> UNIT_LG : 0;
+        uint64_t mapped;
+        unsigned n = claim(sp, r, all, most < REGION_UNITS ? (unsigned)most : REGION_UNITS, claimed,
+                           &mapped);
+
+        next = r->next;
+        if (n) {
+            purge(sp, r, claimed, mapped);
+            unclaim(sp, r, n, claimed);
+            given += (size_t)n << UNIT_LG;
+            dirty -= (uint64_t)n << UNIT_LG;
+        }
+        given += unmap_if_idle(sp, r, all);
+    }
+    return given;
+}
+
+bool space_has_idle(struct space *sp)
+{
+    bool idle;
+
+    pthread_mutex_lock(&sp->lock);
+    idle = (uint64_t)sp->dirty_free << UNIT_LG > sp->used >> CUSHION_LG || sp->whole > 1;
+    pthread_mutex_unlock(&sp->lock);
+    return idle;
+}

@@ -1,0 +1,102 @@
+/*
+ * What gives ACE's memory back: the tick, which ages what is free, and a reclaim when the system
+ * refuses memory. One lock lets one of them walk the regions at a time; the layers' locks are
+ * taken below it, and a fork takes all.
+ */
+#include <pthread.h>
+
+#include "ace.h"
+#include "ace_cache.h"
+#include "ace_huge.h"
+#include "ace_large.h"
+#include "ace_mid.h"
+
+/* What is found free at two of these in a row goes back. */
+#define AGE_NS 400000000u
+
+static struct {
+    pthread_mutex_t lock;
+    uint64_t aged_ns;
+} tend = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void ace_tick(uint64_t now_ns)
+{
+    if (pthread_mutex_trylock(&tend.lock) != 0)
+        return;
+    if (now_ns - tend.aged_ns >= AGE_NS) {
+        tend.aged_ns = now_ns;
+        (void)cache_flush_untouched();
+        (void)space_tend(&mid_space, false);
+        (void)space_tend(&large_space, false);
+        (void)huge_tend(false);
+    }
+    pthread_mutex_unlock(&tend.lock);
+}
+
+bool ace_idle(void)
+{
+    uint64_t cached[2];
+
+    cache_bytes(cached);
+    return !cached[0] && !cached[1] && !space_has_idle(&mid_space) &&
+           !space_has_idle(&large_space) && !huge_has_idle();
+}
+
+size_t ace_reclaim(void)
+{
+    size_t given;
+
+    pthread_mutex_lock(&tend.lock);
+    (void)cache_flush_all();
+    given = space_tend(&mid_space, true) + space_tend(&large_space, true) + huge_tend(true);
+    pthread_mutex_unlock(&tend.lock);
+    return given;
+}
+
+static void space_stats(struct space *sp, struct hak_layer_stats *out)
+{
+    pthread_mutex_lock(&sp->lock);
+    out->blocks = sp->blocks;
+    out->used = sp->used;
+    out->peak = sp->peak;
+    out->mapped = sp->mapped;
+    out->limit = sp->limit;
+    out->idle = (uint64_t)sp->dirty_free << UNIT_LG;
+    pthread_mutex_unlock(&sp->lock);
+}
+
+void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
+{
+    uint64_t cached[2];
+
+    if (layer == HAK_HUGE) {
+        huge_stats(out);
+        return;
+    }
+    space_stats(layer == HAK_MID ? &mid_space : &large_space, out);
+    cache_bytes(cached);
+    out->cached = cached[layer == HAK_LARGE];
+}
+
+void ace_lock_for_fork(void)
+{
+    pthread_mutex_lock(&tend.lock);
+    pthread_mutex_lock(&mid_space.lock);
+    pthread_mutex_lock(&large_space.lock);
+    huge_lock_for_fork();
+}
+
+void ace_unlock_after_fork(bool child)
+{
+    if (child) {
+        /* What lay in caches, or was on its way, belongs to threads that are not here. */
+        cache_forget_all();
+        ace_forget_deferred();
+        mid_after_fork();
+        large_after_fork();
+    }
+    huge_unlock_after_fork();
+    pthread_mutex_unlock(&large_space.lock);
+    pthread_mutex_unlock(&mid_space.lock);
+    pthread_mutex_unlock(&tend.lock);
+}

@@ -1,0 +1,14 @@
+#include "trim.h"
+
+#include "ace.h"
+#include "reclaim.h"
+
+bool trim_all(void)
+{
+    bool slabs = reclaim_now();
+    bool blocks = ace_reclaim() != 0;
+
+    if (slabs || blocks)
+        ss_map_may_work();
+    return slabs || blocks;
+}

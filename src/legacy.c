@@ -29,8 +29,8 @@ static bool grow(unsigned cls)
     if (!mask) {
         uint64_t began = os_now_ns();
 
-        ss = ss_map(config.ss_lg ? config.ss_lg : SS_LG_MIN, HAK_LEGACY);
-        if (!ss)
+        if (!ss_may_map(HAK_LEGACY) ||
+            !(ss = ss_map(config.ss_lg ? config.ss_lg : SS_LG_MIN, HAK_LEGACY)))
             return false;
         trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_LEGACY, cls, os_now_ns() - began);
         legacy.ss[cls] = ss;

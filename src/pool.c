@@ -290,64 +290,65 @@ static struct superslab *map_numbered(unsigned lg)
     return ss;
 }
 
-/* What stage 3 does under the pool's lock: a slab that somebody else's SuperSlab has unused, or
- * a new SuperSlab in *mapped, or neither and errno in *err. */
-static struct slab *grow_locked(unsigned cls, unsigned lg, struct superslab **mapped, int *err,
-                                uint32_t *scanned)
+/* What stage 3 does under the pool's lock. */
+struct growth {
+    struct slab *slab;        /* of a new SuperSlab, or one that somebody else's has unused */
+    struct superslab *mapped; /* the new one */
+    uint32_t scanned;
+    int err;      /* errno where there is no slab */
+    bool refused; /* by the OS, now */
+};
+
+static struct growth grow_locked(unsigned cls, unsigned lg)
 {
-    struct superslab *ss = NULL;
-    struct slab *s;
+    struct growth g = {NULL, NULL, 0, 0, false};
     uint64_t waited, began, held;
     bool contended;
 
     pool_lock_timed(&contended, &waited);
     began = os_now_ns();
     /* Whoever held the lock before us may have mapped one for all. */
-    s = claim_unused_anywhere(scanned);
-    if (!s) {
-        ss = map_numbered(lg);
-        *err = errno;
+    g.slab = claim_unused_anywhere(&g.scanned);
+    if (!g.slab && ss_may_map(HAK_POOL)) {
+        g.mapped = map_numbered(lg);
+        g.refused = !g.mapped;
     }
+    g.err = errno;
     held = os_now_ns() - began;
     pthread_mutex_unlock(&pool.lock);
     trace_pool_lock(cls, contended, waited, held);
-    if (ss) {
-        superslab_publish(ss, cls, held);
-        s = &ss->slab[0];
+    if (g.mapped) {
+        superslab_publish(g.mapped, cls, held);
+        g.slab = &g.mapped->slab[0];
     }
-    *mapped = ss;
-    return s;
+    return g;
 }
 
 static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
 {
-    struct superslab *mapped;
-    struct slab *s;
-    uint32_t scanned = 0;
-    bool asked = !ss_map_refuses();
+    struct growth g;
     unsigned lg;
-    int err = 0;
 
     if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     lg = demand_size(cls);
-    s = grow_locked(cls, lg, &mapped, &err, &scanned);
-    if (!s && asked) {
-        /* The OS refused. What lies idle elsewhere may make room; we hold nothing here. */
+    g = grow_locked(cls, lg);
+    if (g.refused) {
+        /* What lies idle elsewhere may make room; we hold nothing here. */
         pool_leave(o);
         if (trim_all())
-            s = grow_locked(cls, SS_LG_MIN, &mapped, &err, &scanned);
+            g = grow_locked(cls, SS_LG_MIN);
         pool_enter(o);
     }
-    if (mapped && mapped->lg < lg)
-        demand_size_refused(cls, lg, mapped->lg);
-    if (!s) {
+    if (g.mapped && g.mapped->lg < lg)
+        demand_size_refused(cls, lg, g.mapped->lg);
+    if (!g.slab) {
         demand_drop(cls);
         trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
-                       err);
-        return stage_refused(HAK_MAP_FAIL, scanned);
+                       g.err);
+        return stage_refused(HAK_MAP_FAIL, g.scanned);
     }
-    return stage_hit(o, s, cls, 0, HAK_STAGE_3, scanned);
+    return stage_hit(o, g.slab, cls, 0, HAK_STAGE_3, g.scanned);
 }
 
 static void report_shared_fail(struct owner *o, unsigned cls, enum hak_outcome stage_3_outcome)

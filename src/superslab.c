@@ -1,40 +1,42 @@
 #include "superslab.h"
 
 #include <errno.h>
-#include <sys/mman.h>
 
 #include "os.h"
 
 static _Atomic uint64_t mapped_bytes;
 
-/* At a limit every request comes here, often several times, and each would cost system calls
- * that fail. What was refused is refused again, unasked, for so many calls. */
+/* At a limit every request comes here, and each would cost system calls that fail. What was
+ * refused is refused again, unasked, until the pool has come so many times: only the pool makes
+ * room and asks once more. */
 #define REFUSALS 32
 
-static _Atomic uint32_t refuse;
+static _Atomic uint32_t refuse; /* 0: not at a limit */
 static _Atomic int refuse_errno;
 
-static void *map_or_refuse(size_t size)
+bool ss_may_map(enum hak_ss_kind kind)
 {
     uint32_t left = atomic_load_explicit(&refuse, memory_order_relaxed);
-    void *p;
 
-    if (unlikely(left)) {
+    if (likely(!left) || (left == 1 && kind == HAK_POOL))
+        return true;
+    if (kind == HAK_POOL)
         atomic_store_explicit(&refuse, left - 1, memory_order_relaxed);
-        errno = atomic_load_explicit(&refuse_errno, memory_order_relaxed);
-        return NULL;
-    }
-    p = os_map_aligned(size, size);
-    if (!p && size == (size_t)1 << SS_LG_MIN) {
+    errno = atomic_load_explicit(&refuse_errno, memory_order_relaxed);
+    return false;
+}
+
+static void *map(size_t size)
+{
+    void *p = os_map_aligned(size, size);
+
+    if (p) {
+        atomic_store_explicit(&refuse, 0, memory_order_relaxed);
+    } else if (size == (size_t)1 << SS_LG_MIN) {
         atomic_store_explicit(&refuse_errno, errno, memory_order_relaxed);
         atomic_store_explicit(&refuse, REFUSALS, memory_order_relaxed);
     }
     return p;
-}
-
-bool ss_map_refuses(void)
-{
-    return atomic_load_explicit(&refuse, memory_order_relaxed) != 0;
 }
 
 void ss_map_may_work(void)
@@ -45,7 +47,7 @@ void ss_map_may_work(void)
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
-    struct superslab *ss = map_or_refuse(size);
+    struct superslab *ss = map(size);
 
     if (!ss)
         return NULL;

@@ -95,10 +95,10 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind);
 /* Unmaps a SuperSlab that nobody else knows, or knows any more; leaves errno alone. */
 void ss_unmap(struct superslab *ss);
 
-/* Will the next ss_map() refuse without asking the OS, which has just refused? */
-bool ss_map_refuses(void);
+/* May the OS be asked for one more, or has it just refused? errno as it said then. */
+bool ss_may_map(enum hak_ss_kind kind);
 
-/* The next ss_map() asks the OS again, whatever it answered before. */
+/* It may, whatever it answered before. */
 void ss_map_may_work(void);
 
 /* Bytes of SuperSlabs mapped now. */

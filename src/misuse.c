@@ -60,7 +60,7 @@ void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t expect, 
         cls, (const void *)b, (unsigned)(b->word & 0xff), (unsigned)(expect & 0xff),
         (unsigned long)count, (void *)ss, ss ? slab_no(ss_slab(ss, b)) : 0, (unsigned long)b->word,
         (unsigned long)expect, (void *)b->next, geometry[cls].stride, who,
-        b->word ? "" : ", or it is in use: freed twice, unnoticed, it was handed out already",
+        trusted ? "" : ", or it is in use: freed twice, and written to in between",
         goes_on(trusted ? "repaired, the program goes on"
                         : "it and what its list held behind it are given up, the program goes on"));
 }

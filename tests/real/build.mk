@@ -8,7 +8,7 @@ REAL_LIBRARIES := $(REAL_OUT)/allocating_library.so $(REAL_OUT)/forking_library.
 REAL_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -pthread -fno-builtin
 
 .PHONY: real-programs
-real-programs: $(REAL_PROGRAMS) $(REAL_LIBRARIES)
+real-programs: $(REAL_PROGRAMS) $(REAL_LIBRARIES) $(REAL_OUT)/misuse $(REAL_OUT)/operators
 
 $(REAL_OUT)/atfork_handlers_allocate: REAL_LINK := $(REAL_OUT)/forking_library.so \
 	-Wl,-rpath,'$$ORIGIN'
@@ -21,3 +21,12 @@ $(REAL_PROGRAMS): $(REAL_OUT)/%: $(REAL_DIR)/%.c $(REAL_DIR)/check.h tests/real/
 $(REAL_LIBRARIES): $(REAL_OUT)/%.so: $(REAL_DIR)/loaded/%.c tests/real/build.mk
 	@mkdir -p $(@D)
 	$(CC) $(REAL_CFLAGS) -fPIC -shared -Wl,-soname,$*.so -o $@ $<
+
+# Programs that do what nobody should: the compiler must not see through it.
+$(REAL_OUT)/misuse: tests/real/misuse/misuse.c tests/real/build.mk
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -O2,$(REAL_CFLAGS)) -O0 -Wno-free-nonheap-object -Wno-use-after-free -o $@ $< -ldl
+
+$(REAL_OUT)/operators: tests/real/misuse/operators.cpp tests/real/build.mk
+	@mkdir -p $(@D)
+	g++ -std=c++17 -O0 -g -Wall -Wextra -Werror -pthread -o $@ $< -ldl

@@ -143,20 +143,12 @@ static struct ace_answer ask(enum hak_ace_layer layer, size_t wanted, size_t ali
     }
 }
 
-/* The shared pool's part of handing idle memory back; true if something was. */
-__attribute__((weak)) bool pool_reclaim(void);
-
 /* Can what refused for this reason be expected to serve, after idle memory was handed back? */
 static bool made_room(const struct ace_answer *a)
 {
-    bool room;
-
     if (a->reason == HAK_EXHAUSTION)
         return cache_flush_all() != 0;
-    if (a->reason != HAK_MAP_FAIL_OS || a->unasked)
-        return false;
-    room = ace_reclaim() != 0;
-    return (pool_reclaim && pool_reclaim()) || room;
+    return a->reason == HAK_MAP_FAIL_OS && !a->unasked && ace_reclaim_all();
 }
 
 static struct ace_answer ask_twice(enum hak_ace_layer layer, size_t size, size_t wanted,

@@ -49,8 +49,10 @@ void ace_tick(uint64_t now_ns);
 /* Nothing is left that a tick would give back: the helper may sleep. */
 bool ace_idle(void);
 
-/* Gives everything idle back now; returns the bytes. */
-size_t ace_reclaim(void);
+/* Gives everything idle of ACE's back now; true if something was. */
+bool ace_reclaim(void);
+/* The same, and what the shared pool has. */
+bool ace_reclaim_all(void);
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
 

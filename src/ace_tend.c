@@ -42,7 +42,7 @@ bool ace_idle(void)
            !space_has_idle(&large_space) && !huge_has_idle();
 }
 
-size_t ace_reclaim(void)
+bool ace_reclaim(void)
 {
     size_t given;
 
@@ -50,7 +50,17 @@ size_t ace_reclaim(void)
     (void)cache_flush_all();
     given = space_tend(&mid_space, true) + space_tend(&large_space, true) + huge_tend(true);
     pthread_mutex_unlock(&tend.lock);
-    return given;
+    return given != 0;
+}
+
+/* The shared pool's part. */
+__attribute__((weak)) bool pool_reclaim(void);
+
+bool ace_reclaim_all(void)
+{
+    bool some = ace_reclaim();
+
+    return (pool_reclaim && pool_reclaim()) || some;
 }
 
 static void space_stats(struct space *sp, struct hak_layer_stats *out)

@@ -15,12 +15,6 @@
 #include "thread.h"
 #include "tiny.h"
 
-void ace_init(void)
-{
-    mid_space.limit = config.ace_mid_cap;
-    large_space.limit = config.ace_large_cap;
-}
-
 /* ---- blocks freed inside a listener ---- */
 
 /* Such a free may come while this thread holds every lock for a fork, and must cause nothing that

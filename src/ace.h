@@ -11,9 +11,6 @@
 
 #include "trace.h"
 
-/* The knobs' limits. Before the first request. */
-void ace_init(void);
-
 /* A block of size bytes at a multiple of align, a power of two (0: any); with zeroed, all zero.
  * NULL with ENOMEM when every layer has refused. */
 void *ace_alloc(size_t size, size_t align, bool zeroed);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "ace_mark.h"
+#include "config.h"
 
 #define CHUNK_LG 16
 #define CHUNK_UNITS (1u << (CHUNK_LG - UNIT_LG))
@@ -25,6 +26,7 @@ _Static_assert(MARKS_AT + (REGION_SIZE >> PLACE_LG) <= 1u << CHUNK_LG, "beside t
 
 struct space mid_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .layer = HAK_MID,
+                          .limit = &config.ace_mid_cap,
                           .kind = PAGEMAP_MID,
                           /* Chunks are aligned to their size. */
                           .reserved = CHUNK_UNITS};
@@ -132,11 +134,6 @@ static void *take_one(unsigned cls, bool *zero)
     return first + i * mid_stride(cls);
 }
 
-static bool within_limit(size_t stride)
-{
-    return !mid_space.limit || mid_space.used + stride <= mid_space.limit;
-}
-
 struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
 {
     struct ace_answer a = {.class_size = mid_stride(cls)};
@@ -146,12 +143,13 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
 
     *more = 0;
     pthread_mutex_lock(&mid_space.lock);
-    if (!within_limit(a.class_size)) {
+    if (!space_has_room(&mid_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if (partial[cls] || chunk_cut(cls) ||
                (space_grow(&mid_space, &news) && chunk_cut(cls))) {
         a.p = take_one(cls, &a.zero);
-        while (*more < want && within_limit(a.class_size) && (others[*more] = take_one(cls, &zero)))
+        while (*more < want && space_has_room(&mid_space, a.class_size) &&
+               (others[*more] = take_one(cls, &zero)))
             ++*more;
     } else {
         a.reason = HAK_MAP_FAIL_OS;
@@ -159,7 +157,7 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
         a.unasked = news.unasked;
     }
     a.used = mid_space.used;
-    a.limit = mid_space.limit;
+    a.limit = *mid_space.limit;
     pthread_mutex_unlock(&mid_space.lock);
     space_tell(&mid_space, &news);
     return a;

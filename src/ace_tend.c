@@ -70,7 +70,7 @@ static void space_stats(struct space *sp, struct hak_layer_stats *out)
     out->used = sp->used;
     out->peak = sp->peak;
     out->mapped = sp->mapped;
-    out->limit = sp->limit;
+    out->limit = *sp->limit;
     out->idle = (uint64_t)sp->dirty_free << UNIT_LG;
     pthread_mutex_unlock(&sp->lock);
 }

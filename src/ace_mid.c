@@ -167,10 +167,12 @@ static void give_one(void *p)
 {
     struct chunk *c = chunk_of(p);
     unsigned cls = chunk_cls(c);
+    int i = block_at(c, p);
 
+    hak_assert(i >= 0);
     if (!c->free)
         partial_add(c, cls);
-    c->free |= 1u << block_at(c, p);
+    c->free |= 1u << (unsigned)i;
     space_uncount(&mid_space, mid_stride(cls), 1);
     if (c->free == (1u << capacity(cls)) - 1) {
         partial_remove(c, cls);

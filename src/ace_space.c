@@ -49,8 +49,6 @@ static uint64_t bits_in(unsigned w, unsigned at, unsigned n)
     return (to - from == 64 ? ~(uint64_t)0 : ((uint64_t)1 << (to - from)) - 1) << from;
 }
 
-#define EACH_WORD(w, at, n) (unsigned w = (at) / 64; w <= ((at) + (n)-1) / 64; w++)
-
 static void set_units(uint64_t *map, unsigned at, unsigned n)
 {
     for

@@ -25,6 +25,8 @@
 #define REGION_UNITS (1u << (REGION_LG - UNIT_LG))
 #define REGION_WORDS (REGION_UNITS / 64)
 #define SPACE_HEADER 1024
+/* An eighth of what is used may stay free and dirty: the next requests need no fresh pages. */
+#define SPACE_CUSHION_LG 3
 
 struct region {
     struct region *next, *prev;           /* of all in the space */

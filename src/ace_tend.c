@@ -26,7 +26,7 @@ void ace_tick(uint64_t now_ns)
     if (now_ns - tend.aged_ns >= AGE_NS) {
         tend.aged_ns = now_ns;
         (void)cache_flush_untouched();
-        (void)space_tend(&mid_space, false);
+        (void)mid_tend(false);
         (void)space_tend(&large_space, false);
         (void)huge_tend(false);
     }
@@ -38,8 +38,8 @@ bool ace_idle(void)
     uint64_t cached[2];
 
     cache_bytes(cached);
-    return !cached[0] && !cached[1] && !space_has_idle(&mid_space) &&
-           !space_has_idle(&large_space) && !huge_has_idle();
+    return !cached[0] && !cached[1] && !mid_has_idle() && !space_has_idle(&large_space) &&
+           !huge_has_idle();
 }
 
 bool ace_reclaim(void)
@@ -48,7 +48,7 @@ bool ace_reclaim(void)
 
     pthread_mutex_lock(&tend.lock);
     (void)cache_flush_all();
-    given = space_tend(&mid_space, true) + space_tend(&large_space, true) + huge_tend(true);
+    given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true);
     pthread_mutex_unlock(&tend.lock);
     return given != 0;
 }
@@ -86,6 +86,8 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
     space_stats(layer == HAK_MID ? &mid_space : &large_space, out);
     cache_bytes(cached);
     out->cached = cached[layer == HAK_LARGE];
+    if (layer == HAK_MID)
+        out->idle += mid_unpurged();
 }
 
 void ace_lock_for_fork(void)

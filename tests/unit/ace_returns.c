@@ -171,6 +171,38 @@ SCENARIO(the_purged_rest_of_a_heap_reads_as_zero_and_the_live_part_as_before)
     }
 }
 
+SCENARIO(free_blocks_between_live_ones_go_back_as_well)
+{
+    size_t full;
+
+    fill_all(8192, 8192);
+    full = resident();
+    for (unsigned i = 0; i < 8192; i++)
+        if (i % 10)
+            hak_free(block[i]);
+    witness_begin();
+    ticks(2000);
+    check(resident() < full - (48 << 20));
+    check(ace_idle());
+    check(witness_count(HAK_EV_ace_purge) > 0);
+    for (unsigned i = 0; i < 8192; i += 10)
+        for (unsigned b = 0; b < 8192; b++)
+            if (((char *)block[i])[b] != 1)
+                check_eq(((char *)block[i])[b], 1);
+    for (unsigned i = 0; i < 8192; i++) {
+        if (i % 10 == 0)
+            continue;
+        block[i] = hak_calloc(1, 8192);
+        for (unsigned b = 0; b < 8192; b++)
+            if (((char *)block[i])[b])
+                check_eq(((char *)block[i])[b], 0);
+    }
+    free_all(0, 8192);
+    ticks(2000);
+    check_eq(stats_now().mid.blocks, 0);
+    check_eq(stats_now().mid.idle, 0);
+}
+
 static void *volatile waiting;
 
 static void leave_a_cache(void *unused)
@@ -276,6 +308,7 @@ int main(void)
         cmocka_unit_test(what_is_free_for_less_than_half_a_second_is_kept),
         cmocka_unit_test(a_small_free_part_of_a_heap_in_use_is_kept),
         cmocka_unit_test(the_purged_rest_of_a_heap_reads_as_zero_and_the_live_part_as_before),
+        cmocka_unit_test(free_blocks_between_live_ones_go_back_as_well),
         cmocka_unit_test(an_ended_thread_leaves_nothing_in_its_cache),
         cmocka_unit_test(a_cache_that_is_used_is_left_alone),
         cmocka_unit_test(trim_gives_everything_back_at_once_and_says_whether_there_was_something),

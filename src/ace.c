@@ -16,12 +16,6 @@
 #include "tiny.h"
 #include "trim.h"
 
-void ace_init(void)
-{
-    mid_space.limit = config.ace_mid_cap;
-    large_space.limit = config.ace_large_cap;
-}
-
 /* ---- blocks freed inside a listener ---- */
 
 /* Such a free may come while this thread holds every lock for a fork, and must cause nothing that

@@ -11,9 +11,6 @@
 
 #include "trace.h"
 
-/* The knobs' limits. Before the first request. */
-void ace_init(void);
-
 /* A block of size bytes at a multiple of align, a power of two (0: any); with zeroed, all zero.
  * NULL with ENOMEM when every layer has refused. */
 void *ace_alloc(size_t size, size_t align, bool zeroed);
@@ -49,8 +46,8 @@ void ace_tick(uint64_t now_ns);
 /* Nothing is left that a tick would give back: the helper may sleep. */
 bool ace_idle(void);
 
-/* Gives everything idle back now; returns the bytes. */
-size_t ace_reclaim(void);
+/* Gives everything idle of ACE's back now; true if something was. */
+bool ace_reclaim(void);
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
 

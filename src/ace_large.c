@@ -3,13 +3,17 @@
 #include <errno.h>
 
 #include "ace_mark.h"
+#include "config.h"
 
 /* A mark a unit. */
 #define MARKS_AT SPACE_HEADER
 _Static_assert(MARKS_AT + REGION_UNITS <= UNIT_SIZE, "the marks are beside the region");
 
-struct space large_space = {
-    .lock = PTHREAD_MUTEX_INITIALIZER, .layer = HAK_LARGE, .kind = PAGEMAP_LARGE, .reserved = 1};
+struct space large_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
+                            .layer = HAK_LARGE,
+                            .limit = &config.ace_large_cap,
+                            .kind = PAGEMAP_LARGE,
+                            .reserved = 1};
 
 static ace_mark *mark_of(const void *p)
 {
@@ -31,11 +35,6 @@ static void mark_run(void *p, unsigned cls, unsigned first)
         mark_set(&m[i], 0);
 }
 
-static bool within_limit(size_t more)
-{
-    return !large_space.limit || large_space.used + more <= large_space.limit;
-}
-
 struct ace_answer large_take(unsigned cls, size_t align)
 {
     struct ace_answer a = {.class_size = large_stride(cls)};
@@ -43,7 +42,7 @@ struct ace_answer large_take(unsigned cls, size_t align)
     unsigned n = units(cls), step = align > UNIT_SIZE ? (unsigned)(align >> UNIT_LG) : 1;
 
     pthread_mutex_lock(&large_space.lock);
-    if (!within_limit(a.class_size)) {
+    if (!space_has_room(&large_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if ((a.p = space_take(&large_space, n, step, &a.zero)) ||
                (space_grow(&large_space, &news) &&
@@ -56,7 +55,7 @@ struct ace_answer large_take(unsigned cls, size_t align)
         a.unasked = news.unasked;
     }
     a.used = large_space.used;
-    a.limit = large_space.limit;
+    a.limit = *large_space.limit;
     pthread_mutex_unlock(&large_space.lock);
     space_tell(&large_space, &news);
     return a;
@@ -88,7 +87,7 @@ bool large_resize(void *p, unsigned from, unsigned to)
         if (n < had)
             space_give(&large_space, (char *)p + large_stride(to), had - n);
     } else {
-        done = within_limit(large_stride(to) - large_stride(from)) &&
+        done = space_has_room(&large_space, large_stride(to) - large_stride(from)) &&
                space_extend(&large_space, p, had, n - had);
     }
     if (done) {

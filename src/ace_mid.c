@@ -3,7 +3,10 @@
 #include <errno.h>
 
 #include "ace_mark.h"
+#include "config.h"
+#include "os.h"
 
+#define PAGE 4096u
 #define CHUNK_LG 16
 #define CHUNK_UNITS (1u << (CHUNK_LG - UNIT_LG))
 #define CHUNKS (REGION_UNITS / CHUNK_UNITS)
@@ -16,6 +19,8 @@ struct chunk {
     struct chunk *next, *prev; /* of its class with something free */
     uint32_t free;             /* blocks that are free and in no cache */
     uint32_t dirty;            /* blocks that may not be zero */
+    uint32_t purged;           /* of free, those whose pages went back */
+    uint32_t old;              /* of free and not purged, those that were so at the last tick */
     /* The last class it was cut for; kept while the chunk is free. */
     _Atomic uint8_t cls;
 };
@@ -25,12 +30,15 @@ _Static_assert(MARKS_AT + (REGION_SIZE >> PLACE_LG) <= 1u << CHUNK_LG, "beside t
 
 struct space mid_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
                           .layer = HAK_MID,
+                          .limit = &config.ace_mid_cap,
                           .kind = PAGEMAP_MID,
                           /* Chunks are aligned to their size. */
                           .reserved = CHUNK_UNITS};
 
-/* Chunks of each class with something free. */
-static struct chunk *partial[MID_CLASSES];
+static struct {
+    struct chunk *partial[MID_CLASSES]; /* chunks of each class with something free */
+    uint64_t unpurged;                  /* bytes of their free blocks that are not purged */
+} mid;
 
 static struct chunk *chunk_of(const void *p)
 {
@@ -61,24 +69,29 @@ static unsigned capacity(unsigned cls)
     return (1u << CHUNK_LG) / (unsigned)mid_stride(cls);
 }
 
-/* The block of c that starts at p, or -1. */
-static int block_at(const struct chunk *c, const void *p)
+/* The number of the block of c that p lies in; past the last one it is the capacity or more. */
+static unsigned block_no(const struct chunk *c, const void *p)
 {
-    unsigned cls = chunk_cls(c);
-    uint32_t off = (uint32_t)((uintptr_t)p & ((1u << CHUNK_LG) - 1));
-    uint32_t stride = (uint32_t)mid_stride(cls);
-    uint32_t i = off / stride;
+    return (uint32_t)((uintptr_t)p & ((1u << CHUNK_LG) - 1)) / (uint32_t)mid_stride(chunk_cls(c));
+}
 
-    return i * stride == off && i < capacity(cls) ? (int)i : -1;
+static void *block_at(char *base, unsigned cls, unsigned no)
+{
+    return base + no * mid_stride(cls);
+}
+
+static uint64_t unpurged(const struct chunk *c)
+{
+    return (unsigned)__builtin_popcount(c->free & ~c->purged) * mid_stride(chunk_cls(c));
 }
 
 static void partial_add(struct chunk *c, unsigned cls)
 {
     c->prev = NULL;
-    c->next = partial[cls];
+    c->next = mid.partial[cls];
     if (c->next)
         c->next->prev = c;
-    partial[cls] = c;
+    mid.partial[cls] = c;
 }
 
 static void partial_remove(struct chunk *c, unsigned cls)
@@ -88,7 +101,7 @@ static void partial_remove(struct chunk *c, unsigned cls)
     if (c->prev)
         c->prev->next = c->next;
     else
-        partial[cls] = c->next;
+        mid.partial[cls] = c->next;
 }
 
 /* A chunk for class cls; NULL if no region has one. */
@@ -101,9 +114,12 @@ static struct chunk *chunk_cut(unsigned cls)
     if (!p)
         return NULL;
     c = chunk_of(p);
+    atomic_store_explicit(&c->cls, (uint8_t)cls, memory_order_relaxed);
     c->free = (1u << capacity(cls)) - 1;
     c->dirty = clean ? 0 : c->free;
-    atomic_store_explicit(&c->cls, (uint8_t)cls, memory_order_relaxed);
+    c->purged = clean ? c->free : 0;
+    c->old = 0;
+    mid.unpurged += unpurged(c);
     for (unsigned i = 0; i < 1u << (CHUNK_LG - PLACE_LG); i++)
         mark_set(&mark_of(p)[i], 0);
     partial_add(c, cls);
@@ -113,28 +129,27 @@ static struct chunk *chunk_cut(unsigned cls)
 /* Takes the lowest free block of class cls, from a chunk in use; NULL if there is none. */
 static void *take_one(unsigned cls, bool *zero)
 {
-    struct chunk *c = partial[cls];
-    unsigned i;
+    struct chunk *c = mid.partial[cls];
     char *first;
+    void *p;
+    unsigned i;
 
     if (!c)
         return NULL;
     i = (unsigned)__builtin_ctz(c->free);
     *zero = !(c->dirty >> i & 1);
+    mid.unpurged -= c->purged >> i & 1 ? 0 : mid_stride(cls);
     c->dirty |= 1u << i;
     c->free &= c->free - 1;
+    c->purged &= c->free;
+    c->old &= c->free;
     if (!c->free)
         partial_remove(c, cls);
     space_count(&mid_space, mid_stride(cls), 1);
     first = (char *)region_of(c);
-    first += (size_t)(c - chunk_of(first)) << CHUNK_LG;
-    mark_set(mark_of(first + i * mid_stride(cls)), mark_free(cls));
-    return first + i * mid_stride(cls);
-}
-
-static bool within_limit(size_t stride)
-{
-    return !mid_space.limit || mid_space.used + stride <= mid_space.limit;
+    p = block_at(first + ((size_t)(c - chunk_of(first)) << CHUNK_LG), cls, i);
+    mark_set(mark_of(p), mark_free(cls));
+    return p;
 }
 
 struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
@@ -146,12 +161,13 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
 
     *more = 0;
     pthread_mutex_lock(&mid_space.lock);
-    if (!within_limit(a.class_size)) {
+    if (!space_has_room(&mid_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
-    } else if (partial[cls] || chunk_cut(cls) ||
+    } else if (mid.partial[cls] || chunk_cut(cls) ||
                (space_grow(&mid_space, &news) && chunk_cut(cls))) {
         a.p = take_one(cls, &a.zero);
-        while (*more < want && within_limit(a.class_size) && (others[*more] = take_one(cls, &zero)))
+        while (*more < want && space_has_room(&mid_space, a.class_size) &&
+               (others[*more] = take_one(cls, &zero)))
             ++*more;
     } else {
         a.reason = HAK_MAP_FAIL_OS;
@@ -159,25 +175,35 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
         a.unasked = news.unasked;
     }
     a.used = mid_space.used;
-    a.limit = mid_space.limit;
+    a.limit = *mid_space.limit;
     pthread_mutex_unlock(&mid_space.lock);
     space_tell(&mid_space, &news);
     return a;
 }
 
-static void give_one(void *p)
+/* Adds blocks to the free ones of the chunk at base; gives the chunk back if that are all. */
+static void add_free(char *base, struct chunk *c, uint32_t blocks)
 {
-    struct chunk *c = chunk_of(p);
     unsigned cls = chunk_cls(c);
 
     if (!c->free)
         partial_add(c, cls);
-    c->free |= 1u << block_at(c, p);
-    space_uncount(&mid_space, mid_stride(cls), 1);
+    mid.unpurged -= unpurged(c);
+    c->free |= blocks;
     if (c->free == (1u << capacity(cls)) - 1) {
         partial_remove(c, cls);
-        space_give(&mid_space, chunk_base(p), CHUNK_UNITS);
+        space_give(&mid_space, base, CHUNK_UNITS);
+    } else {
+        mid.unpurged += unpurged(c);
     }
+}
+
+static void give_one(void *p)
+{
+    struct chunk *c = chunk_of(p);
+
+    space_uncount(&mid_space, mid_stride(chunk_cls(c)), 1);
+    add_free(chunk_base(p), c, 1u << block_no(c, p));
 }
 
 void mid_give(void *const *blocks, unsigned n)
@@ -203,6 +229,15 @@ static bool at_a_place(const void *p)
     return !((uintptr_t)p & ((1u << PLACE_LG) - 1));
 }
 
+/* Might a block of p's chunk start at p? */
+static bool is_a_start(const void *p)
+{
+    const struct chunk *c = chunk_of(p);
+    unsigned no = block_no(c, p), cls = chunk_cls(c);
+
+    return no < capacity(cls) && block_at(chunk_base(p), cls, no) == p;
+}
+
 static void report(const void *p, uint8_t mark)
 {
     struct slab_ref ref = {(uintptr_t)region_of(p), unit_of(p), 0, CLASS_MID};
@@ -211,9 +246,9 @@ static void report(const void *p, uint8_t mark)
         trace_double_free(ref, p);
     else
         trace_invalid_free(ref.ss, ref.slab, CLASS_MID, p,
-                           !chunk_no(p)                    ? HAK_IN_HEADER
-                           : block_at(chunk_of(p), p) >= 0 ? HAK_NEVER_CARVED
-                                                           : HAK_NOT_A_BLOCK_START);
+                           !chunk_no(p)    ? HAK_IN_HEADER
+                           : is_a_start(p) ? HAK_NEVER_CARVED
+                                           : HAK_NOT_A_BLOCK_START);
 }
 
 int mid_unliven(void *p)
@@ -231,17 +266,136 @@ int mid_live_class(const void *p)
     return at_a_place(p) ? mark_live_class(mark_of(p)) : -1;
 }
 
-/* All of a chunk that is neither free nor live. */
+/* ---- giving memory back ---- */
+
+/* Takes free blocks of c that are due, and the free ones between them and beside them, so that
+ * nobody else does while they are purged; their map. */
+static uint32_t claim(struct chunk *c, bool all, uint64_t *budget)
+{
+    uint32_t due = c->free & ~c->purged, before, blocks = all ? due : due & c->old;
+    uint64_t bytes = unpurged(c);
+
+    c->old = due;
+    if (!blocks || !*budget)
+        return 0;
+    do {
+        before = blocks;
+        blocks |= (blocks << 1 | blocks >> 1) & c->free;
+    } while (blocks != before);
+    c->free &= ~blocks;
+    if (!c->free)
+        partial_remove(c, chunk_cls(c));
+    bytes -= unpurged(c);
+    mid.unpurged -= bytes;
+    *budget -= bytes < *budget ? bytes : *budget;
+    return blocks;
+}
+
+/* Purges the pages that lie wholly in runs of the blocks; how many bytes. */
+static size_t purge(char *base, unsigned cls, uint32_t blocks)
+{
+    size_t bytes = 0;
+
+    while (blocks) {
+        unsigned at = (unsigned)__builtin_ctz(blocks);
+        unsigned end = at + (unsigned)__builtin_ctz(~(blocks >> at));
+        size_t from = align_up(at * mid_stride(cls), PAGE);
+        size_t to = end * mid_stride(cls) & -(size_t)PAGE;
+
+        if (to > from) {
+            os_purge(base + from, to - from);
+            bytes += to - from;
+        }
+        blocks &= ~((1u << end) - 1);
+    }
+    return bytes;
+}
+
+static bool in_use(const struct region *r, unsigned chunk)
+{
+    unsigned unit = chunk * CHUNK_UNITS;
+
+    return r->used[unit / 64] >> unit % 64 & 1;
+}
+
+/* Purges what is due in the chunks of r. */
+static size_t tend_region(struct region *r, bool all, uint64_t *budget)
+{
+    struct chunk *c = chunk_of(r);
+    uint32_t blocks[CHUNKS] = {0}, any = 0;
+    uint64_t began = trace_clock(), mapped;
+    size_t bytes = 0;
+
+    pthread_mutex_lock(&mid_space.lock);
+    for (unsigned n = 1; n < CHUNKS; n++)
+        if (in_use(r, n))
+            any |= blocks[n] = claim(&c[n], all, budget);
+    mapped = mid_space.mapped;
+    pthread_mutex_unlock(&mid_space.lock);
+    if (!any)
+        return 0;
+    for (unsigned n = 1; n < CHUNKS; n++)
+        bytes += purge((char *)r + ((size_t)n << CHUNK_LG), chunk_cls(&c[n]), blocks[n]);
+    if (bytes)
+        trace_ace_purge(r, bytes, HAK_MID, mapped, began ? os_now_ns() - began : 0);
+    pthread_mutex_lock(&mid_space.lock);
+    for (unsigned n = 1; n < CHUNKS; n++) {
+        c[n].purged |= blocks[n];
+        if (blocks[n])
+            add_free((char *)r + ((size_t)n << CHUNK_LG), &c[n], blocks[n]);
+    }
+    pthread_mutex_unlock(&mid_space.lock);
+    return bytes;
+}
+
+size_t mid_tend(bool all)
+{
+    struct region *r;
+    uint64_t budget, keep;
+    size_t bytes = 0;
+
+    pthread_mutex_lock(&mid_space.lock);
+    keep = all ? 0 : mid_space.used >> SPACE_CUSHION_LG;
+    budget = mid.unpurged > keep ? mid.unpurged - keep : 0;
+    r = mid_space.all;
+    pthread_mutex_unlock(&mid_space.lock);
+    /* New regions come at the front, and only whoever tends takes some away. */
+    for (; r; r = r->next)
+        bytes += tend_region(r, all, &budget);
+    return bytes + space_tend(&mid_space, all);
+}
+
+uint64_t mid_unpurged(void)
+{
+    uint64_t bytes;
+
+    pthread_mutex_lock(&mid_space.lock);
+    bytes = mid.unpurged;
+    pthread_mutex_unlock(&mid_space.lock);
+    return bytes;
+}
+
+bool mid_has_idle(void)
+{
+    bool idle;
+
+    pthread_mutex_lock(&mid_space.lock);
+    idle = mid.unpurged > mid_space.used >> SPACE_CUSHION_LG;
+    pthread_mutex_unlock(&mid_space.lock);
+    return idle || space_has_idle(&mid_space);
+}
+
+/* Gives back what of a chunk is neither free nor live. */
 static void sweep(char *base, struct chunk *c)
 {
     unsigned cls = chunk_cls(c);
-    uint32_t lost = (((1u << capacity(cls)) - 1) & ~c->free);
+    uint32_t lost = ((1u << capacity(cls)) - 1) & ~c->free;
 
     for (; lost; lost &= lost - 1) {
-        unsigned i = (unsigned)__builtin_ctz(lost);
+        void *p = block_at(base, cls, (unsigned)__builtin_ctz(lost));
 
-        if (mid_live_class(base + i * mid_stride(cls)) < 0)
-            give_one(base + i * mid_stride(cls));
+        if (mid_live_class(p) < 0)
+            give_one(p);
     }
 }
 
@@ -250,9 +404,8 @@ void mid_after_fork(void)
     for (struct region *r = mid_space.all; r; r = r->next) {
         for (unsigned n = 1; n < CHUNKS; n++) {
             char *base = (char *)r + ((size_t)n << CHUNK_LG);
-            unsigned unit = unit_of(base);
 
-            if (r->used[unit / 64] >> unit % 64 & 1)
+            if (in_use(r, n))
                 sweep(base, chunk_of(base));
         }
     }

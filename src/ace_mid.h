@@ -29,6 +29,12 @@ int mid_unliven(void *p);
 /* The class of p if it is a live block, else -1. */
 int mid_live_class(const void *p);
 
+/* space_tend(), and for the free blocks of chunks in use as well. */
+size_t mid_tend(bool all);
+bool mid_has_idle(void);
+/* Bytes of such blocks. */
+uint64_t mid_unpurged(void);
+
 /* In a forked child: gives back all blocks that are not live. */
 void mid_after_fork(void);
 

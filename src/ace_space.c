@@ -7,8 +7,6 @@
 /* After a refused map so many are refused unasked: at a limit every request comes here, and each
  * would cost system calls that fail. */
 #define REFUSALS 32
-/* Free memory of so large a part of what is used is kept, dirty. */
-#define CUSHION_LG 3
 /* Ticks after which a region that is all free and clean is unmapped. */
 #define IDLE_TICKS 2
 
@@ -49,29 +47,24 @@ static uint64_t bits_in(unsigned w, unsigned at, unsigned n)
     return (to - from == 64 ? ~(uint64_t)0 : ((uint64_t)1 << (to - from)) - 1) << from;
 }
 
-#define EACH_WORD(w, at, n) (unsigned w = (at) / 64; w <= ((at) + (n)-1) / 64; w++)
-
 static void set_units(uint64_t *map, unsigned at, unsigned n)
 {
-    for
-        EACH_WORD(w, at, n)
-    map[w] |= bits_in(w, at, n);
+    for (unsigned w = at / 64; w <= (at + n - 1) / 64; w++)
+        map[w] |= bits_in(w, at, n);
 }
 
 static void clear_units(uint64_t *map, unsigned at, unsigned n)
 {
-    for
-        EACH_WORD(w, at, n)
-    map[w] &= ~bits_in(w, at, n);
+    for (unsigned w = at / 64; w <= (at + n - 1) / 64; w++)
+        map[w] &= ~bits_in(w, at, n);
 }
 
 static unsigned count_units(const uint64_t *map, unsigned at, unsigned n)
 {
     unsigned count = 0;
 
-    for
-        EACH_WORD(w, at, n)
-    count += (unsigned)__builtin_popcountl(map[w] & bits_in(w, at, n));
+    for (unsigned w = at / 64; w <= (at + n - 1) / 64; w++)
+        count += (unsigned)__builtin_popcountl(map[w] & bits_in(w, at, n));
     return count;
 }
 
@@ -387,7 +380,7 @@ size_t space_tend(struct space *sp, bool all)
     size_t given = 0;
 
     pthread_mutex_lock(&sp->lock);
-    keep = all ? 0 : sp->used >> CUSHION_LG;
+    keep = all ? 0 : sp->used >> SPACE_CUSHION_LG;
     dirty = (uint64_t)sp->dirty_free << UNIT_LG;
     r = sp->all;
     pthread_mutex_unlock(&sp->lock);
@@ -416,7 +409,7 @@ bool space_has_idle(struct space *sp)
     bool idle;
 
     pthread_mutex_lock(&sp->lock);
-    idle = (uint64_t)sp->dirty_free << UNIT_LG > sp->used >> CUSHION_LG || sp->whole > 1;
+    idle = (uint64_t)sp->dirty_free << UNIT_LG > sp->used >> SPACE_CUSHION_LG || sp->whole > 1;
     pthread_mutex_unlock(&sp->lock);
     return idle;
 }

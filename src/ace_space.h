@@ -25,6 +25,8 @@
 #define REGION_UNITS (1u << (REGION_LG - UNIT_LG))
 #define REGION_WORDS (REGION_UNITS / 64)
 #define SPACE_HEADER 1024
+/* An eighth of what is used may stay free and dirty: the next requests need no fresh pages. */
+#define SPACE_CUSHION_LG 3
 
 struct region {
     struct region *next, *prev;           /* of all in the space */
@@ -44,8 +46,9 @@ _Static_assert(sizeof(struct region) <= SPACE_HEADER, "the layer's part begins b
 struct space {
     pthread_mutex_t lock;
     const enum hak_ace_layer layer;
-    const int kind;          /* in the page map */
-    const unsigned reserved; /* units at a region's beginning that are never given out */
+    const uint64_t *const limit; /* of used, 0: none */
+    const int kind;              /* in the page map */
+    const unsigned reserved;     /* units at a region's beginning that are never given out */
     struct region *all;
     struct region *bucket[SPACE_BUCKETS];
     uint32_t filled;     /* bit i: bucket[i] is not empty */
@@ -53,8 +56,8 @@ struct space {
     uint32_t dirty_free; /* units */
     uint32_t refuse;     /* maps to refuse unasked, with refuse_errno */
     int refuse_errno;
-    uint64_t used, peak, limit; /* bytes the layer has given out; limit 0: none */
-    uint64_t blocks;            /* as many blocks */
+    uint64_t used, peak; /* bytes the layer has given out */
+    uint64_t blocks;     /* as many blocks */
     uint64_t mapped;
 };
 
@@ -88,6 +91,11 @@ void space_give(struct space *sp, void *p, unsigned n);
 bool space_extend(struct space *sp, void *p, unsigned n, unsigned more);
 
 /* Counts n blocks of stride bytes given out. */
+static inline bool space_has_room(const struct space *sp, size_t more)
+{
+    return !*sp->limit || sp->used + more <= *sp->limit;
+}
+
 void space_count(struct space *sp, size_t stride, unsigned n);
 void space_uncount(struct space *sp, size_t stride, unsigned n);
 

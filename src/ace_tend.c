@@ -26,7 +26,7 @@ void ace_tick(uint64_t now_ns)
     if (now_ns - tend.aged_ns >= AGE_NS) {
         tend.aged_ns = now_ns;
         (void)cache_flush_untouched();
-        (void)space_tend(&mid_space, false);
+        (void)mid_tend(false);
         (void)space_tend(&large_space, false);
         (void)huge_tend(false);
     }
@@ -38,19 +38,19 @@ bool ace_idle(void)
     uint64_t cached[2];
 
     cache_bytes(cached);
-    return !cached[0] && !cached[1] && !space_has_idle(&mid_space) &&
-           !space_has_idle(&large_space) && !huge_has_idle();
+    return !cached[0] && !cached[1] && !mid_has_idle() && !space_has_idle(&large_space) &&
+           !huge_has_idle();
 }
 
-size_t ace_reclaim(void)
+bool ace_reclaim(void)
 {
     size_t given;
 
     pthread_mutex_lock(&tend.lock);
     (void)cache_flush_all();
-    given = space_tend(&mid_space, true) + space_tend(&large_space, true) + huge_tend(true);
+    given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true);
     pthread_mutex_unlock(&tend.lock);
-    return given;
+    return given != 0;
 }
 
 static void space_stats(struct space *sp, struct hak_layer_stats *out)
@@ -60,7 +60,7 @@ static void space_stats(struct space *sp, struct hak_layer_stats *out)
     out->used = sp->used;
     out->peak = sp->peak;
     out->mapped = sp->mapped;
-    out->limit = sp->limit;
+    out->limit = *sp->limit;
     out->idle = (uint64_t)sp->dirty_free << UNIT_LG;
     pthread_mutex_unlock(&sp->lock);
 }
@@ -76,6 +76,8 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
     space_stats(layer == HAK_MID ? &mid_space : &large_space, out);
     cache_bytes(cached);
     out->cached = cached[layer == HAK_LARGE];
+    if (layer == HAK_MID)
+        out->idle += mid_unpurged();
 }
 
 void ace_lock_for_fork(void)

@@ -33,6 +33,11 @@ size_t hak_malloc_usable_size(void *ptr);
  * threads freed of the calling thread's slabs. Slabs left with nothing live become EMPTY. */
 void hak_drain(void);
 
+/* What malloc_trim and malloc_stats do: gives all idle memory back, the answer 1 if there was some;
+ * prints what is used to stderr. */
+int hak_malloc_trim(size_t pad);
+void hak_malloc_stats(void);
+
 /* Sets the soft cap of class cls to cap ACTIVE slabs, 0 for none.
  * Returns 0, or EINVAL for a class that does not exist. */
 int hak_set_cap(unsigned cls, uint32_t cap);

@@ -52,7 +52,6 @@ static void init(void)
     legacy_init();
     thread_init();
     demand_init();
-    ace_init();
     geometry_init(config.classes);
     atomic_store_explicit(&process_ready, true, memory_order_release);
 }

@@ -6,7 +6,7 @@
 bool trim_all(void)
 {
     bool slabs = reclaim_now();
-    bool blocks = ace_reclaim() != 0;
+    bool blocks = ace_reclaim();
 
     if (slabs || blocks)
         ss_map_may_work();

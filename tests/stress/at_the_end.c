@@ -69,7 +69,12 @@ static void nothing_is_left(void)
     if (st.hdr_resets || st.double_frees || st.invalid_frees || st.ooms)
         broken("%lu header resets, %lu double frees, %lu invalid frees, %lu out of memory",
                st.hdr_resets, st.double_frees, st.invalid_frees, st.ooms);
-    if (config.use_superslab && st.threads_started != st.threads_ended + thread_live())
+    if (st.mid.blocks || st.large.blocks || st.huge.blocks)
+        broken("%lu mid, %lu large, %lu huge blocks, and nothing is live", st.mid.blocks,
+               st.large.blocks, st.huge.blocks);
+    /* A thread without memory for its owner never begins. */
+    if (config.use_superslab && !config.fail_map &&
+        st.threads_started != st.threads_ended + thread_live())
         broken("%lu threads began and %lu ended", st.threads_started, st.threads_ended);
     /* What ended threads published stays ACTIVE until somebody adopts it; without recycling
      * nobody does. Otherwise this thread does, and then not one slab may stay. */

@@ -1,13 +1,17 @@
 /*
- * pass_blocks [-t threads] [-l lives] [-o operations] [-s seed] [-n]
+ * pass_blocks [-t threads] [-l lives] [-o operations] [-s seed] [-n] [-x]
  *
  * Threads allocate blocks of all sizes, fill them with a pattern, pass them to each other through
  * mailboxes, check what they hold when they free them, end, and are replaced by others, until so
  * many lives are over. No two live blocks may overlap (-n: without that check), and at the end
- * nothing may be left: see at_the_end.c.
+ * nothing may be left: see at_the_end.c. With -x one block in sixteen is of any size up to 4 MiB,
+ * and memory that was only just freed goes back to the system all the time.
  */
 #include <pthread.h>
 
+#ifndef PLAIN
+#include "trim.h"
+#endif
 #include "at_the_end.h"
 #include "pattern.h"
 #include "shadow.h"
@@ -19,7 +23,7 @@
 
 uint64_t stress_seed;
 static unsigned threads = 6, lives = 120, operations = 12000;
-static bool with_shadow = true;
+static bool with_shadow = true, to_extremes;
 static _Atomic uint64_t allocated, passed;
 
 static struct {
@@ -58,6 +62,9 @@ static void let_go(struct parcel *a)
 /* Mostly 0..2,048, each as likely; small ones more often; a few above. */
 static size_t any_size(struct life *me)
 {
+    /* Each doubling is as likely. */
+    if (to_extremes && below(me, 16) == 0)
+        return below(me, (size_t)4096 << below(me, 11));
     switch (below(me, 16)) {
     case 0: return 2049 + below(me, 60000);
     case 1:
@@ -173,6 +180,24 @@ static void *live(void *number)
     return NULL;
 }
 
+#ifndef PLAIN
+static _Atomic bool over;
+
+/* The tick, in a hurry. */
+static void *give_back(void *unused)
+{
+    uint64_t now = 0;
+
+    while (!over) {
+        ace_tick(now += 1000000000);
+        if (now % 64000000000 == 0)
+            (void)trim_all();
+        usleep(500);
+    }
+    return unused;
+}
+#endif
+
 static void start(pthread_t *thread, uintptr_t number)
 {
     if (pthread_create(thread, NULL, live, (void *)number) != 0)
@@ -184,13 +209,14 @@ static void arguments(int argc, char **argv)
     const char *seed = getenv("SEED");
     int option;
 
-    while ((option = getopt(argc, argv, "t:l:o:s:n")) != -1) {
+    while ((option = getopt(argc, argv, "t:l:o:s:nx")) != -1) {
         switch (option) {
         case 't': threads = (unsigned)atoi(optarg); break;
         case 'l': lives = (unsigned)atoi(optarg); break;
         case 'o': operations = (unsigned)atoi(optarg); break;
         case 's': seed = optarg; break;
         case 'n': with_shadow = false; break;
+        case 'x': to_extremes = true; break;
         default: exit(2);
         }
     }
@@ -202,11 +228,18 @@ static void arguments(int argc, char **argv)
 int main(int argc, char **argv)
 {
     pthread_t thread[THREADS_MAX];
+#ifndef PLAIN
+    pthread_t hurry;
+#endif
     struct life last = {.random = 0};
 
     arguments(argc, argv);
     for (unsigned i = 0; i < MAILBOXES; i++)
         pthread_mutex_init(&mailbox[i].lock, NULL);
+#ifndef PLAIN
+    if (to_extremes && pthread_create(&hurry, NULL, give_back, NULL) != 0)
+        broken("no thread");
+#endif
     for (unsigned i = 0; i < threads; i++)
         start(&thread[i], i);
     for (unsigned i = threads; i < lives + threads; i++) {
@@ -219,6 +252,11 @@ int main(int argc, char **argv)
         while (last.held)
             release(&last, last.held - 1);
     }
+#ifndef PLAIN
+    over = true;
+    if (to_extremes)
+        pthread_join(hurry, NULL);
+#endif
     at_the_end();
     printf("seed %lu: %lu blocks, %lu passed on\n", stress_seed, (uint64_t)allocated,
            (uint64_t)passed);

@@ -62,14 +62,16 @@ class Box:
         return Running(argv, process, Path(f"{base}.out"), Path(f"{base}.err"))
 
     def run(self, *argv: object, stdin: bytes | None = None, compare: bool = True,
-            env: dict[str, str] | None = None, status: int = 0) -> bytes:
-        """Runs a program preloaded; its output is compared unless `compare` is false."""
+            env: dict[str, str] | None = None, status: int = 0, loud: bool = False) -> bytes:
+        """Runs a program preloaded; its output is compared unless `compare` is false. What it says
+        on stderr must have been said without, unless it is `loud`: times, progress."""
         words = [str(a) for a in argv]
         begin = time.monotonic()
         running = self.start(words, stdin=stdin, env=env)
         out, err = running.wait(self.limit, status)
         self.seconds += time.monotonic() - begin
-        self.errors.append((show(words), err.splitlines()))
+        if not loud:
+            self.errors.append((show(words), err.splitlines()))
         kept = []
         for line in out.splitlines(keepends=True):
             if line.startswith(b"note: "):

@@ -94,6 +94,6 @@ int main(int argc, char **argv)
     for (unsigned i = 0; i < 256; i++)
         if (left[i])
             check_and_free(left[i], 1);
-    at_the_end();
+    at_the_end(false);
     return 0;
 }

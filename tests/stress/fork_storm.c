@@ -1,26 +1,35 @@
 /*
  * fork_storm [-t threads] [-f forks] [-s seed]
  *
- * Threads allocate and free and pass blocks to each other while another one forks. Each child
- * frees some of the parent's blocks, allocates (also from slabs of threads that it does not
- * have), starts a thread of its own and a grandchild, and ends. A child that hangs is killed by
+ * Threads allocate and free and pass blocks to each other while others start processes, at random
+ * moments. Each forked child frees some of the parent's blocks, allocates (also from slabs of
+ * threads that it does not have), starts a thread of its own and a grandchild, and ends; in
+ * between, programs are started by vfork, posix_spawn and system. A child that hangs is killed by
  * its alarm and reported.
  */
+#include <errno.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "pattern.h"
 
 #define THREADS_MAX 16
 #define HOLD 200
 #define SHARED 64
+#define FORKERS 2
 #define CHILD_LIMIT 20
+#define SIZE_MAX_LG 22
+
+extern char **environ;
 
 uint64_t stress_seed;
-static unsigned threads = 4, forks = 150;
+static unsigned threads = 4, forks = 200;
 static _Atomic bool stop;
+static _Atomic unsigned forked;
 
 /* Blocks of anybody's, behind locks of their own: a child frees those that nobody was changing
  * when it was forked. */
@@ -31,7 +40,10 @@ static struct {
 
 static void put(struct parcel *a, uint64_t *random)
 {
-    a->size = random_next(random) % (random_next(random) % 16 ? 2049 : 20000);
+    a->size = random_next(random) % 2049;
+    /* One in 64 is a large one; each doubling up to 4 MiB is as likely. */
+    if (random_next(random) % 64 == 0)
+        a->size = random_next(random) % ((4096u << random_next(random) % (SIZE_MAX_LG - 11)) + 1);
     a->p = stress_malloc(a->size);
     if (!a->p)
         broken("no memory for %zu bytes", a->size);
@@ -127,6 +139,61 @@ static _Noreturn void child(unsigned number)
     _exit(0);
 }
 
+/* A function of its own: what lives across vfork must not live in registers. */
+__attribute__((noinline)) static pid_t vfork_true(void)
+{
+    pid_t pid = vfork();
+
+    if (pid == 0) {
+        alarm(CHILD_LIMIT);
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(127);
+    }
+    return pid;
+}
+
+static pid_t spawn_true(void)
+{
+    char *argv[] = {"true", NULL};
+    pid_t pid;
+
+    return posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) ? -1 : pid;
+}
+
+/* Mostly forks; each other way to start a process once in 16. */
+static void start_process(unsigned number)
+{
+    pid_t pid;
+    int status;
+
+    switch (number % 16) {
+    case 5: wait_for(vfork_true(), "child of vfork"); return;
+    case 9: wait_for(spawn_true(), "child of posix_spawn"); return;
+    case 13:
+        if ((status = system("exit 3")) != 3 << 8)
+            broken("system: 0x%x, errno %d", status, errno);
+        return;
+    default:
+        if ((pid = fork()) == 0)
+            child(number);
+        wait_for(pid, "child");
+    }
+}
+
+static void *start_processes(void *number)
+{
+    uint64_t random = stress_seed + 77 * (uintptr_t)number;
+    unsigned n;
+
+    while ((n = atomic_fetch_add(&forked, 1)) < forks) {
+        struct timespec pause = {0, (long)(random_next(&random) % 2000000)};
+
+        nanosleep(&pause, NULL);
+        start_process(n);
+    }
+    return NULL;
+}
+
 static void arguments(int argc, char **argv)
 {
     const char *seed = getenv("SEED");
@@ -145,26 +212,28 @@ static void arguments(int argc, char **argv)
     stress_seed = seed_of(seed);
 }
 
+static void start(pthread_t *thread, void *(*work)(void *), uintptr_t number)
+{
+    if (pthread_create(thread, NULL, work, (void *)number) != 0)
+        broken("no thread");
+}
+
 int main(int argc, char **argv)
 {
-    pthread_t thread[THREADS_MAX];
+    pthread_t thread[THREADS_MAX], forker[FORKERS];
 
     arguments(argc, argv);
     for (unsigned i = 0; i < SHARED; i++)
         pthread_mutex_init(&shared[i].lock, NULL);
     for (uintptr_t i = 0; i < threads; i++)
-        if (pthread_create(&thread[i], NULL, churn_until_the_end, (void *)i) != 0)
-            broken("no thread");
-    for (unsigned i = 0; i < forks; i++) {
-        pid_t pid = fork();
-
-        if (pid == 0)
-            child(i);
-        wait_for(pid, "child");
-    }
+        start(&thread[i], churn_until_the_end, i);
+    for (uintptr_t i = 0; i < FORKERS; i++)
+        start(&forker[i], start_processes, i);
+    for (unsigned i = 0; i < FORKERS; i++)
+        pthread_join(forker[i], NULL);
     stop = true;
     for (unsigned i = 0; i < threads; i++)
         pthread_join(thread[i], NULL);
-    printf("seed %lu: %u forks\n", stress_seed, forks);
+    printf("seed %lu: %u processes\n", stress_seed, forks);
     return 0;
 }

@@ -1,15 +1,19 @@
 /*
- * pass_blocks [-t threads] [-l lives] [-o operations] [-s seed] [-n] [-x]
+ * pass_blocks [-t threads] [-l lives] [-o operations] [-s seed] [-n] [-x] [-b] [-e]
  *
  * Threads allocate blocks of all sizes, fill them with a pattern, pass them to each other through
  * mailboxes, check what they hold when they free them, end, and are replaced by others, until so
  * many lives are over. No two live blocks may overlap (-n: without that check), and at the end
- * nothing may be left: see at_the_end.c. With -x one block in sixteen is of any size up to 4 MiB,
- * and memory that was only just freed goes back to the system all the time.
+ * nothing may be left: see at_the_end.c. -x: one block in sixteen is of any size up to 4 MiB, and
+ * memory that was only just freed goes back to the system all the time. -b: half of the blocks are
+ * big, up to 4 MiB. -e: memory may end; who gets NULL and ENOMEM goes on without.
  */
+#include <errno.h>
 #include <pthread.h>
 
 #ifndef PLAIN
+#include "ace.h"
+#include "os.h"
 #include "trim.h"
 #endif
 #include "at_the_end.h"
@@ -23,8 +27,8 @@
 
 uint64_t stress_seed;
 static unsigned threads = 6, lives = 120, operations = 12000;
-static bool with_shadow = true, to_extremes;
-static _Atomic uint64_t allocated, passed;
+static bool with_shadow = true, to_extremes, big, memory_may_end;
+static _Atomic uint64_t allocated, passed, refused;
 
 static struct {
     pthread_mutex_t lock;
@@ -35,7 +39,7 @@ static struct {
 /* A thread's own: its random numbers and the blocks it holds. */
 struct life {
     uint64_t random;
-    uint64_t allocated, passed;
+    uint64_t allocated, passed, refused;
     unsigned held;
     struct parcel parcel[HOLD];
 };
@@ -65,6 +69,9 @@ static size_t any_size(struct life *me)
     /* Each doubling is as likely. */
     if (to_extremes && below(me, 16) == 0)
         return below(me, (size_t)4096 << below(me, 11));
+    /* Each doubling from 64 bytes up to 4 MiB is as likely. */
+    if (big && below(me, 2))
+        return below(me, (64u << below(me, 17)) + 1);
     switch (below(me, 16)) {
     case 0: return 2049 + below(me, 60000);
     case 1:
@@ -72,6 +79,14 @@ static size_t any_size(struct life *me)
     case 3: return below(me, 65);
     default: return below(me, 2049);
     }
+}
+
+/* NULL was the answer to a request for size bytes. */
+static void no_memory(struct life *me, size_t size)
+{
+    if (!memory_may_end || errno != ENOMEM)
+        broken("no memory for %zu bytes, errno %d", size, errno);
+    me->refused++;
 }
 
 static void allocate(struct life *me)
@@ -92,8 +107,10 @@ static void allocate(struct life *me)
         break;
     default: a->p = stress_malloc(a->size);
     }
-    if (!a->p)
-        broken("no memory for %zu bytes", a->size);
+    if (!a->p) {
+        no_memory(me, a->size);
+        return;
+    }
     if ((uintptr_t)a->p % align || (uintptr_t)a->p % (a->size > 8 ? 16 : 8))
         broken("%p: %zu bytes, alignment %zu", (void *)a->p, a->size, align);
     take_over(a);
@@ -117,8 +134,13 @@ static void change_size(struct life *me, unsigned i)
         return;
     let_go(a);
     a->p = stress_realloc(old.p, size);
-    if (!a->p)
-        broken("no memory to make %zu bytes %zu", old.size, size);
+    if (!a->p) {
+        no_memory(me, size);
+        *a = old;
+        pattern_check(a, a->p, a->filled);
+        take_over(a);
+        return;
+    }
     a->size = size;
     pattern_check(&old, a->p, old.size < size ? old.size : size);
     take_over(a);
@@ -177,6 +199,7 @@ static void *live(void *number)
             release(&me, me.held - 1);
     allocated += me.allocated;
     passed += me.passed;
+    refused += me.refused;
     return NULL;
 }
 
@@ -209,7 +232,7 @@ static void arguments(int argc, char **argv)
     const char *seed = getenv("SEED");
     int option;
 
-    while ((option = getopt(argc, argv, "t:l:o:s:nx")) != -1) {
+    while ((option = getopt(argc, argv, "t:l:o:s:nxbe")) != -1) {
         switch (option) {
         case 't': threads = (unsigned)atoi(optarg); break;
         case 'l': lives = (unsigned)atoi(optarg); break;
@@ -217,6 +240,8 @@ static void arguments(int argc, char **argv)
         case 's': seed = optarg; break;
         case 'n': with_shadow = false; break;
         case 'x': to_extremes = true; break;
+        case 'b': big = true; break;
+        case 'e': memory_may_end = true; break;
         default: exit(2);
         }
     }
@@ -257,8 +282,8 @@ int main(int argc, char **argv)
     if (to_extremes)
         pthread_join(hurry, NULL);
 #endif
-    at_the_end();
-    printf("seed %lu: %lu blocks, %lu passed on\n", stress_seed, (uint64_t)allocated,
-           (uint64_t)passed);
+    at_the_end(memory_may_end);
+    printf("seed %lu: %lu blocks, %lu passed on, %lu refused\n", stress_seed, (uint64_t)allocated,
+           (uint64_t)passed, (uint64_t)refused);
     return 0;
 }

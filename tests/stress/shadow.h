@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "alloc.h"
 
@@ -34,7 +35,9 @@ static _Atomic uint8_t *shadow_flags(uintptr_t address)
         if (!there &&
             atomic_compare_exchange_strong_explicit(&shadow[i % SHADOW_CHUNKS].chunk, &there, key,
                                                     memory_order_relaxed, memory_order_relaxed)) {
-            flags = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            /* ThreadSanitizer takes its own mmap for a write that others must be ordered with. */
+            flags = (void *)syscall(SYS_mmap, NULL, size, PROT_READ | PROT_WRITE,
+                                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (flags == MAP_FAILED)
                 broken("no memory for the shadow");
             atomic_store_explicit(&shadow[i % SHADOW_CHUNKS].flags, flags, memory_order_relaxed);

@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 
 from hak.errors import HakError
 
-SCHEMA = 1
+SCHEMA = 2
 # Tables with a column cls; all but a few have proc.
 _PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
 
@@ -49,8 +49,8 @@ class LifeFilter:
         if self.slab is not None:
             more.append('slab = :slab')
         if self.tid is not None:
-            more.append('(tid = :tid OR (proc, ss, slab, n) IN '
-                        '(SELECT proc, ss, slab, n FROM spell WHERE tid = :tid))')
+            more.append('(tid = :tid OR (proc, ss, mapping, slab, n) IN '
+                        '(SELECT proc, ss, mapping, slab, n FROM spell WHERE tid = :tid))')
         if self.begin is not None:
             more.append('(end IS NULL OR end >= :begin)')
         if self.end is not None:
@@ -76,6 +76,11 @@ class Database:
             raise HakError(f'{path} is no database of hak: {error}', 'delete it') from None
         self._labels = {(row['kind'], row['value']): row['text'] for row in
                         self._db.execute('SELECT kind, value, text FROM label')}
+
+    @property
+    def _begin(self) -> int:
+        """Of the window: what is a row for its time after that may have begun before."""
+        return self.meta['begin'] or 0
 
     def close(self) -> None:
         self._db.close()
@@ -161,7 +166,8 @@ class Database:
     def superslabs(self, scope: Scope) -> list:
         return self._all(f'''
             SELECT lg, kind, count(*) AS count, sum(slabs) AS slabs, sum(ns) AS ns
-            FROM superslab {scope.where('')} GROUP BY lg, kind ORDER BY lg, kind''', scope)
+            FROM superslab {scope.where('', f'time >= {self._begin}')}
+            GROUP BY lg, kind ORDER BY lg, kind''', scope)
 
     def caps(self, scope: Scope) -> list:
         return self._all(f'SELECT * FROM cap_change {scope.where()} ORDER BY time', scope)
@@ -176,9 +182,9 @@ class Database:
 
     def most_recycled(self, scope: Scope, limit: int) -> list:
         return self._db.execute(f'''
-            SELECT proc, ss, slab, count(*) AS lives, max(gen) AS gen, max(cls) AS cls,
+            SELECT proc, ss, mapping, slab, count(*) AS lives, max(gen) AS gen, max(cls) AS cls,
                    count(DISTINCT cls) AS classes
-            FROM life {scope.where()} GROUP BY proc, ss, slab HAVING lives > 1
+            FROM life {scope.where()} GROUP BY proc, ss, mapping, slab HAVING lives > 1
             ORDER BY lives DESC LIMIT :limit''', {**scope.values(), 'limit': limit}).fetchall()
 
     def most_remote(self, scope: Scope, limit: int) -> list:
@@ -224,7 +230,7 @@ class Database:
         return self._db.execute(f'''
             SELECT life.*, (SELECT pid FROM process WHERE process.proc = life.proc) AS pid
             FROM life {wanted.where()}
-            ORDER BY ifnull(begin, 0), proc, ss, slab, n LIMIT :limit''',
+            ORDER BY ifnull(begin, 0), proc, ss, mapping, slab, n LIMIT :limit''',
             {**wanted.values(), 'limit': -1 if limit is None else limit})
 
     def life_counts(self, wanted: LifeFilter) -> tuple[int, int]:
@@ -236,8 +242,9 @@ class Database:
     def spells(self, life) -> list:
         return self._db.execute('''
             SELECT spell, owner, tid, begin, end FROM spell
-            WHERE proc = :proc AND ss = :ss AND slab = :slab AND n = :n ORDER BY spell''',
-            {key: life[key] for key in ('proc', 'ss', 'slab', 'n')}).fetchall()
+            WHERE proc = :proc AND ss = :ss AND mapping = :mapping AND slab = :slab AND n = :n
+            ORDER BY spell''',
+            {key: life[key] for key in ('proc', 'ss', 'mapping', 'slab', 'n')}).fetchall()
 
 
 def fresh(path: Path, newest: float, identity: str) -> bool:

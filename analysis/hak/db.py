@@ -165,12 +165,60 @@ class Database:
 
     def superslabs(self, scope: Scope) -> list:
         return self._all(f'''
-            SELECT lg, kind, count(*) AS count, sum(slabs) AS slabs, sum(ns) AS ns
+            SELECT lg, kind, count(*) AS count, count(unmapped) AS unmapped,
+                   sum(slabs) AS slabs, sum(ns) AS ns
             FROM superslab {scope.where('', f'time >= {self._begin}')}
             GROUP BY lg, kind ORDER BY lg, kind''', scope)
 
+    def class_sizes(self, scope: Scope) -> list:
+        where = scope.where('cls', 'kind = 0', f'time >= {self._begin}')
+        return self._all(f'''
+            SELECT cls, lg, count(*) AS maps, count(unmapped) AS unmaps, min(time) AS first,
+                   max(time) AS last
+            FROM superslab {where} GROUP BY cls, lg ORDER BY cls, first''', scope)
+
+    def size_changes(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT s.*, p.pid FROM ss_size s JOIN process p USING (proc) {scope.where('s.cls')}
+            ORDER BY time''', scope)
+
     def caps(self, scope: Scope) -> list:
-        return self._all(f'SELECT * FROM cap_change {scope.where()} ORDER BY time', scope)
+        return self._all(f'''
+            SELECT c.*, p.pid FROM cap_change c JOIN process p USING (proc) {scope.where('c.cls')}
+            ORDER BY time''', scope)
+
+    # ---- memory ----
+
+    def layers(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT l.*, p.pid FROM layer l JOIN process p USING (proc) {scope.where('')}
+            ORDER BY peak DESC, proc, layer''', scope)
+
+    def memory(self, scope: Scope) -> Iterator:
+        return self._db.execute(f'''
+            SELECT m.*, p.pid FROM memory m JOIN process p USING (proc) {scope.where('')}
+            ORDER BY proc, tick''', scope.values())
+
+    def unmapped_within(self, soon: int, scope: Scope) -> int:
+        """SuperSlabs that were unmapped within `soon` nanoseconds of their mapping."""
+        where = scope.where('cls', 'unmapped - time < :soon', f'time >= {self._begin}')
+        return self._db.execute(f'SELECT count(*) FROM superslab {where}',
+                                {**scope.values(), 'soon': soon}).fetchone()[0]
+
+    def slabs_purged(self, scope: Scope) -> int:
+        return self._all(f'SELECT ifnull(sum(slabs), 0) FROM purge {scope.where("")}',
+                         scope)[0][0]
+
+    def needed_within(self, soon: int, scope: Scope) -> int:
+        """Lives that began in a slab within `soon` nanoseconds of its purge."""
+        where = scope.where('cls', 'purged IS NOT NULL')
+        return self._db.execute(f'''
+            SELECT count(*) FROM (SELECT * FROM life {where}) a CROSS JOIN life b
+            WHERE b.proc = a.proc AND b.ss = a.ss AND b.mapping = a.mapping AND b.slab = a.slab
+                  AND b.n = a.n + 1 AND b.begin - a.purged < :soon''',
+            {**scope.values(), 'soon': soon}).fetchone()[0]
+
+    # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:
         """Lives by length; those that had not ended count until the recording did."""
@@ -213,6 +261,16 @@ class Database:
             SELECT kind, iif(kind = 'ace_fail', reason, NULL) AS why, count(*) AS count,
                    max(size) AS largest
             FROM failure {scope.where()} GROUP BY kind, why''', scope)
+
+    def ace_failures(self, scope: Scope) -> list:
+        """By process, layer, reason and errno; the sizes that failed, and how full it was."""
+        where = scope.where('f.cls', "kind = 'ace_fail'")
+        return self._all(f'''
+            SELECT p.pid, layer, reason, err, count(*) AS count, min(size) AS smallest,
+                   max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
+                   max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
+            FROM failure f JOIN process p USING (proc) {where}
+            GROUP BY proc, layer, reason, err ORDER BY count DESC, layer, reason''', scope)
 
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''

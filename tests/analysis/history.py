@@ -302,16 +302,22 @@ class Wanderer:
                                ss=ss)
 
     def unmap(self) -> None:
-        """A SuperSlab of which nothing is in use."""
-        for ss in self.superslabs:
-            if all(self.slabs[ss, number]['state'] in ('unused', 'listed', 'unlisted')
-                   for number in range(8)):
-                self.history.unmap(ss, 8)
-                self.superslabs.remove(ss)
-                self.gone.append(ss)
-                for number in range(8):
-                    del self.slabs[ss, number]
-                return
+        """A SuperSlab with few slabs in use: they are emptied before."""
+        if not self.superslabs:
+            return
+        ss = self.random.choice(self.superslabs)
+        used = [number for number in range(8)
+                if self.slabs[ss, number]['state'] in ('active', 'published')]
+        if len(used) > 3 or any(self.slabs[ss, number]['state'] == 'published' for number in used):
+            return
+        for number in used:
+            slab = self.slabs[ss, number]
+            self.history.drop(number, slab['gen'], slab['cls'], slab['owner'], ss=ss)
+        self.history.unmap(ss, 8)
+        self.superslabs.remove(ss)
+        self.gone.append(ss)
+        for number in range(8):
+            del self.slabs[ss, number]
 
     def turn_over(self) -> None:
         """A thread ends, another begins with its number."""

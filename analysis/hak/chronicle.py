@@ -22,12 +22,15 @@ class Life:
     """Times in nanoseconds since the epoch. begin None: before the recording."""
     pid: int
     ss: str
+    mapping: int                 # which SuperSlab of its process: addresses come again
     slab: int
     gen: int
     cls: int
     begin: Optional[int]
     end: Optional[int]
     ended: str
+    purged: Optional[int]        # its memory went back, before another life
+    unmapped: Optional[int]      # with all of its SuperSlab
     stage: Optional[str]
     from_cls: Optional[int]
     owner: int
@@ -47,9 +50,9 @@ class Life:
 
 def lives(db: Database, wanted: LifeFilter, limit: Optional[int]) -> Iterator[Life]:
     """In the order of their begin, those that began before the recording first."""
-    same = ('pid', 'slab', 'gen', 'cls', 'begin', 'end', 'from_cls', 'owner', 'tid', 'capacity',
-            'refills', 'refilled', 'pushes', 'pushed', 'drains', 'drained', 'used_max',
-            'used_last')
+    same = ('pid', 'mapping', 'slab', 'gen', 'cls', 'begin', 'end', 'purged', 'unmapped',
+            'from_cls', 'owner', 'tid', 'capacity', 'refills', 'refilled', 'pushes', 'pushed',
+            'drains', 'drained', 'used_max', 'used_last')
     for row in db.lives(wanted, limit):
         yield Life(ss=f'0x{row["ss"] & (1 << 64) - 1:x}', ended=ENDS[row['ended']],
                    stage=db.label('stage', row['stage']), certain=bool(row['certain']),

@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 
 from hak.errors import HakError
 
-SCHEMA = 1
+SCHEMA = 2
 # Tables with a column cls; all but a few have proc.
 _PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
 
@@ -49,8 +49,8 @@ class LifeFilter:
         if self.slab is not None:
             more.append('slab = :slab')
         if self.tid is not None:
-            more.append('(tid = :tid OR (proc, ss, slab, n) IN '
-                        '(SELECT proc, ss, slab, n FROM spell WHERE tid = :tid))')
+            more.append('(tid = :tid OR (proc, ss, mapping, slab, n) IN '
+                        '(SELECT proc, ss, mapping, slab, n FROM spell WHERE tid = :tid))')
         if self.begin is not None:
             more.append('(end IS NULL OR end >= :begin)')
         if self.end is not None:
@@ -76,6 +76,11 @@ class Database:
             raise HakError(f'{path} is no database of hak: {error}', 'delete it') from None
         self._labels = {(row['kind'], row['value']): row['text'] for row in
                         self._db.execute('SELECT kind, value, text FROM label')}
+
+    @property
+    def _begin(self) -> int:
+        """Of the window: what is a row for its time after that may have begun before."""
+        return self.meta['begin'] or 0
 
     def close(self) -> None:
         self._db.close()
@@ -160,11 +165,60 @@ class Database:
 
     def superslabs(self, scope: Scope) -> list:
         return self._all(f'''
-            SELECT lg, kind, count(*) AS count, sum(slabs) AS slabs, sum(ns) AS ns
-            FROM superslab {scope.where('')} GROUP BY lg, kind ORDER BY lg, kind''', scope)
+            SELECT lg, kind, count(*) AS count, count(unmapped) AS unmapped,
+                   sum(slabs) AS slabs, sum(ns) AS ns
+            FROM superslab {scope.where('', f'time >= {self._begin}')}
+            GROUP BY lg, kind ORDER BY lg, kind''', scope)
+
+    def class_sizes(self, scope: Scope) -> list:
+        where = scope.where('cls', 'kind = 0', f'time >= {self._begin}')
+        return self._all(f'''
+            SELECT cls, lg, count(*) AS maps, count(unmapped) AS unmaps, min(time) AS first,
+                   max(time) AS last
+            FROM superslab {where} GROUP BY cls, lg ORDER BY cls, first''', scope)
+
+    def size_changes(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT s.*, p.pid FROM ss_size s JOIN process p USING (proc) {scope.where('s.cls')}
+            ORDER BY time''', scope)
 
     def caps(self, scope: Scope) -> list:
-        return self._all(f'SELECT * FROM cap_change {scope.where()} ORDER BY time', scope)
+        return self._all(f'''
+            SELECT c.*, p.pid FROM cap_change c JOIN process p USING (proc) {scope.where('c.cls')}
+            ORDER BY time''', scope)
+
+    # ---- memory ----
+
+    def layers(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT l.*, p.pid FROM layer l JOIN process p USING (proc) {scope.where('')}
+            ORDER BY peak DESC, proc, layer''', scope)
+
+    def memory(self, scope: Scope) -> Iterator:
+        return self._db.execute(f'''
+            SELECT m.*, p.pid FROM memory m JOIN process p USING (proc) {scope.where('')}
+            ORDER BY proc, tick''', scope.values())
+
+    def unmapped_within(self, soon: int, scope: Scope) -> int:
+        """SuperSlabs that were unmapped within `soon` nanoseconds of their mapping."""
+        where = scope.where('cls', 'unmapped - time < :soon', f'time >= {self._begin}')
+        return self._db.execute(f'SELECT count(*) FROM superslab {where}',
+                                {**scope.values(), 'soon': soon}).fetchone()[0]
+
+    def slabs_purged(self, scope: Scope) -> int:
+        return self._all(f'SELECT ifnull(sum(slabs), 0) FROM purge {scope.where("")}',
+                         scope)[0][0]
+
+    def needed_within(self, soon: int, scope: Scope) -> int:
+        """Lives that began in a slab within `soon` nanoseconds of its purge."""
+        where = scope.where('cls', 'purged IS NOT NULL')
+        return self._db.execute(f'''
+            SELECT count(*) FROM (SELECT * FROM life {where}) a CROSS JOIN life b
+            WHERE b.proc = a.proc AND b.ss = a.ss AND b.mapping = a.mapping AND b.slab = a.slab
+                  AND b.n = a.n + 1 AND b.begin - a.purged < :soon''',
+            {**scope.values(), 'soon': soon}).fetchone()[0]
+
+    # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:
         """Lives by length; those that had not ended count until the recording did."""
@@ -176,9 +230,9 @@ class Database:
 
     def most_recycled(self, scope: Scope, limit: int) -> list:
         return self._db.execute(f'''
-            SELECT proc, ss, slab, count(*) AS lives, max(gen) AS gen, max(cls) AS cls,
+            SELECT proc, ss, mapping, slab, count(*) AS lives, max(gen) AS gen, max(cls) AS cls,
                    count(DISTINCT cls) AS classes
-            FROM life {scope.where()} GROUP BY proc, ss, slab HAVING lives > 1
+            FROM life {scope.where()} GROUP BY proc, ss, mapping, slab HAVING lives > 1
             ORDER BY lives DESC LIMIT :limit''', {**scope.values(), 'limit': limit}).fetchall()
 
     def most_remote(self, scope: Scope, limit: int) -> list:
@@ -208,6 +262,16 @@ class Database:
                    max(size) AS largest
             FROM failure {scope.where()} GROUP BY kind, why''', scope)
 
+    def ace_failures(self, scope: Scope) -> list:
+        """By process, layer, reason and errno; the sizes that failed, and how full it was."""
+        where = scope.where('f.cls', "kind = 'ace_fail'")
+        return self._all(f'''
+            SELECT p.pid, layer, reason, err, count(*) AS count, min(size) AS smallest,
+                   max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
+                   max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
+            FROM failure f JOIN process p USING (proc) {where}
+            GROUP BY proc, layer, reason, err ORDER BY count DESC, layer, reason''', scope)
+
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''
             SELECT v.*, p.pid FROM violation v LEFT JOIN process p USING (proc)
@@ -224,7 +288,7 @@ class Database:
         return self._db.execute(f'''
             SELECT life.*, (SELECT pid FROM process WHERE process.proc = life.proc) AS pid
             FROM life {wanted.where()}
-            ORDER BY ifnull(begin, 0), proc, ss, slab, n LIMIT :limit''',
+            ORDER BY ifnull(begin, 0), proc, ss, mapping, slab, n LIMIT :limit''',
             {**wanted.values(), 'limit': -1 if limit is None else limit})
 
     def life_counts(self, wanted: LifeFilter) -> tuple[int, int]:
@@ -236,8 +300,9 @@ class Database:
     def spells(self, life) -> list:
         return self._db.execute('''
             SELECT spell, owner, tid, begin, end FROM spell
-            WHERE proc = :proc AND ss = :ss AND slab = :slab AND n = :n ORDER BY spell''',
-            {key: life[key] for key in ('proc', 'ss', 'slab', 'n')}).fetchall()
+            WHERE proc = :proc AND ss = :ss AND mapping = :mapping AND slab = :slab AND n = :n
+            ORDER BY spell''',
+            {key: life[key] for key in ('proc', 'ss', 'mapping', 'slab', 'n')}).fetchall()
 
 
 def fresh(path: Path, newest: float, identity: str) -> bool:

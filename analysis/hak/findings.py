@@ -10,6 +10,15 @@ from hak.geometry import class_name, class_text
 STAGE_3_LIMIT = 0.05
 # Fewer acquires than this say nothing about the mix of stages.
 STAGE_3_LEAST = 100
+# Of the SuperSlabs mapped, and the slabs purged, more should not be needed again at once; fewer
+# than so many say nothing.
+REGRET_LIMIT = 0.25
+REGRET_LEAST = 20
+# A cap or size that turns round so often has not been learned.
+TURNS = 6
+LAYERS = {'TINY': 'the SuperSlabs', 'MID': 'the mid pool', 'LARGE': 'the large pool',
+          'HUGE': 'direct mapping', 'SYSTEM': "the system's malloc"}
+LIMITS = {'MID': 'raise HAKMEM_ACE_MID_CAP', 'LARGE': 'raise HAKMEM_ACE_LARGE_CAP'}
 
 
 @dataclass(frozen=True)
@@ -27,8 +36,9 @@ class Finding:
 
 
 def find(report) -> list[Finding]:
-    found = [*_violations(report), *_corruption(report), *_failures(report), *_refusals(report),
-             *_stage_3(report), *_losses(report)]
+    found = [*_violations(report), *_corruption(report), *_failures(report), *_layers(report),
+             *_refusals(report), *_stage_3(report), *_regrets(report), *_learning(report),
+             *_losses(report)]
     return sorted(found, key=lambda finding: (-finding.severity, -finding.weight))
 
 
@@ -56,17 +66,50 @@ def _corruption(report):
 
 
 def _failures(report):
-    maps = [row for row in report.failures['ace_fail'] if row['reason'] == 'MAP_FAIL_OS']
-    count = report.ace_fail.get('MAP_FAIL_OS', 0)
-    if count:
+    maps = [row for row in report.ace_failures if row['reason'] == 'MAP_FAIL_OS']
+    if maps:
+        count = sum(row['count'] for row in maps)
         errors = ', '.join(sorted({row['errno'] for row in maps if row['errno']}))
-        yield Finding('map_fail', 3, f'the system refused memory {_times(count)} ({errors})',
+        whom = ' and '.join(dict.fromkeys(LAYERS[row['layer']] for row in maps))
+        yield Finding('map_fail', 3, f'the system refused memory {_times(count)} to {whom} '
+                      f'({errors}), for {_sizes(maps)}',
                       'look at ulimit -v, the cgroup\'s memory.max, vm.max_map_count and '
                       'overcommit', weight=count)
     count = report.failure_counts['oom']
     if count:
         yield Finding('oom', 3, f'the program got NULL {_times(count)}, for up to '
                       f'{ui.size(report.largest_oom)}', 'find out which limit it met', weight=count)
+
+
+def _sizes(rows: list) -> str:
+    """'9,000 to 12,000 B'"""
+    low, high = min(row['smallest'] for row in rows), max(row['largest'] for row in rows)
+    return f'{low:,} B' if low == high else f'{low:,} to {high:,} B'
+
+
+def _layers(report):
+    """What ACE's layers refused by their own rules, and what nobody could serve."""
+    for layer in LAYERS:
+        of_layer = [row for row in report.ace_failures if row['layer'] == layer]
+        full = [row for row in of_layer if row['reason'] == 'EXHAUSTION']
+        if full:
+            count = sum(row['count'] for row in full)
+            most = max(full, key=lambda row: row['used'])
+            yield Finding('ace_exhaustion', 2, f'{LAYERS[layer]} refused '
+                          f'{ui.counted(count, "request")} of {_sizes(full)} because it was full: '
+                          f'{ui.size(most["used"])} of {ui.size(most["limit"])}',
+                          LIMITS.get(layer, ''), weight=count)
+        unfit = [row for row in of_layer if row['reason'] == 'THRESHOLD']
+        if unfit:
+            count = sum(row['count'] for row in unfit)
+            yield Finding('ace_threshold', 2, f'{LAYERS[layer]} refused '
+                          f'{ui.counted(count, "request")} of {_sizes(unfit)} because its size '
+                          'classes would waste more than HAKMEM_ACE_WMAX allows',
+                          'raise HAKMEM_ACE_WMAX', weight=count)
+    large = sum(row['blocks'] for row in report.legacy if row['why'] == 'WHY_LARGE')
+    if large and any(row['layer'] != 'TINY' for row in report.ace_failures):
+        yield Finding('ace_gave_up', 2, f'{ui.counted(large, "request")} that no layer took went '
+                      "to the system's malloc", 'the refusals of the layers say why', weight=large)
 
 
 def _by_class_and_reason(rows: list) -> list:
@@ -120,6 +163,46 @@ def _stage_3(report):
         yield Finding('stage_3', 2, f'stage 3 mapped a SuperSlab for {share:.1%} of '
                       f'{ui.number(total)} acquires after warm-up, more than {STAGE_3_LIMIT:.0%}',
                       'set HAKMEM_SS_LG=21', weight=warm['STAGE_3'])
+
+
+def _regrets(report):
+    maps = sum(row['maps'] for row in report.memory if row['layer'] == 'TINY')
+    count = report.regretted['unmapped']
+    if count >= REGRET_LEAST and count > REGRET_LIMIT * maps:
+        yield Finding('superslab_churn', 2, f'{ui.counted(count, "SuperSlab")} of {maps:,} were '
+                      'unmapped within a second of being mapped', 'set HAKMEM_SS_LG=21',
+                      weight=count)
+    purged = report.regretted['slabs_purged']
+    count = report.regretted['purged']
+    if count >= REGRET_LEAST and count > REGRET_LIMIT * purged:
+        yield Finding('purge_churn', 2, f'{ui.counted(count, "slab")} of {purged:,} that were '
+                      'purged were needed again within a second: their pages had to be faulted in '
+                      'again', 'raise HAKMEM_TICK', weight=count)
+
+
+def _turns(rows: list) -> int:
+    """How often what grew began to shrink, or the reverse."""
+    grows = [row['to'] > row['from'] for row in rows]
+    return sum(one != two for one, two in zip(grows, grows[1:]))
+
+
+def _learning(report):
+    for what, rows, knob in (('soft cap', report.caps, 'HAKMEM_TINY_CAP={cls}:{most}'),
+                             ('SuperSlab size', report.sizes, 'HAKMEM_SS_LG=21')):
+        for pid, cls in dict.fromkeys((row['pid'], row['cls']) for row in rows):
+            mine = [row for row in rows if (row['pid'], row['cls']) == (pid, cls)]
+            turns, most = _turns(mine), max(row['to'] for row in mine)
+            if turns >= TURNS:
+                yield Finding('unsteady', 1, f'the {what} of class {class_text(cls)} turned round '
+                              f'{_times(turns)} in process {pid}',
+                              'freeze it with ' + knob.format(cls=cls, most=most), cls, turns)
+    refused = [row for row in report.sizes if row['why'] == 'SIZE_MAP_FAIL']
+    if refused:
+        names = ', '.join(dict.fromkeys(class_name(row['cls']) for row in refused))
+        yield Finding('size_refused', 1, f'the system refused SuperSlabs of '
+                      f'{ui.size(max(row["from"] for row in refused))}: {names} went on with '
+                      'smaller ones', 'see the limits of the machine with `hak doctor`',
+                      weight=len(refused))
 
 
 def _losses(report):

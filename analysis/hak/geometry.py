@@ -2,6 +2,8 @@
 
 STRIDES = (8, 16, 32, 64, 128, 256, 512, 2048, 48, 96, 192, 384, 768, 1024, 1280, 1536)
 NO_CLASS = 255   # what has no size class: larger requests
+# Events of single blocks name ACE's layers as classes.
+LAYER_CLASSES = {252: 'MID', 253: 'LARGE', 254: 'HUGE'}
 
 # In the order in which the shared pool tries them.
 STAGES = ('STAGE_0_5', 'STAGE_1', 'STAGE_2', 'ADOPT', 'REBIND', 'STAGE_3')

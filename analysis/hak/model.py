@@ -85,7 +85,13 @@ class Report:
     failure_counts: dict         # kind -> count
     largest_oom: int             # bytes
     failures: dict               # kind -> the first of them
+    ace_failures: list           # by layer and reason
+    memory: list                 # by process and layer
+    memory_over_time: list       # by process
+    regretted: dict              # given back and needed again at once
     caps: list
+    sizes: list                  # changes of what each class maps
+    class_sizes: list
     superslabs: list
     threads: list
     remote: dict

@@ -3,9 +3,9 @@
 import errno
 from typing import Optional
 
-from hak import findings
+from hak import findings, footprint
 from hak.db import Scope
-from hak.geometry import NO_CLASS, STAGES, STRIDES
+from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
 from hak.reading import Source
 
@@ -39,7 +39,11 @@ def tell(source: Source, scope: Scope) -> Report:
         ace_fail=counts.ace_fail, failure_counts=counts.kinds, largest_oom=counts.largest_oom,
         failures={kind: [_failure(db, row) for row in db.failures(kind, scope, FAILURES_SHOWN)]
                   for kind in KINDS},
-        caps=_caps(db, scope), superslabs=_superslabs(db, scope), threads=_threads(db, scope),
+        ace_failures=_ace_failures(db, scope), memory=footprint.layers(db, scope),
+        memory_over_time=footprint.over_time(db, scope, begin, end),
+        regretted=footprint.regretted(db, scope), caps=footprint.cap_changes(db, scope),
+        sizes=footprint.size_changes(db, scope), class_sizes=footprint.class_sizes(db, scope),
+        superslabs=_superslabs(db, scope), threads=_threads(db, scope),
         remote=_remote(classes), worst=_worst(db, scope), checked=_checked(meta))
     report.findings = findings.find(report)
     return report
@@ -179,19 +183,26 @@ def _failure(db, row) -> dict:
         said.update(size=row['size'], errno=_errno(row['err']))
     else:
         said.update(ss=_hex(row['ss']), slab=row['slab'], gen=row['gen'])
+        if not row['ss']:   # in nothing of ours
+            said.update(ss=None, slab=None, cls=None)
+        elif row['cls'] in LAYER_CLASSES:
+            said.update(cls=None, layer=LAYER_CLASSES[row['cls']])
         if kind == 'invalid_free':
             said['why'] = db.label('invalid_why', row['reason'])
     return said
 
 
-def _caps(db, scope: Scope) -> list:
-    return [{'time': row['time'], 'cls': row['cls'], 'from': row['cap_from'], 'to': row['cap_to'],
-             'why': db.label('cap_why', row['why'])} for row in db.caps(scope)]
+def _ace_failures(db, scope: Scope) -> list:
+    wanted = ('pid', 'count', 'smallest', 'largest', 'class_size', 'used', 'first', 'last')
+    return [{'layer': db.label('ace_layer', row['layer']),
+             'reason': db.label('ace_reason', row['reason']), 'errno': _errno(row['err']),
+             'limit': row['used_limit'], **{key: row[key] for key in wanted}}
+            for row in db.ace_failures(scope)]
 
 
 def _superslabs(db, scope: Scope) -> list:
     return [{'bytes': 1 << row['lg'], 'kind': db.label('ss_kind', row['kind']),
-             'count': row['count'], 'slabs': row['slabs'],
+             'count': row['count'], 'unmapped': row['unmapped'], 'slabs': row['slabs'],
              'mean_ns': row['ns'] // row['count']} for row in db.superslabs(scope)]
 
 
@@ -211,8 +222,8 @@ def _remote(classes: dict) -> dict:
 
 def _worst(db, scope: Scope) -> dict:
     def slab(row, *keys: str) -> dict:
-        return {'proc': row['proc'], 'ss': _hex(row['ss']), 'slab': row['slab'],
-                'cls': row['cls'], **{key: row[key] for key in keys}}
+        return {'proc': row['proc'], 'ss': _hex(row['ss']), 'mapping': row['mapping'],
+                'slab': row['slab'], 'cls': row['cls'], **{key: row[key] for key in keys}}
 
     return {
         'longest': [slab(row, 'gen', 'begin', 'length')

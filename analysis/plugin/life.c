@@ -15,8 +15,11 @@ static void set_state(struct machine *m, struct slab *s, enum slab_state state)
         totals_active(m, m->process, s->life.cls, was_live ? -1 : 1);
 }
 
-static void put(struct machine *m, const struct life *l)
+static void put(struct machine *m, struct slab *s)
 {
+    const struct life *l = &s->life;
+
+    s->untold = false;
     if ((m->end != UNKNOWN && l->begin != UNKNOWN && l->begin >= m->end) ||
         (l->end != UNKNOWN && l->end < m->begin))
         return;
@@ -30,8 +33,8 @@ static void put_spell(struct machine *m, const struct slab *s, int64_t end)
     const struct life *l = &s->life;
 
     if (m->counting)
-        PUT(m->store, spell, (NULL), l->proc, (int64_t)l->ss, l->slab, l->n, l->spells, s->owner,
-            s->tid, s->owned_since, end);
+        PUT(m->store, spell, (NULL), l->proc, (int64_t)l->ss, l->mapping, l->slab, l->n, l->spells,
+            s->owner, s->tid, s->owned_since, end);
 }
 
 /* A life with one owner says all of it in its own row. */
@@ -43,15 +46,30 @@ static void put_last_spell(struct machine *m, const struct slab *s, int64_t end)
 
 void life_close(struct machine *m, struct slab *s, enum life_end ended)
 {
+    if (!s->untold)
+        return;
     if (slab_is_live(s)) {
         s->life.ended = (uint8_t)ended;
         s->life.end = ended == LIFE_PROCESS ? m->now : UNKNOWN;
         put_last_spell(m, s, s->life.end);
-        put(m, &s->life);
     } else if (s->state == SLAB_EMPTY) {
         s->life.ended = LIFE_UNSEEN;
-        put(m, &s->life);
     }
+    put(m, s);
+}
+
+void life_gone(struct machine *m, struct slab *s)
+{
+    set_state(m, s, SLAB_UNSEEN);
+}
+
+void life_purged(struct machine *m, struct slab *s)
+{
+    if (s->state != SLAB_LISTED && s->state != SLAB_UNLISTED) {
+        life_close(m, s, LIFE_UNSEEN);
+        set_state(m, s, SLAB_UNSEEN);
+    }
+    s->life.purged = m->now;
 }
 
 /* Makes room for another life, whatever became of the one before. */
@@ -63,6 +81,7 @@ static void renew(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls)
     set_state(m, s, SLAB_UNSEEN);
     *l = (struct life){.ss = l->ss,
                        .proc = l->proc,
+                       .mapping = l->mapping,
                        .slab = l->slab,
                        .n = l->n + 1,
                        .gen = gen,
@@ -70,9 +89,12 @@ static void renew(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls)
                        .from_cls = (uint8_t)cls,
                        .begin = UNKNOWN,
                        .end = UNKNOWN,
+                       .purged = UNKNOWN,
+                       .unmapped = UNKNOWN,
                        .stage = HAK_COUNT_stage,
                        .spells = 1,
                        .certain = !m->complained};
+    s->untold = true;
     s->owner = s->tid = 0;
     s->owned_since = UNKNOWN;
 }
@@ -135,10 +157,8 @@ void life_released(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls
 {
     if (slab_is_live(s))
         life_emptied(m, s);
-    if (s->state == SLAB_EMPTY) {
+    if (s->state == SLAB_EMPTY)
         s->life.ended = listed ? LIFE_LISTED : LIFE_UNLISTED;
-        put(m, &s->life);
-    }
     if (s->state == SLAB_LEGACY)
         return;
     s->life.gen = gen;
@@ -155,4 +175,5 @@ void life_forget(struct machine *m, struct slab *s)
         totals_of(m, s->life.cls)->carried--;
     }
     set_state(m, s, SLAB_LEGACY);
+    s->untold = false;
 }

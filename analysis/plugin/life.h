@@ -1,7 +1,8 @@
 /*
  * The lives of a slab: begun, changing hands, emptied, released, closed. A life becomes a row
- * when it is over for good, so that the row says how it ended. slabs.c decides what is right;
- * here it is only done.
+ * when nothing more can be said of it: when the next begins, or the slab is gone, so that the
+ * row says how it ended and what became of its memory. slabs.c and superslabs.c decide what is
+ * right; here it is only done.
  */
 #ifndef HAK_LIFE_H
 #define HAK_LIFE_H
@@ -11,7 +12,8 @@
 /* Has somebody the slab? */
 static inline bool slab_is_live(const struct slab *s)
 {
-    return s->state == SLAB_ACTIVE || s->state == SLAB_PUBLISHED || s->state == SLAB_HELD;
+    return s->state == SLAB_ACTIVE || s->state == SLAB_PUBLISHED || s->state == SLAB_VISITED ||
+           s->state == SLAB_HELD;
 }
 
 void life_begin(struct machine *m, struct slab *s, const struct hak_ev_slab_active *e);
@@ -24,7 +26,11 @@ void life_emptied(struct machine *m, struct slab *s);
 void life_released(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls, bool listed);
 /* The slab turns out to be the legacy backend's: it has no lives. */
 void life_forget(struct machine *m, struct slab *s);
-/* No more will be seen of the slab: what is not over ended so. */
+/* The slab's memory went back to the system; whatever it was thought to be, it is EMPTY. */
+void life_purged(struct machine *m, struct slab *s);
+/* No more will be said of the life: if it is not over it ended so. */
 void life_close(struct machine *m, struct slab *s, enum life_end ended);
+/* The slab, whose life is closed, is no more. */
+void life_gone(struct machine *m, struct slab *s);
 
 #endif

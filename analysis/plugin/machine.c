@@ -4,10 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ace.h"
 #include "failures.h"
+#include "footprint.h"
+#include "learned.h"
 #include "memory.h"
 #include "owners.h"
 #include "slabs.h"
+#include "superslabs.h"
 #include "totals.h"
 
 void machine_init(struct machine *m, struct store *store, const char *temporary, int64_t begin,
@@ -32,6 +36,7 @@ static struct process *process_new(struct machine *m, uint64_t pid, const int64_
     p->pid = pid;
     p->began = p->ended = UNKNOWN;
     p->loss_until = loss_until;
+    footprint_init(&p->footprint);
     map_put(&m->processes, pid, p);
     return p;
 }
@@ -45,8 +50,10 @@ struct process *machine_process(struct machine *m, uint64_t pid, const int64_t *
 
 static void process_close(struct machine *m, struct process *p, enum life_end ended)
 {
-    slabs_close(m, p, ended);
+    superslabs_close(m, p, ended);
     owners_close(m, p);
+    ace_close(p);
+    footprint_close(m, p);
     totals_end_tick_of(m, p);
     totals_close(m, p);
     if (p->events)
@@ -82,14 +89,7 @@ static void process_start(struct machine *m, const struct hak_ev_process_start *
 static void config(struct machine *m, const struct hak_ev_config *e)
 {
     PUT(m->store, config, (e->key, e->value), m->process->number, e->is_default);
-}
-
-static void cap_change(struct machine *m, const struct hak_ev_cap_change *e)
-{
-    totals_cap(m, e->cls, e->to);
-    if (m->counting)
-        PUT(m->store, cap_change, (NULL), m->process->number, e->cls, m->now, e->from, e->to,
-            e->why);
+    learned_config(m, e);
 }
 
 /* ---- events ---- */
@@ -131,20 +131,20 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_slab_release: slabs_release(m, &e->slab_release); break;
     case HAK_EV_slab_publish: slabs_publish(m, &e->slab_publish); break;
     case HAK_EV_slab_adopt: slabs_adopt(m, &e->slab_adopt); break;
-    case HAK_EV_superslab_map: slabs_superslab_map(m, &e->superslab_map); break;
+    case HAK_EV_superslab_map: superslabs_map(m, &e->superslab_map); break;
     case HAK_EV_shared_fail:
         owners_shared_fail(m, &e->shared_fail);
         totals_shared_fail(m, &e->shared_fail);
         break;
     case HAK_EV_legacy_alloc: totals_legacy(m, &e->legacy_alloc); break;
-    case HAK_EV_superslab_purge:
-    case HAK_EV_superslab_unmap:
-    case HAK_EV_ss_size_change:
-    case HAK_EV_ace_map:
-    case HAK_EV_ace_purge:
-    case HAK_EV_ace_unmap:
-    case HAK_EV_ace_remap: break;
-    case HAK_EV_cap_change: cap_change(m, &e->cap_change); break;
+    case HAK_EV_superslab_purge: superslabs_purge(m, &e->superslab_purge); break;
+    case HAK_EV_superslab_unmap: superslabs_unmap(m, &e->superslab_unmap); break;
+    case HAK_EV_cap_change: learned_cap(m, &e->cap_change); break;
+    case HAK_EV_ss_size_change: learned_size(m, &e->ss_size_change); break;
+    case HAK_EV_ace_map: ace_mapped(m, &e->ace_map); break;
+    case HAK_EV_ace_purge: ace_purged(m, &e->ace_purge); break;
+    case HAK_EV_ace_unmap: ace_unmapped(m, &e->ace_unmap); break;
+    case HAK_EV_ace_remap: ace_remapped(m, &e->ace_remap); break;
     case HAK_EV_thread_start: owners_thread_start(m, &e->thread_start); break;
     case HAK_EV_thread_exit: owners_thread_exit(m, &e->thread_exit); break;
     case HAK_EV_process_start: process_start(m, &e->process_start); break;

@@ -34,6 +34,32 @@ void map_put(struct map *m, uint64_t key, void *value)
     insert(m, key, value);
 }
 
+void *map_take(struct map *m, uint64_t key)
+{
+    uint32_t hole = map_hash(key) & m->mask;
+    void *value;
+
+    if (!m->slots)
+        return NULL;
+    while (m->slots[hole].value && m->slots[hole].key != key)
+        hole = (hole + 1) & m->mask;
+    value = m->slots[hole].value;
+    if (!value)
+        return NULL;
+    for (uint32_t i = (hole + 1) & m->mask; m->slots[i].value; i = (i + 1) & m->mask) {
+        uint32_t home = map_hash(m->slots[i].key) & m->mask;
+
+        /* Whoever would still be found from its home may fill the hole. */
+        if (((i - home) & m->mask) >= ((i - hole) & m->mask)) {
+            m->slots[hole] = m->slots[i];
+            hole = i;
+        }
+    }
+    m->slots[hole].value = NULL;
+    m->used--;
+    return value;
+}
+
 void map_each(const struct map *m, void (*each)(void *value, void *arg), void *arg)
 {
     for (uint32_t i = 0; m->slots && i <= m->mask; i++)

@@ -1,7 +1,7 @@
 /*
  * A hash table from a 64-bit key to a pointer: open addressing, linear probing, grown at 5/8
  * full. The table does not own what the pointers lead to. Key and value of a slot share a
- * cache line; there is no removal, tables go as a whole.
+ * cache line; a removed entry leaves no mark, those behind it move up.
  */
 #ifndef HAK_MAP_H
 #define HAK_MAP_H
@@ -22,6 +22,8 @@ struct map {
 };
 
 void map_put(struct map *m, uint64_t key, void *value);
+/* Removes the key; what it led to, or NULL. */
+void *map_take(struct map *m, uint64_t key);
 /* Calls each(value) for every value, in no particular order. */
 void map_each(const struct map *m, void (*each)(void *value, void *arg), void *arg);
 void map_free(struct map *m);

@@ -20,13 +20,22 @@
 #define OWNER_LEGACY 0xffffffffu
 #define SS_ALIGN ((uint64_t)1 << 19)
 #define SS_SLABS_MAX 32u
+#define SS_LG_MIN 19u
+#define SS_LG_MAX 21u
+#define SS_LG_KINDS (SS_LG_MAX - SS_LG_MIN + 1)
 #define UNKNOWN INT64_MIN
+
+/* How long a thread may take, in nanoseconds, from what it did to the event that tells it: what
+ * concerns several threads without a lock is judged only where it has held for so long. */
+#define SETTLED_LG 27
+#define SETTLED_NS ((int64_t)1 << SETTLED_LG)
 
 /* A life of a slab, as one row says it. Plain data: runs.c writes it to a file as it is. */
 struct life {
     uint64_t ss;
-    uint32_t proc, slab, n, gen;
-    int64_t begin, end; /* UNKNOWN: before the recording; not seen */
+    uint32_t proc, mapping, slab, n, gen; /* mapping: the SuperSlab's number */
+    int64_t begin, end;                   /* UNKNOWN: before the recording; not seen */
+    int64_t purged, unmapped;             /* after its end, before the next; UNKNOWN: not */
     uint32_t owner, tid;
     uint32_t capacity, spells, used_max, used_last;
     uint64_t refills, refilled, pushes, pushed, drains, drained;
@@ -40,6 +49,7 @@ enum slab_state {
     SLAB_HELD,      /* ACTIVE, published or legacy: seen only from outside */
     SLAB_ACTIVE,    /* life.owner's */
     SLAB_PUBLISHED, /* ACTIVE, owned by nobody */
+    SLAB_VISITED,   /* ACTIVE, adopted outside an acquire, to be given back */
     SLAB_EMPTY,     /* between slab_empty and slab_release */
     SLAB_LISTED,    /* EMPTY, on its class's stage-1 list */
     SLAB_UNLISTED,  /* EMPTY, for stage 0.5 to find */
@@ -53,14 +63,29 @@ struct slab {
     enum slab_state state;
     uint32_t owner, tid; /* now; life has the first */
     int64_t owned_since;
-    struct life life; /* the current one, or the last */
+    bool untold;       /* life is not a row yet */
+    uint32_t returned; /* bytes of it that were purged and not needed since */
+    struct life life;  /* the current one, or the last */
 };
 
+/* One mapping: what is mapped later at the same address is another SuperSlab. */
 struct superslab {
     uint64_t address;
+    uint32_t number;    /* counts those of its process */
     uint32_t lg, slabs; /* 0: its mapping is not in the trace */
     enum hak_ss_kind kind;
+    uint32_t cls;
+    int64_t mapped; /* UNKNOWN: before the recording */
+    uint64_t ns, purges, purged_bytes;
+    struct slab *slab[SS_SLABS_MAX]; /* NULL: not met yet */
 };
+
+/* A SuperSlab that is no more. */
+struct unmapped {
+    uint64_t address;
+    int64_t time;
+};
+#define UNMAPPED_KEPT 256u
 
 /* Where an owner is in its acquire. */
 enum acquire_state {
@@ -83,7 +108,8 @@ struct owner {
     uint8_t got;        /* slab_active since the last stage reported */
     uint8_t stage;      /* of that slab_active */
     uint32_t adopted;   /* slab_adopt since the last stage reported */
-    uint32_t publishes; /* slab_publish of this thread */
+    uint32_t publishes; /* slab_publish of this thread, but for those that end a visit */
+    uint32_t visiting;  /* slabs adopted outside an acquire and not given back */
     uint64_t acquires, refused, refills, refilled, drains, given_own, given_remote, collects,
         collected;
 };
@@ -112,8 +138,27 @@ struct class_totals {
     uint64_t refills, refilled, carved, drains, given_own, given_remote, pushes, pushed, collects,
         collected;
     uint64_t locks, contended, waited_ns, waited_max_ns;
+    /* The least active in this period of SETTLED_NS, and in the one before. */
+    int64_t period;
+    uint32_t low, low_before;
+    int64_t frozen;                   /* since then the cap is somebody's word; UNKNOWN: never */
+    uint32_t ss_lg;                   /* of the SuperSlabs it maps; 0: not known */
+    int64_t ss_lg_until[SS_LG_KINDS]; /* when each size was given up */
     struct tick_counts tick;
     bool ticked; /* in the list of classes with something in this tick */
+};
+
+/* Memory of a layer; SuperSlabs are that of TINY. */
+struct layer_memory {
+    uint64_t mapped, peak; /* mapped: now, whatever the window */
+    int64_t peak_at;
+    uint64_t maps, map_bytes, unmaps, unmap_bytes, purges, purge_bytes, remaps, moves, ns;
+};
+
+struct footprint {
+    struct layer_memory layer[HAK_COUNT_ace_layer];
+    uint64_t returned; /* bytes of mapped SuperSlabs that are purged */
+    int64_t tick;      /* the last in which something changed; UNKNOWN: none */
 };
 
 struct process {
@@ -124,7 +169,11 @@ struct process {
     uint32_t parent;
     uint64_t events;
     char name[32], version[32], flavour[32];
-    struct map superslabs, slabs, owners;
+    uint32_t superslab_count; /* that there have been */
+    uint32_t ss_lg;           /* HAKMEM_SS_LG; 0: learned, or not known */
+    struct map superslabs, owners, regions;
+    struct unmapped *unmapped; /* the latest of each hash; made when first needed */
+    struct footprint footprint;
     struct class_totals *class[CLASS_SLOTS]; /* made when first needed */
     const int64_t *loss_until;               /* the end of its trace's latest loss */
 };

@@ -85,6 +85,17 @@ uint32_t owners_tid(const struct machine *m, uint32_t number)
     return o ? o->tid : 0;
 }
 
+/* The owner goes on to something else: what it visits must be given back by now. */
+static void check_visits(struct machine *m, struct owner *o)
+{
+    if (o->visiting)
+        complain(m, ABOUT_THREAD(o), "visit_kept",
+                 "slab_publish, or slab_empty and slab_release, of what owner %u adopted outside "
+                 "an acquire first",
+                 o->number);
+    o->visiting = 0;
+}
+
 /* ---- threads ---- */
 
 static void put_thread(struct machine *m, const struct process *p, const struct owner *o,
@@ -117,6 +128,7 @@ void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e)
 {
     struct owner *o = use(m, e->owner);
 
+    check_visits(m, o);
     if (o->acquire == ACQUIRE_RUNNING)
         complain(m, ABOUT_ACQUIRE(o), "exit_in_acquire", "%s of the acquire first",
                  stage_text(o->next));
@@ -141,6 +153,7 @@ void owners_acquire_begin(struct machine *m, const struct hak_ev_acquire_begin *
     struct owner *o = use(m, e->owner);
 
     m->acquires++;
+    check_visits(m, o);
     if (o->acquire == ACQUIRE_RUNNING)
         complain(m, ABOUT_ACQUIRE(o), "acquire_nested", "%s of the acquire for C%u first",
                  stage_text(o->next), o->cls);
@@ -265,21 +278,40 @@ void owners_got_slab(struct machine *m, const struct hak_ev_slab_active *e)
     touch_acquire(m, o);
 }
 
-void owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e)
+bool owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e)
 {
     struct owner *o = use(m, e->owner);
+    /* Unless a loss may have swallowed acquire_begin. */
+    bool visit = o->acquire == ACQUIRE_NONE && *m->process->loss_until <= o->acquire_seen;
 
-    check_step(m, o, e->cls, HAK_ADOPT, "slab_adopt");
-    believe(o, e->cls, HAK_ADOPT);
-    o->adopted++;
-    touch_acquire(m, o);
+    if (o->acquire == ACQUIRE_RUNNING) {
+        check_step(m, o, e->cls, HAK_ADOPT, "slab_adopt");
+        believe(o, e->cls, HAK_ADOPT);
+        o->adopted++;
+        touch_acquire(m, o);
+        return false;
+    }
+    if (visit)
+        o->visiting++;
+    else
+        o->acquire = ACQUIRE_UNSEEN;
+    touch(m, o);
+    return visit;
 }
 
-void owners_published(struct machine *m, uint32_t number)
+void owners_visited(struct machine *m, uint32_t number)
 {
     struct owner *o = use(m, number);
 
-    o->publishes++;
+    if (o->visiting)
+        o->visiting--;
+}
+
+void owners_published(struct machine *m, uint32_t number, bool after_visit)
+{
+    struct owner *o = use(m, number);
+
+    o->publishes += !after_visit;
     touch(m, o);
 }
 

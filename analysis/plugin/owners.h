@@ -1,7 +1,8 @@
 /*
  * The rules for owners: thread_start before any use, thread_exit after; an acquire is
  * acquire_begin, then each stage in order until one hits, or shared_fail when all refused. A hit
- * has its slab: one slab_active of that stage before it, or a slab_adopt for ADOPT.
+ * has its slab: one slab_active of that stage before it, or a slab_adopt for ADOPT. A slab_adopt
+ * outside an acquire is a visit: the slab is given back before its owner does anything else.
  *
  * Each function takes one event of the process at hand, and believes it afterwards.
  */
@@ -24,8 +25,11 @@ void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e);
 
 /* What slab events mean for the acquire of their owner. */
 void owners_got_slab(struct machine *m, const struct hak_ev_slab_active *e);
-void owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e);
-void owners_published(struct machine *m, uint32_t number);
+/* Is it a visit? */
+bool owners_adopted(struct machine *m, const struct hak_ev_slab_adopt *e);
+void owners_visited(struct machine *m, uint32_t number);
+/* after_visit: what is published ends one. */
+void owners_published(struct machine *m, uint32_t number, bool after_visit);
 
 /* The process is over: rows for the threads that still ran. */
 void owners_close(struct machine *m, struct process *p);

@@ -10,6 +10,7 @@ const char *rules_state_text(const struct slab *s)
     case SLAB_UNUSED: return "UNUSED";
     case SLAB_ACTIVE: return "ACTIVE";
     case SLAB_PUBLISHED: return "published";
+    case SLAB_VISITED: return "ACTIVE, adopted outside an acquire";
     case SLAB_EMPTY: return "EMPTY and not yet released";
     case SLAB_LISTED: return "EMPTY on the stage-1 list";
     case SLAB_UNLISTED: return "EMPTY on no list";
@@ -101,6 +102,8 @@ void rules_owned(struct machine *m, struct slab *s, struct said e, uint32_t owne
         return;
     if (s->state == SLAB_LEGACY && owner == OWNER_LEGACY)
         return;
-    if (rules_state(m, s, SLAB_ACTIVE, "not_active", "an ACTIVE slab") && rules_life(m, s, e))
+    if ((s->state == SLAB_VISITED ||
+         rules_state(m, s, SLAB_ACTIVE, "not_active", "an ACTIVE slab")) &&
+        rules_life(m, s, e))
         check_owner(m, s, owner);
 }

@@ -36,7 +36,7 @@ static const char pragmas[] =
 
 /* After the rows, where building at once is cheaper. */
 static const char indexes[] = "CREATE INDEX life_begin ON life (begin);"
-                              "CREATE INDEX spell_life ON spell (proc, ss, slab, n);"
+                              "CREATE INDEX spell_life ON spell (proc, ss, mapping, slab, n);"
                               "COMMIT";
 
 static void fail(struct store *s, const char *doing)

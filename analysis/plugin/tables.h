@@ -1,13 +1,14 @@
 /*
  * The tables of the SQLite file. TABLE(name, text columns, number columns, what follows): the
  * texts come first in a row. Times are nanoseconds since the epoch, NULL where unknown; proc is
- * the number of a process (a pid that executes another program is another process); n counts
- * the lives of one slab as the trace shows them; cls 255 is what has no size class.
+ * the number of a process (a pid that executes another program is another process); mapping
+ * numbers the SuperSlabs of a process, since an address may be mapped again; n counts the lives
+ * of one slab as the trace shows them; cls 255 is what has no size class.
  */
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
@@ -17,16 +18,31 @@
     TABLE(process, "name, version, flavour", "proc, pid, began, ended, parent, complete, events", \
           "PRIMARY KEY (proc)) WITHOUT ROWID")                                                    \
     TABLE(config, "key, value", "proc, is_default", ")")                                          \
-    TABLE(superslab, "", "proc, time, ss, lg, slabs, kind, cls, ns", ")")                         \
+    /* time: NULL if it was mapped before the recording. unmapped: NULL if it was not. */         \
+    TABLE(superslab, "",                                                                          \
+          "proc, ss, mapping, time, unmapped, lg, slabs, kind, cls, ns, purges, purged_bytes",    \
+          ")")                                                                                    \
+    TABLE(purge, "", "proc, ss, mapping, time, slabs, mask, bytes, ns", ")")                      \
+    /* What each class maps: log2. maps, occupancy: see the event. */                             \
+    TABLE(ss_size, "", "proc, cls, time, lg_from, lg_to, why, maps, occupancy", ")")              \
+    /* Of one of ACE's layers, or of the SuperSlabs: layer TINY. mapped: at the end. */           \
+    TABLE(layer, "",                                                                              \
+          "proc, layer, mapped, peak, peak_at, maps, map_bytes, unmaps, unmap_bytes, purges, "    \
+          "purge_bytes, remaps, moves, ns",                                                       \
+          "PRIMARY KEY (proc, layer)) WITHOUT ROWID")                                             \
+    /* Bytes mapped by each layer, and of SuperSlabs purged, after the 10 ms of tick. */          \
+    TABLE(memory, "", "proc, tick, tiny, returned, mid, large, huge",                             \
+          "PRIMARY KEY (proc, tick)) WITHOUT ROWID")                                              \
     /* ended: enum life_end. stage, begin: NULL if the life began before the recording.           \
-     * tid: of the first owner. spells: owners one after the other. */                            \
+     * tid: of the first owner. spells: owners one after the other. purged, unmapped: what        \
+     * became of its memory before the next life. */                                              \
     TABLE(life, "",                                                                               \
-          "proc, ss, slab, n, gen, cls, begin, end, ended, stage, from_cls, owner, tid, "         \
-          "capacity, spells, refills, refilled, pushes, pushed, drains, drained, used_max, "      \
-          "used_last, certain",                                                                   \
-          "PRIMARY KEY (proc, ss, slab, n)) WITHOUT ROWID")                                       \
+          "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, stage, "    \
+          "from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, drains, "   \
+          "drained, used_max, used_last, certain",                                                \
+          "PRIMARY KEY (proc, ss, mapping, slab, n)) WITHOUT ROWID")                              \
     /* Of lives that changed hands: one row per owner, owner 0 while published. */                \
-    TABLE(spell, "", "proc, ss, slab, n, spell, owner, tid, begin, end", ")")                     \
+    TABLE(spell, "", "proc, ss, mapping, slab, n, spell, owner, tid, begin, end", ")")            \
     TABLE(thread, "",                                                                             \
           "proc, owner, tid, begin, end, published, acquires, refused, refills, refilled, "       \
           "drains, given_own, given_remote, collects, collected",                                 \
@@ -45,7 +61,7 @@
           "PRIMARY KEY (proc, cls, reason)) WITHOUT ROWID")                                       \
     TABLE(legacy_total, "", "proc, cls, source, why, count, bytes",                               \
           "PRIMARY KEY (proc, cls, source, why)) WITHOUT ROWID")                                  \
-    TABLE(cap_change, "", "proc, cls, time, cap_from, cap_to, why", ")")                          \
+    TABLE(cap_change, "", "proc, cls, time, cap_from, cap_to, why, demand", ")")                  \
     TABLE(failure, "kind",                                                                        \
           "time, proc, tid, cls, address, ss, slab, gen, size, got, expect, word, count, "        \
           "place, layer, reason, class_size, used, used_limit, err",                              \

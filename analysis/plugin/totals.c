@@ -1,5 +1,6 @@
 #include "totals.h"
 
+#include "footprint.h"
 #include "memory.h"
 
 static unsigned slot_of(uint32_t cls)
@@ -16,7 +17,7 @@ static struct class_totals *get(struct process *p, unsigned slot)
 {
     if (!p->class[slot]) {
         p->class[slot] = memory_new(sizeof(struct class_totals));
-        p->class[slot]->peak_at = UNKNOWN;
+        p->class[slot]->peak_at = p->class[slot]->frozen = UNKNOWN;
     }
     return p->class[slot];
 }
@@ -41,12 +42,33 @@ struct class_totals *totals_of(struct machine *m, uint32_t cls)
     return t;
 }
 
+/* Moves on to the period that is now. In those between nothing changed. */
+static void begin_period(const struct machine *m, struct class_totals *t)
+{
+    int64_t period = m->now >> SETTLED_LG;
+
+    if (period == t->period)
+        return;
+    t->low_before = period == t->period + 1 ? t->low : t->active;
+    t->low = t->active;
+    t->period = period;
+}
+
+uint32_t totals_active_lately(const struct machine *m, struct class_totals *t)
+{
+    begin_period(m, t);
+    return t->low < t->low_before ? t->low : t->low_before;
+}
+
 void totals_active(struct machine *m, struct process *p, uint32_t cls, int change)
 {
     unsigned slot = slot_of(cls);
     struct class_totals *t = get(p, slot);
 
+    begin_period(m, t);
     t->active += (uint32_t)change;
+    if (t->active < t->low)
+        t->low = t->active;
     if (!m->counting)
         return;
     if (!t->ticked)
@@ -175,6 +197,7 @@ static void window_process(void *value, void *arg)
             p->class[slot]->peak = p->class[slot]->active;
             p->class[slot]->peak_at = m->now;
         }
+    footprint_window(m, p);
 }
 
 void totals_window(struct machine *m)

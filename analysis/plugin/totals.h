@@ -14,6 +14,9 @@ struct class_totals *totals_of(struct machine *m, uint32_t cls);
 /* An ACTIVE slab more, or less. */
 void totals_active(struct machine *m, struct process *p, uint32_t cls, int change);
 
+/* The least number of them since SETTLED_NS ago, or a little longer. */
+uint32_t totals_active_lately(const struct machine *m, struct class_totals *t);
+
 void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e);
 void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e);
 void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e);

@@ -17,6 +17,8 @@ struct subject {
 
 /* The process as a whole. */
 #define ABOUT_PROCESS ((struct subject){NULL, NULL, UNKNOWN})
+/* What is known since `time`. */
+#define ABOUT_SINCE(time) ((struct subject){NULL, NULL, (time)})
 #define ABOUT_SLAB(s) ((struct subject){(s), NULL, (s)->sure})
 /* Is the owner a thread now? How far is its acquire? Which thread is it, what has it done? */
 #define ABOUT_OWNER(o) ((struct subject){NULL, (o), (o)->seen})

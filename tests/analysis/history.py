@@ -9,6 +9,8 @@ from typing import Optional
 ORDER = ('STAGE_0_5', 'STAGE_1', 'STAGE_2', 'ADOPT', 'REBIND', 'STAGE_3')
 SS = 0x7f0000000000
 SS_STEP = 1 << 21
+SLAB = 1 << 16
+LG = {8: 19, 16: 20, 32: 21}   # slabs of a SuperSlab -> log2 of its bytes
 
 
 def line(event: str, **fields) -> str:
@@ -36,9 +38,35 @@ class History:
     def exit(self, owner: int = 1, published: int = 0, tid: Optional[int] = None) -> None:
         self.add('thread_exit', owner=owner, tid=tid or 100 + owner, published=published)
 
-    def map(self, ss: int = SS, slabs: int = 32, kind: str = 'POOL') -> None:
-        lg = {8: 19, 16: 20, 32: 21}[slabs]
-        self.add('superslab_map', ss=hex(ss), lg=lg, slabs=slabs, kind=kind, cls=6, ns=900)
+    def map(self, ss: int = SS, slabs: int = 32, kind: str = 'POOL', cls: int = 6) -> None:
+        self.add('superslab_map', ss=hex(ss), lg=LG[slabs], slabs=slabs, kind=kind, cls=cls, ns=900)
+
+    def purge(self, *slabs: int, ss: int = SS, size: int = SLAB) -> None:
+        self.add('superslab_purge', ss=hex(ss), slabs=len(slabs),
+                 mask=sum(1 << slab for slab in slabs), bytes=len(slabs) * size, ns=700)
+
+    def unmap(self, ss: int = SS, slabs: int = 32, kind: str = 'POOL') -> None:
+        self.add('superslab_unmap', ss=hex(ss), lg=LG[slabs], slabs=slabs, kind=kind, ns=600)
+
+    def cap(self, to: int, why: str = 'CAP_DEMAND', cls: int = 6, demand: int = 0,
+            before: int = 0) -> None:
+        self.lines.append(line('cap_change', cls=cls, to=to, why=why, demand=demand)
+                          + f' from={before}')
+
+    def size(self, before: int, to: int, why: str = 'SIZE_MAP_RATE', cls: int = 6) -> None:
+        self.lines.append(line('ss_size_change', cls=cls, to=to, why=why, maps=3, occupancy=70)
+                          + f' from={before}')
+
+    def region(self, event: str, base: int = SS, size: int = 2 << 20, layer: str = 'MID',
+               mapped: int = 2 << 20) -> None:
+        self.add(event, base=hex(base), size=size, layer=layer, mapped=mapped, ns=500)
+
+    def remap(self, before: int, base: int, old_size: int, size: int, mapped: int) -> None:
+        self.lines.append(line('ace_remap', base=hex(base), old_size=old_size, size=size,
+                               mapped=mapped, ns=400) + f' from={hex(before)}')
+
+    def ace_fail(self, size: int, layer: str, reason: str, **more: int) -> None:
+        self.add('ace_fail', size=size, layer=layer, reason=reason, **more)
 
     def begin(self, cls: int = 6, owner: int = 1, cap: int = 0) -> None:
         self.add('acquire_begin', cls=cls, owner=owner, active=0, cap=cap)
@@ -118,6 +146,9 @@ def ready(slabs: int = 32, owners: int = 2) -> History:
     return history
 
 
+HELPER = 200   # the number of the thread that gives memory back
+
+
 class Wanderer:
     """A long random history: every kind of transition, all of them allowed."""
 
@@ -126,18 +157,22 @@ class Wanderer:
         self.history = History(announced=announced)
         self.slabs: dict[tuple, dict] = {}   # (ss, slab) -> what it is
         self.owners: dict[int, int] = {}     # number -> tid
-        self.superslabs = 0
+        self.superslabs: list[int] = []      # mapped, those of 8 slabs
+        self.gone: list[int] = []            # addresses that may be mapped again
+        self.addresses = 0
         self.tid = 1000
         for _ in range(3):
             self.start_thread()
+        self.helper = HELPER
+        self.history.thread(HELPER, 999)
         for _ in range(steps):
             self.step()
 
     def step(self) -> None:
         action = self.random.choices(
             (self.acquire, self.drop, self.refill, self.push, self.collect, self.turn_over,
-             self.fail, self.drain),
-            (30, 24, 12, 8, 8, 2, 2, 6))[0]
+             self.fail, self.drain, self.look_after, self.purge, self.unmap),
+            (30, 24, 12, 8, 8, 2, 2, 6, 2, 4, 3))[0]
         action()
 
     def of(self, state: str, **more) -> list:
@@ -195,8 +230,12 @@ class Wanderer:
         return hit
 
     def map(self) -> tuple:
-        ss = SS + self.superslabs * SS_STEP
-        self.superslabs += 1
+        if self.gone and self.random.random() < 0.7:
+            ss = self.gone.pop(self.random.randrange(len(self.gone)))
+        else:
+            ss = SS + self.addresses * SS_STEP
+            self.addresses += 1
+        self.superslabs.append(ss)
         self.history.map(ss, 8)
         for number in range(8):
             self.slabs[ss, number] = {'state': 'unused', 'cls': None, 'gen': 0, 'owner': 0}
@@ -236,6 +275,49 @@ class Wanderer:
     def drain(self) -> None:
         self.history.add('sll_drain', cls=self.random.randrange(16), owner=self.owner(), own=5,
                          remote=2, slabs=3)
+
+    def look_after(self) -> None:
+        """The helper takes slabs that ended threads left, and gives them back or away."""
+        for ss, number in self.of('published')[:2]:
+            slab = self.slabs[ss, number]
+            same = {'slab': number, 'gen': slab['gen'], 'cls': slab['cls'], 'ss': ss}
+            self.history.adopt(owner=self.helper, **same)
+            self.history.collect(owner=self.helper, **same)
+            if self.random.random() < 0.5:
+                self.history.drop(owner=self.helper, **same)
+                slab.update(state='listed', owner=0)
+            else:
+                self.history.publish(owner=self.helper, **same)
+
+    def idle(self, ss: int) -> list:
+        return [number for number in range(8)
+                if self.slabs[ss, number]['state'] in ('listed', 'unlisted')]
+
+    def purge(self) -> None:
+        """Some of the EMPTY slabs of a SuperSlab."""
+        ss = self.random.choice(self.superslabs) if self.superslabs else None
+        empty = self.idle(ss) if ss else []
+        if empty:
+            self.history.purge(*self.random.sample(empty, self.random.randint(1, len(empty))),
+                               ss=ss)
+
+    def unmap(self) -> None:
+        """A SuperSlab with few slabs in use: they are emptied before."""
+        if not self.superslabs:
+            return
+        ss = self.random.choice(self.superslabs)
+        used = [number for number in range(8)
+                if self.slabs[ss, number]['state'] in ('active', 'published')]
+        if len(used) > 3 or any(self.slabs[ss, number]['state'] == 'published' for number in used):
+            return
+        for number in used:
+            slab = self.slabs[ss, number]
+            self.history.drop(number, slab['gen'], slab['cls'], slab['owner'], ss=ss)
+        self.history.unmap(ss, 8)
+        self.superslabs.remove(ss)
+        self.gone.append(ss)
+        for number in range(8):
+            del self.slabs[ss, number]
 
     def turn_over(self) -> None:
         """A thread ends, another begins with its number."""

@@ -34,7 +34,8 @@ def recount(trace: Path, begin: int = 0, end: int = 1 << 63, pid=None, cls=None)
         'stages': Counter(), 'classes': defaultdict(lambda: {
             'stages': Counter(), 'lives': 0, 'shared_fail': 0, 'legacy': 0, 'refilled': 0,
             'given_remote': 0, 'pushed': 0, 'collected': 0}),
-        'events': Counter(), 'lives': 0, 'ace_fail': Counter(), 'threads': Counter()}
+        'events': Counter(), 'lives': 0, 'ace_fail': Counter(), 'threads': Counter(),
+        'memory': Counter(), 'most_mapped': 0}
     for time, whose, name, fields in events(trace):
         if not begin <= time < end or pid not in (None, whose):
             continue
@@ -42,6 +43,7 @@ def recount(trace: Path, begin: int = 0, end: int = 1 << 63, pid=None, cls=None)
         if cls is not None and fields.get('cls') != cls:
             continue
         _count(counts, counts['classes'][fields.get('cls')], name, fields)
+        _count_memory(counts, name, fields)
     return counts
 
 
@@ -67,3 +69,18 @@ def _count(counts: dict, of_class: dict, name: str, fields: dict) -> None:
         of_class['collected'] += fields['blocks']
     elif name == 'ace_fail':
         counts['ace_fail'][fields['reason']] += 1
+
+
+def _count_memory(counts: dict, name: str, fields: dict) -> None:
+    memory = counts['memory']
+    if name == 'superslab_map':
+        memory['maps'] += 1
+        memory['mapped'] += 1 << fields['lg']
+        counts['most_mapped'] = max(counts['most_mapped'], memory['mapped'])
+    elif name == 'superslab_unmap':
+        memory['unmaps'] += 1
+        memory['unmap_bytes'] += 1 << fields['lg']
+        memory['mapped'] -= 1 << fields['lg']
+    elif name == 'superslab_purge':
+        memory['purges'] += 1
+        memory['purge_bytes'] += fields['bytes']

@@ -68,6 +68,22 @@ def test_one_process_is_told_apart(wandered):
         compare(report(trace, '--pid', pid), recount(trace, pid=pid))
 
 
+def test_memory_equals_a_recount(wandered):
+    trace, pids = wandered
+    for pid in pids:
+        counted = recount(trace, pid=pid)
+        told = report(trace, '--pid', pid)
+        (row,) = told['memory']
+        assert row['layer'] == 'TINY' and row['peak'] == counted['most_mapped']
+        for key in ('maps', 'unmaps', 'purges', 'purge_bytes', 'mapped', 'unmap_bytes'):
+            assert row[key] == counted['memory'][key] > 0, key
+        (series,) = told['memory_over_time']
+        assert max(part['tiny'] for part in series['parts']) <= row['peak']
+        assert series['last']['tiny'] == row['mapped']
+        assert sum(item['unmapped'] for item in told['superslabs']) == row['unmaps']
+        assert sum(item['maps'] for item in told['class_sizes']) == row['maps']
+
+
 def test_one_class_is_told_apart(wandered):
     trace, _ = wandered
     for cls in (0, 6, 15):

@@ -329,11 +329,70 @@ def adopted_without_being_published(h):
 
 
 @case()
-def adopted_outside_an_acquire(h):
-    """no_acquire"""
+def an_ended_thread_s_slab_is_looked_after(h):
+    h.acquire()
+    h.publish()
+    h.exit(1, published=1)
+    for _ in range(2):
+        h.push()
+        h.adopt(owner=2)
+        h.collect(owner=2)
+        h.publish(owner=2)
+    h.push()
+    h.adopt(owner=2)
+    h.collect(owner=2)
+    h.drop(owner=2)
+    h.exit(2)
+
+
+@case()
+def looked_after_and_kept_until_the_thread_ends(h):
+    """visit_kept"""
     h.acquire()
     h.publish()
     h.adopt(owner=2)
+    h.collect(owner=2)
+    h.exit(2)
+
+
+@case()
+def looked_after_and_kept_while_it_acquires(h):
+    """visit_kept"""
+    h.acquire()
+    h.publish()
+    h.adopt(owner=2)
+    h.acquire(slab=2, owner=2)
+
+
+@case()
+def looked_after_and_refilled_from(h):
+    """visit_used"""
+    h.acquire()
+    h.publish()
+    h.adopt(owner=2)
+    h.refill(owner=2)
+    h.refill(owner=2)
+    h.drop(owner=2)
+
+
+@case()
+def looked_after_by_two(h):
+    """not_published"""
+    h.acquire()
+    h.publish()
+    h.thread(3)
+    h.adopt(owner=2)
+    h.adopt(owner=3)
+    h.drop(owner=3)
+
+
+@case()
+def looked_after_and_emptied_by_another(h):
+    """not_owner"""
+    h.acquire()
+    h.publish()
+    h.adopt(owner=2)
+    h.empty(owner=1)
 
 
 @case()
@@ -383,6 +442,209 @@ def refilled_as_another_class(h):
 def an_address_is_mapped_twice(h):
     """mapped_twice"""
     h.map()
+
+
+@case()
+def an_address_is_mapped_within_another_superslab(h):
+    """mapped_twice"""
+    h.map(SS + (1 << 20), 16)
+
+
+@case()
+def a_larger_superslab_is_mapped_around_another(h):
+    """mapped_twice"""
+    h.map(SS + (5 << 20), 8)
+    h.map(SS + (4 << 20), 32)
+
+
+@case()
+def superslabs_side_by_side(h):
+    for at in (3, 2, 5, 4):
+        h.map(SS + (at << 20), 16)
+    h.map(SS - (1 << 19), 8)
+
+
+@case()
+def purged_and_used_again(h):
+    h.acquire()
+    h.drop()
+    h.purge(1)
+    h.acquire('STAGE_1', gen=2)
+    h.drop(gen=2, listed=0)
+    h.purge(1)
+    h.acquire('STAGE_0_5', gen=3)
+    h.drop(gen=3)
+    h.purge(1)
+    h.purge(1)
+    h.acquire('REBIND', gen=4, cls=7, from_cls=6)
+
+
+@case()
+def a_slab_in_use_is_purged(h):
+    """purged_in_use"""
+    h.acquire(slab=1)
+    h.drop(slab=1)
+    h.acquire(slab=2)
+    h.purge(1, 2)
+
+
+@case()
+def a_published_slab_is_purged(h):
+    """purged_in_use"""
+    h.acquire()
+    h.publish()
+    h.purge(1)
+
+
+@case()
+def a_slab_is_purged_before_its_release(h):
+    """purged_in_use"""
+    h.acquire()
+    h.empty()
+    h.purge(1)
+
+
+@case()
+def an_unused_slab_is_purged(h):
+    """purged_in_use"""
+    h.purge(5)
+
+
+@case(slabs=8)
+def a_slab_beyond_the_end_is_purged(h):
+    """geometry"""
+    h.acquire(slab=1)
+    h.drop(slab=1)
+    h.purge(1, 8)
+
+
+@case()
+def more_is_purged_than_there_is(h):
+    """geometry"""
+    h.acquire()
+    h.drop()
+    h.purge(1, size=65537)
+
+
+@case()
+def a_generation_begins_again_after_a_purge(h):
+    """generation"""
+    h.acquire()
+    h.drop()
+    h.purge(1)
+    h.acquire('STAGE_1', gen=1)
+
+
+@case()
+def unmapped_and_another_mapped_there(h):
+    for _ in range(3):
+        h.acquire()
+        h.drop()
+        h.acquire('STAGE_1', gen=2)
+        h.drop(gen=2, listed=0)
+        h.purge(1)
+        h.unmap()
+        h.map()
+    h.unmap()
+    h.map(slabs=8)
+    h.map(SS + (1 << 19), slabs=8)
+    h.acquire()
+    h.acquire(ss=SS + (1 << 19))
+
+
+@case()
+def the_legacy_backend_s_go_too(h):
+    h.map(SS + (2 << 20), kind='LEGACY')
+    h.refill(ss=SS + (2 << 20), owner=0xffffffff)
+    h.unmap(SS + (2 << 20), kind='LEGACY')
+
+
+@case()
+def unmapped_with_a_slab_in_use(h):
+    """unmapped_in_use"""
+    h.acquire(slab=1)
+    h.acquire(slab=2)
+    h.drop(slab=1)
+    h.unmap()
+
+
+@case()
+def unmapped_with_a_published_slab(h):
+    """unmapped_in_use"""
+    h.acquire()
+    h.publish()
+    h.unmap()
+
+
+@case()
+def unmapped_before_a_slab_s_release(h):
+    """unmapped_in_use"""
+    h.acquire()
+    h.empty()
+    h.unmap()
+
+
+@case()
+def unmapped_as_another_size(h):
+    """geometry"""
+    h.unmap(slabs=16)
+
+
+@case()
+def unmapped_as_the_legacy_backend_s(h):
+    """geometry"""
+    h.unmap(kind='LEGACY')
+
+
+@case()
+def unmapped_twice(h):
+    """not_mapped"""
+    h.unmap()
+    h.unmap()
+
+
+@case()
+def unmapped_without_being_mapped(h):
+    """not_mapped"""
+    h.unmap(SS + (64 << 20))
+
+
+@case()
+def a_slab_of_an_unmapped_superslab(h):
+    """not_mapped"""
+    h.acquire()
+    h.drop()
+    h.unmap()
+    h.acquire('STAGE_1', gen=2)
+    h.refill(gen=2)
+
+
+@case()
+def pushed_after_the_unmap(h):
+    """not_mapped"""
+    h.acquire()
+    h.drop()
+    h.unmap()
+    h.push()
+
+
+@case()
+def purged_after_the_unmap(h):
+    """not_mapped"""
+    h.acquire()
+    h.drop()
+    h.unmap()
+    h.purge(1)
+
+
+@case()
+def an_earlier_mapping_s_generation_goes_on(h):
+    """generation"""
+    h.acquire()
+    h.drop()
+    h.unmap()
+    h.map()
+    h.acquire(gen=2)
 
 
 @case()
@@ -546,6 +808,179 @@ def fewer_published_than_the_thread_says(h):
     h.acquire()
     h.publish()
     h.exit(1, published=2)
+
+
+def many_active(h):
+    """For longer than an event may be late."""
+    for slab in range(1, 21):
+        h.acquire(slab=slab)
+    h.lines.append('sleep 300')
+
+
+@case()
+def a_cap_follows_demand(h):
+    h.cap(24, demand=17, before=16)
+    many_active(h)
+    h.cap(36, demand=25, before=24)
+    h.cap(20, 'CAP_IDLE', demand=14, before=36)
+    h.cap(8, 'CAP_API', before=20)
+
+
+@case()
+def a_cap_falls_while_slabs_become_active(h):
+    # What the tick saw may be a moment old.
+    for slab in range(1, 21):
+        h.acquire(slab=slab)
+    h.cap(18, 'CAP_IDLE', demand=16, before=24)
+
+
+@case()
+def a_learned_cap_below_what_is_active(h):
+    """cap_below_active"""
+    many_active(h)
+    h.cap(19, 'CAP_IDLE', demand=12, before=36)
+
+
+@case()
+def a_learned_cap_below_its_demand(h):
+    """cap_below_demand"""
+    h.cap(20, 'CAP_IDLE', demand=21, before=36)
+
+
+@case()
+def demand_lowers_a_cap(h):
+    """cap_direction"""
+    h.cap(16, demand=1, before=36)
+
+
+@case()
+def a_frozen_cap_is_learned(h):
+    """cap_frozen"""
+    h.cap(16, 'CAP_KNOB')
+    h.cap(16, 'CAP_KNOB')
+    h.lines.append('sleep 300')
+    h.cap(24, demand=17, before=16)
+
+
+@case()
+def a_cap_that_the_program_set_is_learned(h):
+    """cap_frozen"""
+    h.cap(16, 'CAP_API')
+    h.lines.append('sleep 300')
+    h.cap(24, demand=17, before=16)
+
+
+@case()
+def sizes_follow_demand(h):
+    h.size(19, 20)
+    h.map(SS + (2 << 20), 16)
+    h.map(SS + (4 << 20), 8)      # the system refused more
+    h.map(SS + (6 << 20), 32, cls=3)
+    h.size(20, 21)
+    h.map(SS + (8 << 20), 16)     # begun before the size changed
+    h.map(SS + (10 << 20), 32)
+    h.size(21, 19, 'SIZE_MAP_FAIL')
+    h.map(SS + (12 << 20), 8)
+    h.map(SS + (14 << 20), 32, 'LEGACY')
+
+
+@case()
+def another_size_is_mapped_than_announced(h):
+    """ss_size"""
+    h.size(19, 20)
+    h.map(SS + (2 << 20), 32)
+
+
+@case()
+def the_former_size_is_mapped_for_long(h):
+    """ss_size"""
+    h.size(20, 21)
+    h.lines.append('sleep 300')
+    h.map(SS + (2 << 20), 16)
+
+
+@case()
+def another_size_is_mapped_than_set(h):
+    """ss_size"""
+    h.add('config', key='HAKMEM_SS_LG', value='20', is_default=0)
+    h.map(SS + (2 << 20), 32)
+
+
+@case()
+def a_size_grows_by_low_occupancy(h):
+    """size_direction"""
+    h.size(19, 20, 'SIZE_LOW_OCCUPANCY')
+
+
+@case()
+def a_size_that_there_is_not(h):
+    """size_direction"""
+    h.size(21, 22)
+
+
+@case()
+def regions_come_and_go(h):
+    for _ in range(2):
+        h.region('ace_map')
+        h.region('ace_purge', SS + 4096, 8192)
+        h.region('ace_unmap', mapped=0)
+    h.region('ace_map', layer='HUGE')
+    h.remap(SS, SS, 2 << 20, 4 << 20, 4 << 20)
+    h.remap(SS, SS + (8 << 20), 4 << 20, 8 << 20, 8 << 20)
+    h.region('ace_unmap', SS + (8 << 20), 8 << 20, 'HUGE', 0)
+
+
+@case()
+def a_huge_block_s_old_address_is_mapped_before_its_move_is_told(h):
+    h.region('ace_map', layer='HUGE')
+    h.region('ace_map', layer='HUGE', size=1 << 20)
+    h.region('ace_unmap', layer='HUGE', size=1 << 20)
+    h.region('ace_map', layer='LARGE')
+    h.remap(SS, SS + (8 << 20), 2 << 20, 8 << 20, 8 << 20)
+    h.region('ace_unmap', layer='LARGE')
+    h.region('ace_unmap', SS + (8 << 20), 8 << 20, 'HUGE')
+
+
+@case()
+def a_region_is_mapped_twice(h):
+    """region_mapped_twice"""
+    h.region('ace_map')
+    h.region('ace_map')
+
+
+@case()
+def a_region_is_unmapped_twice(h):
+    """region_not_mapped"""
+    h.region('ace_map')
+    h.region('ace_unmap')
+    h.region('ace_unmap')
+
+
+@case()
+def a_block_moves_that_is_not_mapped(h):
+    """region_not_mapped"""
+    h.remap(SS, SS + (8 << 20), 4 << 20, 8 << 20, 8 << 20)
+    h.region('ace_unmap', SS + (8 << 20), 8 << 20, 'HUGE')
+
+
+@case()
+def a_region_is_unmapped_in_part(h):
+    """region_size"""
+    h.region('ace_map')
+    h.region('ace_unmap', size=1 << 20)
+
+
+@case()
+def a_region_is_unmapped_by_another_layer(h):
+    """region_size"""
+    h.region('ace_map')
+    h.region('ace_unmap', layer='LARGE')
+
+
+@case()
+def a_region_of_no_layer(h):
+    """layer"""
+    h.region('ace_map', layer='TINY')
 
 
 @pytest.fixture(scope='module')

@@ -164,13 +164,15 @@ def test_failures_are_told_with_address_and_time(record):
         line('double_free', base='0x7f0000012400', ss=hex(SS), slab=1, gen=1, cls=6),
         line('invalid_free', ptr='0x7f0000000010', ss=hex(SS), slab=0, cls=6, why='IN_HEADER'),
         line('ace_fail', size=2048, layer='TINY', reason='MAP_FAIL_OS', class_size=2048, err=12),
-        line('ace_fail', size=9000, layer='SYSTEM', reason='THRESHOLD', class_size=0),
+        line('ace_fail', size=9000, layer='MID', reason='THRESHOLD', class_size=0),
+        line('double_free', base='0x7f0100000000', ss='0x7f0100000000', cls=254),
+        line('invalid_free', ptr='0x7fff00000010', cls=255, why='ON_A_STACK'),
         line('oom', size=1 << 40, err=12),
     ]
     trace = record(h.text())
     report = told('report', trace)
     assert (report['hdr_reset'], report['double_free'], report['invalid_free'],
-            report['oom']) == (1, 2, 1, 1)
+            report['oom']) == (1, 3, 2, 1)
     assert report['ace_fail'] == {'MAP_FAIL_OS': 1, 'THRESHOLD': 1}
     (reset,) = report['failures']['hdr_reset']
     assert (reset['address'], reset['got'], reset['expect'], reset['where'], reset['tid']) == (
@@ -179,7 +181,12 @@ def test_failures_are_told_with_address_and_time(record):
     assert report['failures']['invalid_free'][0]['why'] == 'IN_HEADER'
     assert report['failures']['ace_fail'][0]['errno'] == 'ENOMEM'
     names = [finding['name'] for finding in report['findings']]
-    assert set(names) == {'hdr_reset', 'double_free', 'invalid_free', 'map_fail', 'oom'}
+    assert set(names) == {'hdr_reset', 'double_free', 'invalid_free', 'map_fail', 'oom',
+                          'ace_threshold'}
+    huge, stack = report['failures']['double_free'][2], report['failures']['invalid_free'][1]
+    assert (huge['layer'], huge['cls'], huge['ss']) == ('HUGE', None, '0x7f0100000000')
+    assert (stack['why'], stack['cls'], stack['ss'], stack['slab']) == ('ON_A_STACK', None, None,
+                                                                       None)
     assert '0x7f0000012345' in on_terminal('report', trace)
 
 
@@ -240,12 +247,15 @@ def test_settings_and_caps_are_told(record):
     h = ready()
     h.add('config', key='HAKMEM_TINY_CAP', value='6:3', is_default=0)
     h.add('config', key='HAKMEM_SS_LG', value='0', is_default=1)
-    h.lines.append('cap_change cls=6 to=3 why=CAP_KNOB from=0')
+    h.cap(3, 'CAP_KNOB')
+    h.cap(24, before=16, cls=7, demand=17)
+    h.cap(3, 'CAP_KNOB')    # announced again
     report = told('report', record(h.text()))
     assert report['processes'][0]['settings'] == {'HAKMEM_TINY_CAP': '6:3'}
-    assert report['caps'][0] | {'time': 0} == {'time': 0, 'cls': 6, 'from': 0, 'to': 3,
-                                               'why': 'CAP_KNOB'}
-    assert report['classes']['6']['cap'] == 3
+    assert [(row['cls'], row['from'], row['to'], row['why'], row['demand'])
+            for row in report['caps']] == [(6, 0, 3, 'CAP_KNOB', 0), (7, 16, 24, 'CAP_DEMAND', 17)]
+    assert report['classes']['6']['cap'] == 3 and report['classes']['7']['cap'] == 24
+    assert not report['findings']
 
 
 def test_a_reader_that_leaves_is_no_error(spread):

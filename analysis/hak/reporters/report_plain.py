@@ -27,10 +27,7 @@ def write(report: Report, out: TextIO) -> None:
     for row in report.legacy:
         line('legacy', **row)
     _failures(report, line, seconds)
-    for row in report.caps:
-        line('cap_change', **{**row, 'time': seconds(row['time'])})
-    for row in report.superslabs:
-        line('superslabs', **row)
+    _memory(report, line, seconds)
     _slabs_and_threads(report, line, seconds)
     line('checked', **report.checked)
     for finding in report.findings:
@@ -84,6 +81,26 @@ def _failures(report: Report, line, seconds) -> None:
     for kind, rows in report.failures.items():
         for row in rows:
             line(kind, **{**row, 'time': seconds(row['time'])})
+
+
+def _memory(report: Report, line, seconds) -> None:
+    for row in report.memory:
+        line('memory', **{**row, 'peak_at': seconds(row['peak_at'])})
+    for series in report.memory_over_time:
+        for number, part in enumerate(series['parts']):
+            line('mapped', pid=series['pid'], part=number, **part)
+    line('regretted', **report.regretted)
+    for row in report.ace_failures:
+        line('ace_failure', **{**row, 'first': seconds(row['first']),
+                               'last': seconds(row['last'])})
+    for row in report.caps:
+        line('cap_change', **{**row, 'time': seconds(row['time'])})
+    for row in report.sizes:
+        line('ss_size_change', **{**row, 'time': seconds(row['time'])})
+    for row in report.class_sizes:
+        line('class_size', **{**row, 'first': seconds(row['first']), 'last': seconds(row['last'])})
+    for row in report.superslabs:
+        line('superslabs', **row)
 
 
 def _slabs_and_threads(report: Report, line, seconds) -> None:

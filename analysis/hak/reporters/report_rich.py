@@ -1,14 +1,14 @@
 """`hak report` on a terminal: the story, drawn with rich."""
 
-from rich.table import Table
 from rich.text import Text
 
 from hak import times, ui
 from hak.geometry import STAGE_NAMES, STAGES, class_name, class_text
 from hak.model import Report
+from hak.reporters import memory_rich
+from hak.reporters.tables import SHOWN, heading, more, table
 
 SEVERITY = {3: 'bold red', 2: 'yellow', 1: 'cyan'}
-SHOWN = 10
 # Narrower terminals get fewer columns.
 WIDE = 110
 
@@ -21,23 +21,10 @@ def draw(report: Report) -> None:
     _classes(report, console)
     _refusals(report, console)
     _failures(report, console)
-    _memory(report, console)
+    memory_rich.draw(report, console)
     _slabs(report, console)
     _threads(report, console)
     _verdict(report, console)
-
-
-def _heading(console, text: str) -> None:
-    console.print()
-    console.print(Text(text, 'bold'))
-
-
-def _table(*columns: str, left: int = 1) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for number, column in enumerate(columns):
-        table.add_column(column, no_wrap=True, justify='left' if number < left else 'right',
-                         header_style='dim')
-    return table
 
 
 def _recorded(report: Report, console) -> None:
@@ -58,7 +45,7 @@ def _recorded(report: Report, console) -> None:
                       f'{times.since(process.begin, report.begin)} … '
                       f'{times.since(process.end, report.begin)} s, '
                       f'{ui.counted(process.events, "event")}')
-    _more(console, len(report.processes), 'process', 'processes')
+    more(console, len(report.processes), 'process', 'processes')
 
 
 def _process(process) -> str:
@@ -81,13 +68,8 @@ def _losses(report: Report, console) -> None:
                       f'{"?" if row["count"] is None else ui.number(row["count"])} {row["kind"]}')
 
 
-def _more(console, count: int, noun: str, plural: str) -> None:
-    if count > SHOWN:
-        console.print(Text(f'… and {ui.counted(count - SHOWN, noun, plural)} more', 'dim'))
-
-
 def _findings(report: Report, console) -> None:
-    _heading(console, 'Findings')
+    heading(console, 'Findings')
     if not report.findings:
         console.print(Text('none: nothing here needs a change', 'green'))
     for finding in report.findings:
@@ -102,15 +84,15 @@ def _share(part: int, whole: int) -> str:
 def _stages(report: Report, console) -> None:
     if not report.acquires:
         return
-    _heading(console, 'Stages: who served the acquires')
-    table = _table('stage', 'acquires', 'share', 'tried', 'mean', '')
-    table.columns[-1].justify = 'left'
+    heading(console, 'Stages: who served the acquires')
+    shown = table('stage', 'acquires', 'share', 'tried', 'mean', '')
+    shown.columns[-1].justify = 'left'
     for stage in STAGES:
         count, tried = report.stages[stage], sum(report.stage_outcomes[stage].values())
         bar = '█' * round(30 * count / report.acquires)
-        table.add_row(STAGE_NAMES[stage], ui.number(count), _share(count, report.acquires),
+        shown.add_row(STAGE_NAMES[stage], ui.number(count), _share(count, report.acquires),
                       ui.number(tried), ui.duration(report.stage_ns[stage]), bar)
-    console.print(table)
+    console.print(shown)
 
 
 def _classes(report: Report, console) -> None:
@@ -118,46 +100,46 @@ def _classes(report: Report, console) -> None:
                if item.lives or item.carried or item.acquires or item.legacy or item.refills}
     if not classes:
         return
-    _heading(console, 'Size classes')
+    heading(console, 'Size classes')
     wide = console.width >= WIDE
     names = [STAGE_NAMES[stage] for stage in STAGES] if wide else []
-    table = _table('class', 'acquires', *names, 'live', 'peak', 'cap', 'lives', 'refused',
+    shown = table('class', 'acquires', *names, 'live', 'peak', 'cap', 'lives', 'refused',
                    'legacy', 'half live', '99 %')
     for cls, item in classes.items():
         stages = [ui.number(item.stages[stage]) if item.stages[stage] else '·'
                   for stage in STAGES] if wide else []
         half, long = ((ui.duration(item.lifetime.p50), ui.duration(item.lifetime.p99))
                       if item.lifetime else ('-', '-'))
-        table.add_row(class_text(cls), ui.number(item.acquires), *stages, ui.number(item.live),
+        shown.add_row(class_text(cls), ui.number(item.acquires), *stages, ui.number(item.live),
                       ui.number(item.live_peak), ui.number(item.cap) if item.cap else '-',
                       ui.number(item.lives), ui.number(item.shared_fail), ui.number(item.legacy),
                       half, long)
-    console.print(table)
+    console.print(shown)
 
 
 def _refusals(report: Report, console) -> None:
     if report.shared_fail:
-        _heading(console, 'Refused by every stage')
-        table = _table('class', 'reason', 'requests', 'cap', 'listed', 'marked', 'beyond',
+        heading(console, 'Refused by every stage')
+        shown = table('class', 'reason', 'requests', 'cap', 'listed', 'marked', 'beyond',
                        'unmarked', left=2)
         for row in report.shared_fail[:SHOWN]:
-            table.add_row(class_name(row['cls']), row['reason'].removeprefix('FAIL_').lower(),
+            shown.add_row(class_name(row['cls']), row['reason'].removeprefix('FAIL_').lower(),
                           *(ui.number(row[key]) for key in ('count', 'cap', 'listed', 'marked',
                                                             'beyond', 'unmarked')))
-        console.print(table)
+        console.print(shown)
     if report.legacy:
-        _heading(console, 'Served by the legacy backend')
-        table = _table('class', 'why', 'by', 'blocks', 'bytes', left=3)
+        heading(console, 'Served by the legacy backend')
+        shown = table('class', 'why', 'by', 'blocks', 'bytes', left=3)
         for row in report.legacy:
-            table.add_row(class_name(row['cls']), row['why'].removeprefix('WHY_').lower(),
+            shown.add_row(class_name(row['cls']), row['why'].removeprefix('WHY_').lower(),
                           row['source'].lower(), ui.number(row['blocks']), ui.size(row['bytes']))
-        console.print(table)
+        console.print(shown)
 
 
 def _failures(report: Report, console) -> None:
     if not any(report.failure_counts.values()):
         return
-    _heading(console, 'Failures')
+    heading(console, 'Failures')
     for kind, rows in report.failures.items():
         for row in rows[:SHOWN]:
             said = ' '.join(f'{key}={value}' for key, value in row.items()
@@ -167,20 +149,6 @@ def _failures(report: Report, console) -> None:
         more = report.failure_counts[kind] - SHOWN
         if more > 0:
             console.print(Text(f'… and {more:,} more {kind}', 'dim'))
-
-
-def _memory(report: Report, console) -> None:
-    if report.superslabs:
-        _heading(console, 'SuperSlabs mapped')
-        table = _table('size', 'kind', 'mapped', 'slabs', 'mean', left=2)
-        for row in report.superslabs:
-            table.add_row(ui.size(row['bytes']), row['kind'].lower(), ui.number(row['count']),
-                          ui.number(row['slabs']), ui.duration(row['mean_ns']))
-        console.print(table)
-    for row in report.caps[:SHOWN]:
-        console.print(f'{times.since(row["time"], report.begin)} soft cap of '
-                      f'{class_name(row["cls"])}: {row["from"]} → {row["to"]} '
-                      f'({row["why"].removeprefix("CAP_").lower()})')
 
 
 def _slabs(report: Report, console) -> None:
@@ -193,26 +161,27 @@ def _slabs(report: Report, console) -> None:
     for kind, rows in report.worst.items():
         if rows:
             title, what = facts[kind]
-            _heading(console, title)
+            heading(console, title)
             for row in rows:
-                console.print(f'{row["ss"]}:{row["slab"]}  {class_name(row["cls"])}  {what(row)}')
+                console.print(f'{row["ss"]}#{row["mapping"]}:{row["slab"]}  '
+                              f'{class_name(row["cls"])}  {what(row)}')
 
 
 def _threads(report: Report, console) -> None:
     threads = [row for row in report.threads if row['acquires'] or row['refills'] or row['drains']]
     if not threads:
         return
-    _heading(console, 'Threads')
+    heading(console, 'Threads')
     columns = {'acquires': 'acquires', 'refused': 'refused'}
     if any(row['refills'] or row['drains'] for row in threads):  # the flow tier was recorded
         columns |= {'refilled': 'taken', 'given_own': 'given back', 'given_remote': 'to others',
                     'collected': 'from others'}
-    table = _table('thread', 'pid', *columns.values())
+    shown = table('thread', 'pid', *columns.values())
     for row in threads[:SHOWN]:
-        table.add_row(str(row['tid'] or f'owner {row["owner"]}'), str(row['pid']),
+        shown.add_row(str(row['tid'] or f'owner {row["owner"]}'), str(row['pid']),
                       *(ui.number(row[key]) for key in columns))
-    console.print(table)
-    _more(console, len(threads), 'thread', 'threads')
+    console.print(shown)
+    more(console, len(threads), 'thread', 'threads')
 
 
 def _verdict(report: Report, console) -> None:

@@ -12,10 +12,11 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
     for life in lives:
         facts = asdict(life)
         spells = facts.pop('spells')
-        facts['begin'], facts['end'] = _seconds(life.begin, first), _seconds(life.end, first)
+        for key in ('begin', 'end', 'purged', 'unmapped'):
+            facts[key] = _seconds(facts[key], first)
         plain.line(out, 'life', **facts, carried=True if life.begin is None else None)
         for spell in spells if len(spells) > 1 else ():
-            plain.line(out, 'spell', ss=life.ss, slab=life.slab, gen=life.gen,
+            plain.line(out, 'spell', ss=life.ss, mapping=life.mapping, slab=life.slab, gen=life.gen,
                        owner=spell['owner'], tid=spell['tid'],
                        begin=_seconds(spell['begin'], first), end=_seconds(spell['end'], first))
 

@@ -20,7 +20,7 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
     for column in ('begin', 'end', 'length'):
         table.add_column(column, justify='right', no_wrap=True, header_style='dim')
     more = ('most used', 'freed by others') if wide else ()
-    for column in ('class', 'slab', 'gen', 'stage', 'ended', *more):
+    for column in ('class', 'slab', 'gen', 'stage', 'ended', 'memory', *more):
         table.add_column(column, no_wrap=True, header_style='dim')
     table.add_column('owners', header_style='dim')
     for life in lives:
@@ -30,9 +30,9 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
         table.add_row(
             times.since(life.begin, source.first) if life.begin else 'before',
             times.since(life.end, source.first), _length(life), class_name(life.cls),
-            f'{life.ss}:{life.slab}', str(life.gen),
-            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life), *extra,
-            _owners(life))
+            f'{life.ss}#{life.mapping}:{life.slab}', str(life.gen),
+            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life),
+            _memory(life, source.first), *extra, _owners(life))
     console.print(table)
     console.print(f'{ui.counted(counts[0], "life", "lives")}'
                   + (f', {counts[1]:,} more that began before the recording'
@@ -50,6 +50,13 @@ def _owner(spell) -> str:
     if spell.owner == 0:
         return 'published'
     return f'thread {spell.tid}' if spell.tid else f'owner {spell.owner}'
+
+
+def _memory(life, first: int) -> str:
+    """When it went back to the system, if it did."""
+    if life.unmapped:
+        return f'unmapped {times.since(life.unmapped, first)}'
+    return f'purged {times.since(life.purged, first)}' if life.purged else ''
 
 
 def _length(life) -> str:

@@ -1,0 +1,116 @@
+"""The part of `hak report` on a terminal that tells of memory: mapped, given back, learned."""
+
+from rich.text import Text
+
+from hak import times, ui
+from hak.geometry import class_name
+from hak.model import Report
+from hak.reporters.tables import SHOWN, heading, more, table
+
+LEVELS = ' ▁▂▃▄▅▆▇█'
+NAMES = {'TINY': 'SuperSlabs', 'MID': 'mid', 'LARGE': 'large', 'HUGE': 'huge'}
+WORDS = {'CAP_KNOB': 'the knob', 'CAP_API': 'the program', 'CAP_DEMAND': 'demand',
+         'CAP_IDLE': 'idleness', 'SIZE_MAP_RATE': 'map rate', 'SIZE_LOW_OCCUPANCY': 'low occupancy',
+         'SIZE_MAP_FAIL': 'the system refused more'}
+
+
+def draw(report: Report, console) -> None:
+    _layers(report, console)
+    _ace_failures(report, console)
+    _superslabs(report, console)
+    _caps(report, console)
+
+
+def _layers(report: Report, console) -> None:
+    if not report.memory:
+        return
+    heading(console, 'Memory')
+    several = len(report.processes) > 1
+    shown = table('of', *(['pid'] if several else []), 'peak', 'now', 'maps', 'unmaps',
+                  'purges', 'purged')
+    for row in report.memory[:SHOWN]:
+        shown.add_row(NAMES.get(row['layer'], row['layer']), *([str(row['pid'])] if several else []),
+                      ui.size(row['peak']), ui.size(row['mapped']), ui.number(row['maps']),
+                      ui.number(row['unmaps']), ui.number(row['purges']),
+                      ui.size(row['purge_bytes']))
+    console.print(shown)
+    more(console, len(report.memory), 'layer')
+    for series in report.memory_over_time[:1 if several else SHOWN]:
+        _over_time(series, several, console)
+
+
+def _over_time(series: dict, several: bool, console) -> None:
+    whose = f' of process {series["pid"]}' if several else ''
+    mapped, purged = ('tiny', 'mid', 'large', 'huge'), ('returned',)
+    most = max(_sum(part, mapped) for part in series['parts'])
+    for what, keys in (('mapped', mapped), ('of it purged', purged)):
+        values = [_sum(part, keys) for part in series['parts']]
+        if any(values):
+            console.print(f'{"".join(_level(value, most) for value in values)} {what}{whose}, '
+                          f'{ui.size(_sum(series["last"], keys))} at the end', soft_wrap=True)
+
+
+def _sum(part: dict, keys: tuple) -> int:
+    return sum(part[key] for key in keys)
+
+
+def _level(value: int, most: int) -> str:
+    """What is not nothing is seen."""
+    return LEVELS[-(-value * (len(LEVELS) - 1) // most)] if most else LEVELS[0]
+
+
+def _ace_failures(report: Report, console) -> None:
+    if not report.ace_failures:
+        return
+    heading(console, 'Refused by a layer')
+    shown = table('layer', 'reason', 'errno', 'requests', 'smallest', 'largest', 'used', 'limit',
+                  left=3)
+    for row in report.ace_failures[:SHOWN]:
+        shown.add_row(NAMES.get(row['layer'], row['layer'].lower()),
+                      row['reason'].removesuffix('_OS').lower(), row['errno'] or '-',
+                      ui.number(row['count']), ui.size(row['smallest']), ui.size(row['largest']),
+                      ui.size(row['used']), ui.size(row['limit']) if row['limit'] else '-')
+    console.print(shown)
+    more(console, len(report.ace_failures), 'reason')
+
+
+def _superslabs(report: Report, console) -> None:
+    if report.superslabs:
+        heading(console, 'SuperSlabs mapped')
+        shown = table('size', 'kind', 'mapped', 'unmapped', 'slabs', 'mean', left=2)
+        for row in report.superslabs:
+            shown.add_row(ui.size(row['bytes']), row['kind'].lower(), ui.number(row['count']),
+                          ui.number(row['unmapped']), ui.number(row['slabs']),
+                          ui.duration(row['mean_ns']))
+        console.print(shown)
+    for cls in dict.fromkeys(row['cls'] for row in report.sizes):
+        _sizes_of(cls, report, console)
+
+
+def _sizes_of(cls: int, report: Report, console) -> None:
+    changes = [row for row in report.sizes if row['cls'] == cls]
+    maps = [f'{ui.number(row["maps"])} of {ui.size(row["bytes"])}'
+            for row in report.class_sizes if row['cls'] == cls]
+    steps = ', '.join(f'{ui.size(row["to"])} at {times.since(row["time"], report.begin)} '
+                      f'({WORDS[row["why"]]})' for row in changes[:SHOWN])
+    left = f', {len(changes) - SHOWN} changes more' if len(changes) > SHOWN else ''
+    console.print(f'{class_name(cls)} mapped {" and ".join(maps) or "none"}: '
+                  f'{ui.size(changes[0]["from"])}, then {steps}{left}', soft_wrap=True)
+
+
+def _caps(report: Report, console) -> None:
+    if not report.caps:
+        return
+    heading(console, 'Soft caps')
+    shown = table('class', 'first', 'most', 'last', 'changes', 'the last by', 'at', 'demand')
+    for cls in sorted({row['cls'] for row in report.caps}):
+        rows = [row for row in report.caps if row['cls'] == cls]
+        last = rows[-1]
+        shown.add_row(class_name(cls), ui.number(rows[0]['from']),
+                      ui.number(max(max(row['from'], row['to']) for row in rows)),
+                      ui.number(last['to']), ui.number(len(rows)), WORDS[last['why']],
+                      times.since(last['time'], report.begin),
+                      ui.number(last['demand']) if last['demand'] else '-')
+    console.print(shown)
+    if any(row['to'] == 0 for row in report.caps):
+        console.print(Text('0: no cap', 'dim'))

@@ -62,7 +62,17 @@ static void settle(void)
 {
     if (unlikely(atomic_load_explicit(&deferred, memory_order_relaxed)))
         collect_deferred();
+    /* What is handed out will be free one day, and free() makes no helper. */
+    tick_want();
     process_poke();
+}
+
+/* As settle(), from free(). */
+static void settle_free(void)
+{
+    if (unlikely(atomic_load_explicit(&deferred, memory_order_relaxed)))
+        collect_deferred();
+    process_poke_free();
 }
 
 void ace_forget_deferred(void)
@@ -247,7 +257,7 @@ static void keep(void *p, int kind, unsigned cls)
         return;
     if (!cache)
         give(p, kind);
-    settle();
+    settle_free();
 }
 
 void ace_free(void *p, int kind)
@@ -271,7 +281,7 @@ void ace_free(void *p, int kind)
         keep(p, kind, (unsigned)cls);
     } else {
         huge_give(p);
-        settle();
+        settle_free();
     }
     errno = saved;
 }

@@ -31,6 +31,7 @@ struct owner {
     uint32_t tid;
     struct owner *next_idle;
     struct owner *next_all;
+    bool gone;                    /* its thread was not forked along, and left slabs */
     _Atomic uintptr_t descriptor; /* the live thread's pthread_self(), 0 after its end */
     /* The pool's epoch when the thread began to look for a slab, 0 while it does not. */
     _Atomic uint64_t looking;

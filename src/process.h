@@ -22,7 +22,7 @@ static inline void process_init(void)
         process_init_once();
 }
 
-/* From the slow paths of malloc and free: what changes outside the process is noticed here. */
+/* From the slow paths of malloc: what changes outside the process is noticed here. */
 static inline void process_poke(void)
 {
     trace_poll();
@@ -30,6 +30,15 @@ static inline void process_poke(void)
         tick_begin();
     if (unlikely(atomic_load_explicit(&process_searching, memory_order_relaxed)))
         process_search();
+}
+
+/* From those of free, which may make no thread: the C library frees a thread's storage under the
+ * lock of its stacks, which pthread_create() takes. */
+static inline void process_poke_free(void)
+{
+    trace_poll();
+    if (unlikely(atomic_load_explicit(&tick_wanted, memory_order_relaxed)))
+        tick_wake();
 }
 
 #endif

@@ -174,19 +174,29 @@ void thread_lock_for_fork(void)
 
 /* s belonged to a thread that this process does not have, which may have been in the middle of
  * changing it: its freelist is given up, what was never carved or comes back is adoptable. */
-static void orphan(struct slab *s, struct owner *o)
+static void seize(struct slab *s, struct owner *o)
 {
+    uintptr_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
+
+    o->gone = true;
     s->freelist = NULL;
     s->nfree = 0;
     s->used = (uint16_t)info_carved(slab_info(s));
-    atomic_fetch_and_explicit(&s->remote, ~REMOTE_QUEUED, memory_order_relaxed);
-    atomic_fetch_or_explicit(&s->remote, REMOTE_UNOWNED, memory_order_relaxed);
+    atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
+                          memory_order_relaxed);
+}
+
+static void orphan(struct slab *s, struct owner *o)
+{
+    if (!o->gone)
+        return;
     trace_slab_publish(slab_ref(s), o->id, s->used);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     pool_publish(s);
 }
 
-void thread_orphan_others(void)
+/* Calls each for every slab that another thread owns or owned. */
+static void each_of_others(void (*each)(struct slab *s, struct owner *o))
 {
     uint32_t last = registry_count();
 
@@ -201,9 +211,14 @@ void thread_orphan_others(void)
             struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
 
             if (info_state(slab_info(s)) == SLAB_ACTIVE && o && o != tls.owner)
-                orphan(s, o);
+                each(s, o);
         }
     }
+}
+
+void thread_orphan_others(void)
+{
+    each_of_others(orphan);
 }
 
 void thread_unlock_after_fork(bool child)
@@ -217,6 +232,8 @@ void thread_unlock_after_fork(bool child)
         if (o != tls.owner)
             atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
     atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
+    /* Before the tracer starts its threads, which will own slabs too. */
+    each_of_others(seize);
     if (tls.owner) {
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);

@@ -14,7 +14,7 @@ extern HIDDEN _Atomic bool tick_wanted;
 /* From the constructor: from now on there may be a helper. */
 void tick_allow(void);
 
-/* Wakes or makes the helper; from process_poke(). */
+/* Wakes or makes the helper; from process_poke(), never from free(). */
 void tick_begin(void);
 
 /* Wakes the helper if it sleeps. */

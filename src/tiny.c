@@ -137,7 +137,7 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
     } else {
         if (s->count >= s->limit && !trace_busy()) {
             drain(s, cls, s->limit / 2);
-            process_poke();
+            process_poke_free();
         }
         sll_push(s, b, cls);
     }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "ace.h"
 #include "os.h"
 
 static _Atomic uint64_t mapped_bytes;
@@ -25,6 +26,9 @@ static void *map_or_refuse(size_t size)
         return NULL;
     }
     p = os_map_aligned(size, size);
+    /* What ACE's layers keep idle comes first. Their locks are taken below any of the callers'. */
+    if (!p && ace_reclaim())
+        p = os_map_aligned(size, size);
     if (!p && size == (size_t)1 << SS_LG_MIN) {
         atomic_store_explicit(&refuse_errno, errno, memory_order_relaxed);
         atomic_store_explicit(&refuse, REFUSALS, memory_order_relaxed);

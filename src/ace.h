@@ -3,8 +3,9 @@
  *
  *     mid (to 32 KiB)  ->  large (to 1 MiB)  ->  huge (a mapping)  ->  legacy (the system's malloc)
  *
- * A layer that refuses says why in one ace_fail event, and the next is asked. No lock of its own;
- * no layer's lock is held while another is taken, and no event is told under one.
+ * A layer that refuses says why in one ace_fail event, and the next is asked. Each layer has a
+ * lock; no two are held at once but for a fork, and no event is told under one. Whoever gives
+ * memory back holds ace_tend.c's lock above them.
  */
 #ifndef HAKMEM_ACE_H
 #define HAKMEM_ACE_H

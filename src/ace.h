@@ -54,8 +54,9 @@ bool ace_reclaim_all(void);
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
 
-/* In a forked child: what was freed inside a listener is found by the layers. */
-void ace_forget_deferred(void);
+/* In a forked child: of what was freed inside a listener, the mid and large blocks are found by
+ * their layers. */
+void ace_keep_deferred_huge(void);
 
 void ace_lock_for_fork(void);
 void ace_unlock_after_fork(bool child);

@@ -158,6 +158,7 @@ SCENARIO(a_mid_pool_at_its_limit_passes_on_to_large_and_huge)
     check_eq(kind_of(30000, 0), PAGEMAP_HUGE);
     refused(1, 30000, HAK_MID, HAK_EXHAUSTION, 32768);
     refused(2, 30000, HAK_LARGE, HAK_THRESHOLD, 40960);
+    check_eq(witness_nth(HAK_EV_ace_fail, 2)->ace_fail.used, 40960);
     check_eq(stats_now().mid.exhaustion, 2);
     check(stats_now().mid.used <= 100000);
     /* What is freed can be had again, also by another class. */

@@ -75,9 +75,17 @@ static void settle_free(void)
     process_poke_free();
 }
 
-void ace_forget_deferred(void)
+void ace_keep_deferred_huge(void)
 {
-    atomic_store_explicit(&deferred, NULL, memory_order_relaxed);
+    struct deferred *d = atomic_exchange_explicit(&deferred, NULL, memory_order_relaxed);
+
+    while (d) {
+        struct deferred *next = d->next;
+
+        if (pagemap_lookup(d) == PAGEMAP_HUGE)
+            defer(d);
+        d = next;
+    }
 }
 
 /* ---- the layers, one after the other ---- */
@@ -94,9 +102,14 @@ static bool is_above_wmax(size_t size, size_t stride)
     return stride * 100 > size * config.ace_wmax;
 }
 
-static struct ace_answer above_wmax(size_t stride)
+static struct ace_answer above_wmax(struct space *sp, size_t stride)
 {
-    return (struct ace_answer){.reason = HAK_THRESHOLD, .class_size = stride};
+    struct ace_answer a = {.reason = HAK_THRESHOLD, .class_size = stride, .limit = *sp->limit};
+
+    pthread_mutex_lock(&sp->lock);
+    a.used = sp->used;
+    pthread_mutex_unlock(&sp->lock);
+    return a;
 }
 
 static struct ace_answer ask_mid(size_t wanted, size_t align)
@@ -109,7 +122,7 @@ static struct ace_answer ask_mid(size_t wanted, size_t align)
     while (align && mid_stride(cls) % align)
         cls++;
     if (is_above_wmax(wanted, mid_stride(cls)))
-        return above_wmax(mid_stride(cls));
+        return above_wmax(&mid_space, mid_stride(cls));
     if (!cache || !(a.p = cache_pop_mid(cache, cls))) {
         settle();
         a = mid_take(cls, others, &more);
@@ -128,7 +141,7 @@ static struct ace_answer ask_large(size_t wanted, size_t align)
     struct ace_answer a = {.class_size = large_stride(cls)};
 
     if (is_above_wmax(wanted, a.class_size))
-        return above_wmax(a.class_size);
+        return above_wmax(&large_space, a.class_size);
     /* A cached block may lie at any unit. */
     if (!cache || align > UNIT_SIZE || !(a.p = cache_pop_large(cache, cls))) {
         settle();

@@ -3,8 +3,9 @@
  *
  *     mid (to 32 KiB)  ->  large (to 1 MiB)  ->  huge (a mapping)  ->  legacy (the system's malloc)
  *
- * A layer that refuses says why in one ace_fail event, and the next is asked. No lock of its own;
- * no layer's lock is held while another is taken, and no event is told under one.
+ * A layer that refuses says why in one ace_fail event, and the next is asked. Each layer has a
+ * lock; no two are held at once but for a fork, and no event is told under one. Whoever gives
+ * memory back holds ace_tend.c's lock above them.
  */
 #ifndef HAKMEM_ACE_H
 #define HAKMEM_ACE_H
@@ -51,8 +52,9 @@ bool ace_reclaim(void);
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
 
-/* In a forked child: what was freed inside a listener is found by the layers. */
-void ace_forget_deferred(void);
+/* In a forked child: of what was freed inside a listener, the mid and large blocks are found by
+ * their layers. */
+void ace_keep_deferred_huge(void);
 
 void ace_lock_for_fork(void);
 void ace_unlock_after_fork(bool child);

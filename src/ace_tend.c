@@ -93,7 +93,7 @@ void ace_unlock_after_fork(bool child)
     if (child) {
         /* What lay in caches, or was on its way, belongs to threads that are not here. */
         cache_forget_all();
-        ace_forget_deferred();
+        ace_keep_deferred_huge();
         mid_after_fork();
         large_after_fork();
     }

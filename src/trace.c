@@ -230,11 +230,22 @@ void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published)
 void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason reason,
                     size_t class_size, uint64_t used, uint64_t limit, int err)
 {
+    static const char *const layers[] = {[HAK_TINY] = "tiny",
+                                         [HAK_SYSTEM] = "system",
+                                         [HAK_MID] = "mid",
+                                         [HAK_LARGE] = "large",
+                                         [HAK_HUGE] = "huge"};
+    static const char *const reasons[] = {[HAK_THRESHOLD] = "threshold",
+                                          [HAK_EXHAUSTION] = "exhaustion",
+                                          [HAK_MAP_FAIL_OS] = "map_fail"};
+
     bump(&counters.ace_fails[layer][reason]);
     if (reason == HAK_MAP_FAIL_OS)
         bump(&counters.map_fails);
-    LOG_IF(config.log_ace, "[ACE_FAIL] size=%zu layer=%u reason=%u class_size=%zu errno=%d\n", size,
-           layer, reason, class_size, err);
+    LOG_IF(config.log_ace,
+           "[ACE_FAIL] size=%zu layer=%s reason=%s class_size=%zu used=%lu limit=%lu errno=%d\n",
+           size, layers[layer], reasons[reason], class_size, (unsigned long)used,
+           (unsigned long)limit, err);
     EMIT(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
          .used = used, .limit = limit, .err = err);
 }

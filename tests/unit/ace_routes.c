@@ -158,6 +158,7 @@ SCENARIO(a_mid_pool_at_its_limit_passes_on_to_large_and_huge)
     check_eq(kind_of(30000, 0), PAGEMAP_HUGE);
     refused(1, 30000, HAK_MID, HAK_EXHAUSTION, 32768);
     refused(2, 30000, HAK_LARGE, HAK_THRESHOLD, 40960);
+    check_eq(witness_nth(HAK_EV_ace_fail, 2)->ace_fail.used, 40960);
     check_eq(stats_now().mid.exhaustion, 2);
     check(stats_now().mid.used <= 100000);
     /* What is freed can be had again, also by another class. */
@@ -204,6 +205,18 @@ SCENARIO(a_large_pool_at_its_limit_passes_on_to_huge)
     check_eq(witness_nth(HAK_EV_ace_fail, 0)->ace_fail.used, 3 << 20);
     check_eq(witness_nth(HAK_EV_ace_fail, 0)->ace_fail.limit, 3 << 20);
     check_eq(stats_now().large.exhaustion, 1);
+}
+
+SCENARIO(refusals_have_a_log_line_where_they_are_asked_for)
+{
+    config.ace_large_cap = 3 << 20;
+    config.log_ace = 1;
+    for (unsigned i = 0; i < 4; i++)
+        (void)kind_of(1 << 20, 0);
+    check_eq(said_times("[ACE_FAIL] size=1048576 layer=large reason=exhaustion class_size=1048576 "
+                        "used=3145728 limit=3145728 errno=0\n"),
+             1);
+    check_eq(said_times("\n"), 1);
 }
 
 SCENARIO(a_large_block_may_not_grow_beyond_the_limit)
@@ -376,6 +389,7 @@ int main(void)
         cmocka_unit_test(a_mid_pool_at_its_limit_passes_on_to_large_and_huge),
         cmocka_unit_test(what_waits_in_caches_does_not_exhaust_a_pool),
         cmocka_unit_test(a_large_pool_at_its_limit_passes_on_to_huge),
+        cmocka_unit_test(refusals_have_a_log_line_where_they_are_asked_for),
         cmocka_unit_test(a_large_block_may_not_grow_beyond_the_limit),
         cmocka_unit_test(a_map_refused_at_each_layer_is_told_once_and_the_next_is_asked),
         cmocka_unit_test(what_was_refused_is_asked_again_after_a_while),

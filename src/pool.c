@@ -336,11 +336,14 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     lg = demand_size(cls);
     g = grow_locked(cls, lg);
     if (g.refused) {
+        bool room;
+
         /* What lies idle elsewhere may make room; we hold nothing here. */
         pool_leave(o);
-        if (trim_all())
-            g = grow_locked(cls, SS_LG_MIN);
+        room = trim_all();
         pool_enter(o);
+        if (room)
+            g = grow_locked(cls, SS_LG_MIN);
     }
     if (g.mapped && g.mapped->lg < lg)
         demand_size_refused(cls, lg, g.mapped->lg);

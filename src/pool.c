@@ -273,8 +273,7 @@ static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
     demand_mapped(ss->slabs);
     registry_publish(ss);
     atomic_store_explicit(&pool.unused_hint, ss->id, memory_order_relaxed);
-    /* What will be free one day is given back by a helper that only malloc makes. */
-    tick_want();
+    tick_grown();
 }
 
 /* A SuperSlab with a registry number, of 2^lg bytes or else of the smallest size; NULL with

@@ -62,8 +62,7 @@ static void settle(void)
 {
     if (unlikely(atomic_load_explicit(&deferred, memory_order_relaxed)))
         collect_deferred();
-    /* What is handed out will be free one day, and free() makes no helper. */
-    tick_want();
+    tick_grown();
     process_poke();
 }
 

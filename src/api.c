@@ -88,12 +88,14 @@ static bool fits_in_place(size_t size, size_t stride)
     return size <= stride && (stride <= 64 || size > stride / 2);
 }
 
+/* A block of size bytes with the contents of from, which has room bytes; NULL if there is none and
+ * from is too small: a program that shrinks a block counts on it. */
 static void *move(void *from, size_t room, size_t size)
 {
     void *to = tiny_malloc(size);
 
     if (!to)
-        return NULL;
+        return size <= room ? from : NULL;
     memcpy(to, from, room < size ? room : size);
     hak_free(from);
     return to;

@@ -273,8 +273,7 @@ static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
     demand_mapped(ss->slabs);
     registry_publish(ss);
     atomic_store_explicit(&pool.unused_hint, ss->id, memory_order_relaxed);
-    /* What will be free one day is given back by a helper that only malloc makes. */
-    tick_want();
+    tick_grown();
 }
 
 /* A SuperSlab with a registry number, of 2^lg bytes or else of the smallest size; NULL with
@@ -336,11 +335,14 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     lg = demand_size(cls);
     g = grow_locked(cls, lg);
     if (g.refused) {
+        bool room;
+
         /* What lies idle elsewhere may make room; we hold nothing here. */
         pool_leave(o);
-        if (trim_all())
-            g = grow_locked(cls, SS_LG_MIN);
+        room = trim_all();
         pool_enter(o);
+        if (room)
+            g = grow_locked(cls, SS_LG_MIN);
     }
     if (g.mapped && g.mapped->lg < lg)
         demand_size_refused(cls, lg, g.mapped->lg);

@@ -119,15 +119,33 @@ static struct {
     _Atomic uint64_t next_ns;
 } search;
 
-static bool daemon_at(const char *dir, const char *file)
+/* Where the user's own session daemon listens; empty if there is no such place. Found once: the
+ * program may change its environment at any later moment, on another thread. */
+static char user_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+static void find_user_socket(void)
+{
+    const char *home = getenv("LTTNG_HOME");
+    int len;
+
+    if (!home)
+        home = getenv("HOME");
+    if (!home)
+        return;
+    len = snprintf(user_socket, sizeof(user_socket), "%s/.lttng/lttng-ust-sock-8", home);
+    if (len < 0 || len >= (int)sizeof(user_socket))
+        user_socket[0] = '\0';
+}
+
+static bool daemon_at(const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     bool there;
-    int fd, len;
+    int fd;
 
-    len = snprintf(address.sun_path, sizeof(address.sun_path), "%s%s", dir, file);
-    if (len < 0 || len >= (int)sizeof(address.sun_path) || access(address.sun_path, W_OK) != 0)
+    if (!*path || access(path, W_OK) != 0)
         return false;
+    strcpy(address.sun_path, path);
     /* A socket file outlives a daemon that was killed: ask whether somebody listens. */
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
@@ -140,12 +158,7 @@ static bool daemon_at(const char *dir, const char *file)
 /* Is there a session daemon that LTTng-UST, once loaded, would find? */
 static bool daemon_there(void)
 {
-    const char *home = getenv("LTTNG_HOME");
-
-    if (!home)
-        home = getenv("HOME");
-    return daemon_at("/var/run/lttng", "/lttng-ust-sock-8") ||
-           (home && daemon_at(home, "/.lttng/lttng-ust-sock-8"));
+    return daemon_at("/var/run/lttng/lttng-ust-sock-8") || daemon_at(user_socket);
 }
 
 static void *help(void *unused)
@@ -204,6 +217,7 @@ __attribute__((constructor)) static void process_begin(void)
     }
     trace_early_end();
     if (HAK_TRACE && config.trace == TRACE_AUTO) {
+        find_user_socket();
         /* Processes that end before this never look. */
         atomic_store_explicit(&search.next_ns, os_now_ns() + SEARCH_EVERY_NS, memory_order_relaxed);
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);

@@ -101,6 +101,13 @@ static bool worth_it(void)
            (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);
 }
 
+void tick_grown(void)
+{
+    if (atomic_load_explicit(&tick.helper, memory_order_relaxed) == HELPER_NONE &&
+        os_mapped_bytes() >= WORTH_IT_AT_ONCE)
+        tick_want();
+}
+
 static void make_helper(void)
 {
     uint32_t none = HELPER_NONE;

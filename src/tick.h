@@ -17,6 +17,10 @@ void tick_allow(void);
 /* Wakes or makes the helper; from process_poke(), never from free(). */
 void tick_begin(void);
 
+/* More is mapped. Where that is much, a helper will be needed once it is free, and free() makes
+ * none. */
+void tick_grown(void);
+
 /* Wakes the helper if it sleeps. */
 void tick_wake(void);
 

@@ -31,7 +31,9 @@ static struct {
 
 static void put(struct parcel *a, uint64_t *random)
 {
-    a->size = random_next(random) % (random_next(random) % 16 ? 2049 : 20000);
+    a->size = random_next(random) % (random_next(random) % 16   ? 2049
+                                     : random_next(random) % 64 ? 20000
+                                                                : 2000000);
     a->p = stress_malloc(a->size);
     if (!a->p)
         broken("no memory for %zu bytes", a->size);

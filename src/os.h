@@ -7,6 +7,8 @@
 
 #include "base.h"
 
+#define OS_PAGE 4096u
+
 /* size bytes of zeroed memory at a multiple of align (both powers of two >= a page), or NULL
  * with errno. Maps size + align - page bytes at most while it looks for the place. */
 void *os_map_aligned(size_t size, size_t align);

@@ -367,5 +367,6 @@ void ace_report(void *p, int kind)
 
 void ace_drain(void)
 {
-    cache_flush_mine();
+    if (!trace_busy())
+        cache_flush_mine();
 }

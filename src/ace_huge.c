@@ -6,7 +6,6 @@
 #include "ace_class.h"
 #include "os.h"
 
-#define PAGE 4096u
 /* Freed blocks that wait: how many, and of how many bytes together. */
 #define WAITING 64
 #define WAITING_BYTES ((size_t)48 << 20)
@@ -236,7 +235,7 @@ static struct ace_answer map(size_t size, size_t align)
  * request, so that it fits. What is not touched costs addresses only. */
 static size_t mapping_for(size_t size)
 {
-    size_t step = PAGE;
+    size_t step = OS_PAGE;
 
     if (size > LARGE_MAX && size <= WAITING_BYTES / 2)
         step = (size_t)1 << (60 - __builtin_clzl(size - 1));
@@ -350,7 +349,7 @@ void *huge_resize(void *p, size_t size)
     uint64_t began = trace_clock();
     void *to = p;
 
-    size = align_up(size, PAGE);
+    size = align_up(size, OS_PAGE);
     if (size == old)
         return p;
     if (size < old) {

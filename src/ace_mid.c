@@ -6,7 +6,6 @@
 #include "config.h"
 #include "os.h"
 
-#define PAGE 4096u
 #define CHUNK_LG 16
 #define CHUNK_UNITS (1u << (CHUNK_LG - UNIT_LG))
 #define CHUNKS (REGION_UNITS / CHUNK_UNITS)
@@ -299,8 +298,8 @@ static size_t purge(char *base, unsigned cls, uint32_t blocks)
     while (blocks) {
         unsigned at = (unsigned)__builtin_ctz(blocks);
         unsigned end = at + (unsigned)__builtin_ctz(~(blocks >> at));
-        size_t from = align_up(at * mid_stride(cls), PAGE);
-        size_t to = end * mid_stride(cls) & -(size_t)PAGE;
+        size_t from = align_up(at * mid_stride(cls), OS_PAGE);
+        size_t to = end * mid_stride(cls) & -(size_t)OS_PAGE;
 
         if (to > from) {
             os_purge(base + from, to - from);

@@ -69,6 +69,9 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
 {
     uint64_t cached[2];
 
+    /* A thread in the middle of a fork holds the locks. */
+    if (trace_busy())
+        return;
     if (layer == HAK_HUGE) {
         huge_stats(out);
         return;

@@ -166,6 +166,8 @@ EXPORT int hak_malloc_info(int options, FILE *out)
 EXPORT int hak_malloc_trim(size_t pad)
 {
     (void)pad;
+    if (trace_busy())
+        return 0;
     hak_drain();
     return trim_all();
 }

@@ -247,6 +247,41 @@ SCENARIO(trim_gives_everything_back_at_once_and_says_whether_there_was_something
 
 /* ---- fork ---- */
 
+SCENARIO(a_handler_that_runs_while_all_is_locked_for_a_fork_may_do_anything)
+{
+    static const size_t size[] = {3000, 30000, 50000, 1 << 20, 3 << 20};
+    void *before[5], *p;
+
+    for (unsigned i = 0; i < 5; i++)
+        before[i] = fill(size[i]);
+    ace_lock_for_fork();
+    trace_inside = true;
+    for (unsigned i = 0; i < 5; i++) {
+        p = fill(size[i]);
+        check_eq(pagemap_lookup(p), PAGEMAP_NONE);
+        p = hak_realloc(p, 2 * size[i]);
+        hak_free(p);
+        check(hak_malloc_usable_size(before[i]) >= size[i]);
+        before[i] = hak_realloc(before[i], 2 * size[i]);
+        check_eq(((char *)before[i])[size[i] - 1], 1);
+        hak_free(before[i]);
+        p = hak_memalign(8192, size[i]);
+        check_eq((uintptr_t)p % 8192, 0);
+        hak_free(p);
+        hak_free(hak_calloc(1, size[i]));
+    }
+    hak_drain();
+    check_eq(hak_malloc_trim(0), 0);
+    (void)stats_now();
+    trace_inside = false;
+    ace_unlock_after_fork(false);
+    for (unsigned i = 0; i < 5; i++)
+        hak_free(fill(size[i]));
+    hak_drain();
+    check_eq(stats_now().mid.blocks + stats_now().large.blocks + stats_now().huge.blocks, 0);
+    check_eq(stats_now().double_frees + stats_now().invalid_frees, 0);
+}
+
 static _Atomic bool cached, done;
 
 static void hold_a_cache(void *unused)
@@ -312,6 +347,7 @@ int main(void)
         cmocka_unit_test(an_ended_thread_leaves_nothing_in_its_cache),
         cmocka_unit_test(a_cache_that_is_used_is_left_alone),
         cmocka_unit_test(trim_gives_everything_back_at_once_and_says_whether_there_was_something),
+        cmocka_unit_test(a_handler_that_runs_while_all_is_locked_for_a_fork_may_do_anything),
         cmocka_unit_test(a_forked_child_gets_what_other_threads_had_cached),
     };
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from hak.errors import HakError
+from hak.geometry import LARGE_MOST, MID_MOST
 
 SCHEMA = 2
 # Tables with a column cls; all but a few have proc.
@@ -263,14 +264,18 @@ class Database:
             FROM failure {scope.where()} GROUP BY kind, why''', scope)
 
     def ace_failures(self, scope: Scope) -> list:
-        """By process, layer, reason and errno; the sizes that failed, and how full it was."""
-        where = scope.where('f.cls', "kind = 'ace_fail'")
+        """By process, layer, reason and errno; the sizes that failed, and how full it was.
+        passed_on: of sizes that belong to another layer, which had refused them before."""
+        where = scope.where('f.cls', "f.kind = 'ace_fail'")
         return self._all(f'''
-            SELECT p.pid, layer, reason, err, count(*) AS count, min(size) AS smallest,
+            SELECT p.pid, layer, l.text IN ('LARGE', 'HUGE')
+                       AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on,
+                   reason, err, count(*) AS count, min(size) AS smallest,
                    max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
                    max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
-            FROM failure f JOIN process p USING (proc) {where}
-            GROUP BY proc, layer, reason, err ORDER BY count DESC, layer, reason''', scope)
+            FROM failure f JOIN process p USING (proc)
+                 LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer {where}
+            GROUP BY proc, layer, passed_on, reason, err ORDER BY count DESC, layer, reason''', scope)
 
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''

@@ -18,6 +18,7 @@ REGRET_LEAST = 20
 TURNS = 6
 LAYERS = {'TINY': 'the SuperSlabs', 'MID': 'the mid pool', 'LARGE': 'the large pool',
           'HUGE': 'direct mapping', 'SYSTEM': "the system's malloc"}
+NEXT = {'MID': 'LARGE', 'LARGE': 'HUGE'}   # who is asked after a refusal
 LIMITS = {'MID': 'raise HAKMEM_ACE_MID_CAP', 'LARGE': 'raise HAKMEM_ACE_LARGE_CAP'}
 
 
@@ -70,7 +71,8 @@ def _failures(report):
     if maps:
         count = sum(row['count'] for row in maps)
         errors = ', '.join(sorted({row['errno'] for row in maps if row['errno']}))
-        whom = ' and '.join(dict.fromkeys(LAYERS[row['layer']] for row in maps))
+        whom = ' and '.join(', '.join(dict.fromkeys(LAYERS[row['layer']] for row in maps))
+                            .rsplit(', ', 1))
         yield Finding('map_fail', 3, f'the system refused memory {_times(count)} to {whom} '
                       f'({errors}), for {_sizes(maps)}',
                       'look at ulimit -v, the cgroup\'s memory.max, vm.max_map_count and '
@@ -90,26 +92,32 @@ def _sizes(rows: list) -> str:
 def _layers(report):
     """What ACE's layers refused by their own rules, and what nobody could serve."""
     for layer in LAYERS:
-        of_layer = [row for row in report.ace_failures if row['layer'] == layer]
-        full = [row for row in of_layer if row['reason'] == 'EXHAUSTION']
+        mine = [row for row in report.ace_failures
+                if row['layer'] == layer and not row['passed_on']]
+        full = [row for row in mine if row['reason'] == 'EXHAUSTION']
         if full:
-            count = sum(row['count'] for row in full)
             most = max(full, key=lambda row: row['used'])
-            yield Finding('ace_exhaustion', 2, f'{LAYERS[layer]} refused '
-                          f'{ui.counted(count, "request")} of {_sizes(full)} because it was full: '
-                          f'{ui.size(most["used"])} of {ui.size(most["limit"])}',
-                          LIMITS.get(layer, ''), weight=count)
-        unfit = [row for row in of_layer if row['reason'] == 'THRESHOLD']
+            yield _layer('ace_exhaustion', report, full, 'it was full: '
+                         f'{ui.size(most["used"])} of {ui.size(most["limit"])}',
+                         LIMITS.get(layer, ''))
+        unfit = [row for row in mine if row['reason'] == 'THRESHOLD']
         if unfit:
-            count = sum(row['count'] for row in unfit)
-            yield Finding('ace_threshold', 2, f'{LAYERS[layer]} refused '
-                          f'{ui.counted(count, "request")} of {_sizes(unfit)} because its size '
-                          'classes would waste more than HAKMEM_ACE_WMAX allows',
-                          'raise HAKMEM_ACE_WMAX', weight=count)
+            yield _layer('ace_threshold', report, unfit, 'its size classes would waste more than '
+                         'HAKMEM_ACE_WMAX allows', 'raise HAKMEM_ACE_WMAX')
     large = sum(row['blocks'] for row in report.legacy if row['why'] == 'WHY_LARGE')
     if large and any(row['layer'] != 'TINY' for row in report.ace_failures):
         yield Finding('ace_gave_up', 2, f'{ui.counted(large, "request")} that no layer took went '
                       "to the system's malloc", 'the refusals of the layers say why', weight=large)
+
+
+def _layer(name: str, report, rows: list, because: str, remedy: str) -> Finding:
+    layer, count = rows[0]['layer'], sum(row['count'] for row in rows)
+    after = NEXT.get(layer)
+    too = sum(row['count'] for row in report.ace_failures
+              if row['layer'] == after and row['passed_on'])
+    then = f' ({LAYERS[after]} refused {too:,} of its sizes too)' if too else ''
+    return Finding(name, 2, f'{LAYERS[layer]} refused {ui.counted(count, "request")} of '
+                   f'{_sizes(rows)} because {because}{then}', remedy, weight=count)
 
 
 def _by_class_and_reason(rows: list) -> list:

@@ -196,7 +196,7 @@ def _ace_failures(db, scope: Scope) -> list:
     wanted = ('pid', 'count', 'smallest', 'largest', 'class_size', 'used', 'first', 'last')
     return [{'layer': db.label('ace_layer', row['layer']),
              'reason': db.label('ace_reason', row['reason']), 'errno': _errno(row['err']),
-             'limit': row['used_limit'], **{key: row[key] for key in wanted}}
+             'passed_on': bool(row['passed_on']), 'limit': row['used_limit'], **{key: row[key] for key in wanted}}
             for row in db.ace_failures(scope)]
 
 

@@ -162,26 +162,30 @@ def test_refusals_are_told_by_layer_and_reason(record):
     for size in (9000, 3000, 12000):
         h.ace_fail(size, 'MID', 'EXHAUSTION', class_size=size + 500, used=8 * MIB, limit=8 * MIB)
         h.ace_fail(size, 'LARGE', 'THRESHOLD', class_size=40960)
+    h.ace_fail(70000, 'LARGE', 'THRESHOLD', class_size=81920)
     h.ace_fail(12000, 'HUGE', 'MAP_FAIL_OS', err=12)
     h.add('legacy_alloc', base='0x1000', size=12000, cls=255, source='SYSTEM_MALLOC',
           why='WHY_LARGE')
     trace = record(h.text())
     report = told('report', trace)
-    assert report['ace_fail'] == {'EXHAUSTION': 3, 'THRESHOLD': 3, 'MAP_FAIL_OS': 1}
-    rows = {row['layer']: row for row in report['ace_failures']}
-    mid = rows['MID']
+    assert report['ace_fail'] == {'EXHAUSTION': 3, 'THRESHOLD': 4, 'MAP_FAIL_OS': 1}
+    rows = {(row['layer'], row['passed_on']): row for row in report['ace_failures']}
+    assert {key: row['count'] for key, row in rows.items()} == {
+        ('MID', False): 3, ('LARGE', True): 3, ('LARGE', False): 1, ('HUGE', True): 1}
+    mid, huge = rows['MID', False], rows['HUGE', True]
     assert (mid['reason'], mid['count'], mid['smallest'], mid['largest'], mid['class_size'],
             mid['used'], mid['limit'], mid['errno']) == (
         'EXHAUSTION', 3, 3000, 12000, 12500, 8 * MIB, 8 * MIB, '')
     assert mid['first'] < mid['last']
-    assert (rows['HUGE']['reason'], rows['HUGE']['errno']) == ('MAP_FAIL_OS', 'ENOMEM')
+    assert (huge['reason'], huge['errno']) == ('MAP_FAIL_OS', 'ENOMEM')
     assert names(report)[0] == 'map_fail'
     texts = {finding['name']: finding['text'] for finding in report['findings']}
     assert texts['map_fail'].startswith(
         'the system refused memory once to direct mapping (ENOMEM), for 12,000 B')
     assert texts['ace_exhaustion'] == (
         'the mid pool refused 3 requests of 3,000 to 12,000 B because it was full: 8.0 MiB of '
-        '8.0 MiB: raise HAKMEM_ACE_MID_CAP')
+        '8.0 MiB (the large pool refused 3 of its sizes too): raise HAKMEM_ACE_MID_CAP')
+    assert texts['ace_threshold'].startswith('the large pool refused 1 request of 70,000 B')
     assert 'raise HAKMEM_ACE_WMAX' in texts['ace_threshold']
     assert texts['ace_gave_up'].startswith("1 request that no layer took went to the system's")
     assert 'Refused by a layer' in on_terminal('report', trace)

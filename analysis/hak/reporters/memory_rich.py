@@ -67,7 +67,8 @@ def _ace_failures(report: Report, console) -> None:
                   left=3)
     for row in report.ace_failures[:SHOWN]:
         shown.add_row(NAMES.get(row['layer'], row['layer'].lower()),
-                      row['reason'].removesuffix('_OS').lower(), row['errno'] or '-',
+                      row['reason'].removesuffix('_OS').lower()
+                      + (' (passed on)' if row['passed_on'] else ''), row['errno'] or '-',
                       ui.number(row['count']), ui.size(row['smallest']), ui.size(row['largest']),
                       ui.size(row['used']), ui.size(row['limit']) if row['limit'] else '-')
     console.print(shown)

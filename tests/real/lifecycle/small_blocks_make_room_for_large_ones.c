@@ -41,8 +41,8 @@ int main(void)
 
             for (size_t i = 0; i < m; i++)
                 free(blocks[i]);
-            printf("note: %zu MiB in blocks of %zu, %zu MiB in blocks of %zu\n",
-                   n * small[s] >> 20, small[s], m * large[l] >> 20, large[l]);
+            printf("note: %zu MiB in blocks of %zu, %zu MiB in blocks of %zu\n", n * small[s] >> 20,
+                   small[s], m * large[l] >> 20, large[l]);
             CHECK(m * large[l] >= (size_t)LIMIT_MB << 19, "%zu MiB in blocks of %zu bytes",
                   m * large[l] >> 20, large[l]);
         }

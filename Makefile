@@ -98,6 +98,12 @@ bench: ## measure beside glibc, jemalloc, mimalloc and tcmalloc; ROUNDS=n
 	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
 	$(Q)scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: soak
+soak: ## stress programs and real ones under load, with random seeds; MINUTES=n (30)
+	$(Q)scripts/bootstrap test
+	$(Q)$(MAKE) --no-print-directory -j2 all stress-programs real-programs
+	$(Q)scripts/soak $(if $(MINUTES),$(MINUTES))
+
 LIB := $(DESTDIR)$(PREFIX)/lib/hakmem
 
 .PHONY: install
@@ -130,7 +136,8 @@ lint: ## check layout, clang-tidy's findings and that all Python compiles
 	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 \
 	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
 	$(PYTHON) -m compileall -q analysis/hak tests
-	bash -n scripts/bootstrap scripts/demo .ci/run tests/run
+	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/stress/run; do \
+	    bash -n $$f || exit 1; done
 
 .PHONY: clean
 clean: ## remove everything that was built

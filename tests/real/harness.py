@@ -18,6 +18,10 @@ class Trouble(Exception):
     """What a case found wrong, in a line or a few."""
 
 
+class Skip(Exception):
+    """Why a case cannot run here."""
+
+
 @dataclass
 class Output:
     """One thing that must be the same in both runs."""
@@ -192,6 +196,8 @@ def judge(entry: Case, library: str, extra: dict[str, str], scratch: Path) -> Ve
             except Trouble as t:
                 raise Trouble(label + str(t)) from None
         compare(plain, loaded)
+    except Skip as s:
+        return Verdict(entry, "skip", str(s))
     except (Trouble, OSError) as t:
         return Verdict(entry, "FAIL", str(t))
     ratio = loaded.seconds / plain.seconds if plain.seconds else 1.0

@@ -22,3 +22,22 @@ def gxx(box: Box) -> None:
     box.keep("stl.o")
     box.run("g++", "-pthread", "stl.o", "-o", "stl")
     box.run("./stl")
+
+
+def modern(box: Box, compiler: str, level: str) -> None:
+    (box.folder / "modern.cpp").write_bytes((PROGRAMS / "modern.cpp").read_bytes())
+    box.run(compiler, "-std=c++17", level, "-pthread", "-c", "modern.cpp", "-o", "modern.o")
+    box.keep("modern.o")
+    box.run(compiler, "-pthread", "modern.o", "-o", "modern", "-ldl")
+    box.run("./modern")
+
+
+@case("g++-modern", "g++", limit=120)
+def gxx_modern(box: Box) -> None:
+    """Templates and heavy headers; what comes out looks whose blocks it is given."""
+    modern(box, "g++", "-O1")
+
+
+@case("clang++-modern", "clang++", limit=120)
+def clangxx_modern(box: Box) -> None:
+    modern(box, "clang++", "-O1")

@@ -104,8 +104,8 @@ def nginx(box: Box) -> None:
             if turn == 0:
                 server.process.send_signal(signal.SIGHUP)
         box.seconds += time.monotonic() - begin
-        for path in ("/small", "/page", "/large", "/through/page", "/through/large", "/hello?name=b",
-                     "/none"):
+        for path in ("/small", "/page", "/large", "/through/page", "/through/large",
+                     "/hello?name=b", "/none"):
             status, body = fetch(port, path)
             box.outputs.append(Output(f"answer to {path}", b"%d %s" % (status, body)))
             status, body = fetch(port, path, **{"Accept-Encoding": "gzip"})
@@ -148,11 +148,12 @@ class Cluster:
                             env={"PGDATABASE": "postgres"}, **how)
 
     def start(self) -> Running:
-        server = self.box.start([*self.user, f"{POSTGRES}/postgres", "-D", "data", "-c",
-                                 "listen_addresses=", "-c", f"unix_socket_directories={self.box.folder}",
-                                 "-c", "fsync=off", "-c", "log_min_messages=fatal", "-c", "log_line_prefix=", "-c",
-                                 "max_parallel_workers_per_gather=2", "-c",
-                                 "min_parallel_table_scan_size=0", "-c", "parallel_setup_cost=0"])
+        settings = {"listen_addresses": "", "unix_socket_directories": self.box.folder,
+                    "fsync": "off", "log_min_messages": "fatal", "log_line_prefix": "",
+                    "max_parallel_workers_per_gather": 2, "min_parallel_table_scan_size": 0,
+                    "parallel_setup_cost": 0}
+        words = [w for name, value in settings.items() for w in ("-c", f"{name}={value}")]
+        server = self.box.start([*self.user, f"{POSTGRES}/postgres", "-D", "data", *words])
         ready = [f"{POSTGRES}/pg_isready", "-q", "-h", str(self.box.folder)]
         wait_for(server, lambda: subprocess.run(ready, timeout=20).returncode == 0, "postgres")
         return server

@@ -71,7 +71,8 @@ def session(t: Terminal, lines: list[str]) -> None:
 
 
 SESSION = """
-export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z
+export GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_DATE='1600000000 +0000'
+export GIT_COMMITTER_DATE=$GIT_AUTHOR_DATE
 mkdir work && cd work
 for i in {1..200}; do echo "line $i $((i * i % 97))"; done | tee numbers | sort -k3n | tail -n 3
 declare -A count; while read -r _ _ n; do ((count[$n]++)); done <numbers; echo ${#count[@]}
@@ -81,7 +82,8 @@ git init -q . && git config user.name A && git config user.email a@example.org
 git add numbers && git commit -q -m 'First numbers' && git log --oneline | cat
 sed -i 's/1/one/g' numbers && git diff --stat | cat && git commit -qam 'Words' && git gc -q
 printf 'all: a.txt b.txt\\n%%.txt: numbers\\n\\tsort $< | md5sum > $@\\n' >Makefile && make -j2
-tar --mtime=@0 --owner=0 --group=0 -cf - numbers Makefile | gzip -n | md5sum; find . -name '*.txt' | sort | xargs wc -l
+tar --mtime=@0 --owner=0 --group=0 -cf - numbers Makefile | gzip -n | md5sum
+find . -name '*.txt' | sort | xargs wc -l
 sleep 31 & jobs %1 | cut -c 1-20; kill %1; wait %1; echo ended $?
 x=$(for i in {1..50}; do (echo $i) & done | sort -n | tr '\\n' ' '; wait); echo $x
 python3 -c 'print(sum(len(str(i)) for i in range(100000)))'

@@ -42,3 +42,13 @@ def tar_gzip(box: Box) -> None:
     box.keep("all.tar.gz")
     box.shell("mkdir out && tar -C out -xzf all.tar.gz && diff -r tree out/tree && echo same && "
               "tar -tzf all.tar.gz | wc -l")
+
+
+@case("stress-ng", "stress-ng", limit=60)
+def stress_ng(box: Box) -> None:
+    """It checks what it wrote; the count of operations bounds it, not the clock."""
+    for how in (("--malloc-bytes", "2M"), ("--malloc-bytes", "64K", "--malloc-pthreads", "3"),
+                ("--malloc-bytes", "8M", "--malloc-touch", "--malloc-max", "500"),
+                ("--malloc-bytes", "1K", "--malloc-zerofree")):
+        box.run("stress-ng", "--quiet", "--malloc", "2", "--malloc-ops", "5000", "--verify", *how,
+                compare=False)

@@ -3,6 +3,7 @@
 #ifndef HAK_CHECK_H
 #define HAK_CHECK_H
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -63,6 +64,12 @@ static inline long resident_kb(void)
     close(fd);
     char *second = n > 0 ? strchr(text, ' ') : NULL;
     return second ? strtol(second, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
+/* What the C library's malloc need not do is asked of hakmem only. */
+static inline bool with_hakmem(void)
+{
+    return dlsym(RTLD_DEFAULT, "hak_version") != NULL;
 }
 
 /* Waits for `child` at most `seconds`; a child that hangs is killed and named. */

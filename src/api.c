@@ -40,13 +40,13 @@ static bool accept_foreign(const void *p)
     return likely(foreign_is_known(p)) || look_at_foreign(p);
 }
 
-/* A pointer of another allocator, NULL, or any pointer while frees are recorded. */
+/* What tiny_free() leaves, and any pointer while frees are recorded. */
 static NOINLINE void free_slow(void *p)
 {
     struct superslab *ss = ss_of(p);
 
     if (ss) {
-        tiny_free_traced(ss, p);
+        tiny_free_slow(ss, p);
     } else if (p && accept_foreign(p)) {
         trace_free(p, CLASS_NONE);
         sys_free(p);
@@ -55,11 +55,7 @@ static NOINLINE void free_slow(void *p)
 
 EXPORT void hak_free(void *p)
 {
-    unsigned lg = pagemap_lookup_below(p, free_gate());
-
-    if (likely(lg))
-        tiny_free(ss_at(p, lg), p);
-    else
+    if (unlikely(!tiny_free(p)))
         free_slow(p);
 }
 

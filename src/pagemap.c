@@ -4,13 +4,13 @@
 
 #include "os.h"
 
-_Atomic(pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
+_Atomic(struct pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
 
 /* The leaf for a root entry, mapped if it is not there yet; NULL with errno. */
-static pagemap_leaf *leaf_of(uintptr_t root)
+static struct pagemap_leaf *leaf_of(uintptr_t root)
 {
-    pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
-    pagemap_leaf *fresh;
+    struct pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
+    struct pagemap_leaf *fresh;
 
     if (leaf)
         return leaf;
@@ -33,7 +33,7 @@ bool pagemap_set(const void *base, size_t size, unsigned lg)
         if (!leaf_of(g >> PAGEMAP_LEAF_LG))
             return false;
     for (uintptr_t g = first; g < first + count; g++)
-        atomic_store_explicit(&(*leaf_of(g >> PAGEMAP_LEAF_LG))[g & ((1u << PAGEMAP_LEAF_LG) - 1)],
+        atomic_store_explicit(&leaf_of(g >> PAGEMAP_LEAF_LG)->lg[g & ((1u << PAGEMAP_LEAF_LG) - 1)],
                               (uint8_t)lg, memory_order_release);
     return true;
 }

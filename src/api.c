@@ -40,13 +40,14 @@ static bool accept_foreign(const void *p)
     return likely(foreign_is_known(p)) || look_at_foreign(p);
 }
 
-/* A pointer of ACE's or of another allocator, NULL, or any pointer while frees are recorded. */
+/* What tiny_free() leaves: a pointer of ACE's or of another allocator, a misuse, NULL, and any
+ * pointer while frees are recorded. */
 static NOINLINE void free_slow(void *p)
 {
     int kind = pagemap_lookup(p);
 
     if (kind > 0) {
-        tiny_free_traced(ss_at(p, (unsigned)kind), p);
+        tiny_free_slow(ss_at(p, (unsigned)kind), p);
     } else if (kind && ace_owns(p, kind)) {
         ace_free(p, kind);
     } else if (p && accept_foreign(p)) {
@@ -57,11 +58,7 @@ static NOINLINE void free_slow(void *p)
 
 EXPORT void hak_free(void *p)
 {
-    int kind = pagemap_lookup_below(p, free_gate());
-
-    if (likely(kind > 0))
-        tiny_free(ss_at(p, (unsigned)kind), p);
-    else
+    if (unlikely(!tiny_free(p)))
         free_slow(p);
 }
 

@@ -54,6 +54,17 @@ static inline uint32_t slab_capacity(unsigned cls, unsigned slab)
     return (SLAB_SIZE - slab_reserved(slab)) / geometry[cls].stride;
 }
 
+/* The same index by magic, the class's: a number below 2^16 if a block starts off bytes behind the
+ * slab's first, and above if none does; for any off. A multiple of the stride leaves less than
+ * 2^16 in the product's lower half (stride - 2^32 mod stride a block), all else at least magic;
+ * so those bits, rotated to the top, let one comparison see both. */
+static inline uint64_t block_number(uint32_t off, uint64_t magic)
+{
+    uint64_t product = off * magic >> 16;
+
+    return product >> 16 | product << 48;
+}
+
 /* Index of the block that starts off bytes behind the slab's first block, or UINT32_MAX if no
  * block starts there. Any off, also one that wrapped below zero. */
 static inline uint32_t block_index(unsigned cls, uint32_t off)

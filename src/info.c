@@ -12,6 +12,7 @@
 #include "geometry.h"
 #include "hakmem.h"
 #include "log.h"
+#include "trace.h"
 #include "trim.h"
 
 struct totals {

@@ -30,6 +30,11 @@ static void list_push(struct slab_link *l, struct slab *s)
     l->next = &s->link;
 }
 
+static void list_push_last(struct slab_link *l, struct slab *s)
+{
+    list_push(l->prev, s);
+}
+
 static void list_unlink(struct slab *s)
 {
     s->link.prev->next = s->link.next;
@@ -71,19 +76,27 @@ static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t wa
         trace_sll_refill(slab_ref(s), o->id, HAK_FREELIST, n, s->used);
 }
 
+/* Carving touches memory that may never have been touched: so much at a time, or so many blocks,
+ * since a page fault costs more than the way here. */
+#define CARVE_BYTES 4096
+#define CARVE_MIN 4
+
 /* Carves up to want blocks that were never handed out in this life to the front of c. */
 static void take_carved(struct owner *o, struct slab *s, unsigned cls, uint32_t want,
                         struct chain *c)
 {
     unsigned no = slab_no(s);
-    uint32_t carved = info_carved(slab_info(s));
-    uint32_t room = slab_capacity(cls, no) - carved;
-    uint32_t n = want < room ? want : room;
     uint32_t stride = geometry[cls].stride;
-    char *end = slab_blocks(slab_ss(s), no) + (size_t)(carved + n) * stride;
+    uint32_t most = stride * CARVE_MIN < CARVE_BYTES ? CARVE_BYTES / stride : CARVE_MIN;
+    uint32_t carved = info_carved(slab_info(s));
+    uint32_t n = slab_capacity(cls, no) - carved;
+    char *end;
 
     if (!n)
         return;
+    n = n < want ? n : want;
+    n = n < most ? n : most;
+    end = slab_blocks(slab_ss(s), no) + (size_t)(carved + n) * stride;
     /* Backwards, so that the chain hands them out in address order. */
     for (uint32_t i = 0; i < n; i++) {
         struct block *b = (struct block *)(end -= stride);
@@ -193,6 +206,23 @@ static struct slab *next_current(struct owner *o, unsigned cls)
     return s;
 }
 
+/* Before s, o's current slab without a free block, is carved: is there another that has one? Then
+ * that is made current, and s waits behind all others. */
+static struct slab *instead_of_carving(struct owner *o, struct slab *s, unsigned cls)
+{
+    struct owner_class *oc = &o->cls[cls];
+
+    if (config.recycle == RECYCLE_OFF && !is_legacy(o))
+        return s;
+    collect_pending(o, cls);
+    if (oc->current != s || s->freelist || list_empty(&oc->usable) ||
+        !list_first(&oc->usable)->freelist)
+        return oc->current;
+    list_push_last(&oc->usable, s);
+    oc->current = NULL;
+    return next_current(o, cls);
+}
+
 struct chain owner_take(struct owner *o, unsigned cls, uint32_t want)
 {
     struct owner_class *oc = &o->cls[cls];
@@ -201,12 +231,21 @@ struct chain owner_take(struct owner *o, unsigned cls, uint32_t want)
 
     while (s || (s = next_current(o, cls))) {
         take_free(o, s, cls, want, &c);
-        if (c.count < want) {
+        if (!c.count) {
             collect_remote(o, s, cls, 0);
-            take_free(o, s, cls, want - c.count, &c);
+            take_free(o, s, cls, want, &c);
         }
-        if (c.count < want)
-            take_carved(o, s, cls, want - c.count, &c);
+        if (!c.count) {
+            struct slab *other = instead_of_carving(o, s, cls);
+
+            if (other != s) {
+                s = other;
+                continue;
+            }
+            take_free(o, s, cls, want, &c);
+        }
+        if (!c.count)
+            take_carved(o, s, cls, want, &c);
         if (c.count)
             return c;
         oc->current = NULL;

@@ -1,10 +1,11 @@
 /*
  * Address -> what of ours lies there: one byte for each 512 KiB granule, log2 of the SuperSlab
- * that covers it, a negative kind of ACE's, or 0. A root in .bss points to leaves (8 GiB of
- * addresses each) that are mapped on demand and never unmapped, so it can be read without a lock
- * for any pointer at any time. A leaf has a word a granule as well, which belongs to the huge
- * block that begins there; a page of words that no huge block needs is never touched.
- * superslab.c, ace_space.c and ace_huge.c write, everyone reads.
+ * that covers it, a negative kind of ACE's, or 0. And address -> slab: for each 64 KiB what free()
+ * must know of the slab there, so that it need not find the SuperSlab first. A root in .bss points
+ * to leaves (8 GiB of addresses each) that are mapped on demand and never unmapped, so it can be
+ * read without a lock for any pointer at any time; pages of a leaf that nothing is entered in are
+ * never touched. A leaf has a word a granule as well, which belongs to the huge block that begins
+ * there. superslab.c, ace_space.c and ace_huge.c write, everyone reads.
  */
 #ifndef HAKMEM_PAGEMAP_H
 #define HAKMEM_PAGEMAP_H
@@ -27,35 +28,48 @@ enum pagemap_kind {
     PAGEMAP_HUGE_TAIL = -4, /* a granule of a huge block but its first */
 };
 
+#define PAGEMAP_LEAF_SLABS (1u << (PAGEMAP_LEAF_LG + PAGEMAP_GRANULE_LG - SLAB_LG))
+
 struct pagemap_leaf {
+    /* Each slab's info word (superslab.h); 0 where there is none. */
+    _Atomic uint32_t info[PAGEMAP_LEAF_SLABS];
+    /* Where in its slab the first block begins. */
+    _Atomic uint32_t origin[PAGEMAP_LEAF_SLABS];
     _Atomic int8_t kind[1u << PAGEMAP_LEAF_LG];
     _Atomic uint64_t word[1u << PAGEMAP_LEAF_LG];
 };
 
 extern HIDDEN _Atomic(struct pagemap_leaf *) pagemap_root[PAGEMAP_ROOTS];
 
-/* What covers p: above 0 log2 of the size of a SuperSlab, else a pagemap_kind; PAGEMAP_NONE if
- * p is not ours, or its root entry is not below roots. */
-static inline int pagemap_lookup_below(const void *p, uintptr_t roots)
+/* The leaf for p, NULL if there is none, or its root entry is not below roots. */
+static inline struct pagemap_leaf *pagemap_leaf_below(const void *p, uintptr_t roots)
 {
-    uintptr_t granule = (uintptr_t)p >> PAGEMAP_GRANULE_LG;
-    uintptr_t root = granule >> PAGEMAP_LEAF_LG;
-    struct pagemap_leaf *leaf;
+    uintptr_t root = (uintptr_t)p >> (PAGEMAP_GRANULE_LG + PAGEMAP_LEAF_LG);
 
     if (unlikely(root >= roots))
-        return PAGEMAP_NONE;
-    /* Consume is enough and is what the hardware gives: the leaf's bytes are reached through
-     * the pointer. A block's own happens-before makes its granule's byte visible. */
-    leaf = atomic_load_explicit(&pagemap_root[root], memory_order_relaxed);
+        return NULL;
+    /* Consume is enough and is what the hardware gives: what is in the leaf is reached through
+     * the pointer. A block's own happens-before makes the entries of its slab visible. */
+    return atomic_load_explicit(&pagemap_root[root], memory_order_relaxed);
+}
+
+/* The index of p's slab in p's leaf. */
+static inline uintptr_t pagemap_slab(const void *p)
+{
+    return (uintptr_t)p >> SLAB_LG & (PAGEMAP_LEAF_SLABS - 1);
+}
+
+/* What covers p: above 0 log2 of the size of a SuperSlab, else a pagemap_kind; PAGEMAP_NONE if
+ * p is not ours. */
+static inline int pagemap_lookup(const void *p)
+{
+    struct pagemap_leaf *leaf = pagemap_leaf_below(p, PAGEMAP_ROOTS);
+    uintptr_t granule = (uintptr_t)p >> PAGEMAP_GRANULE_LG;
+
     if (unlikely(!leaf))
         return PAGEMAP_NONE;
     return atomic_load_explicit(&leaf->kind[granule & ((1u << PAGEMAP_LEAF_LG) - 1)],
                                 memory_order_relaxed);
-}
-
-static inline int pagemap_lookup(const void *p)
-{
-    return pagemap_lookup_below(p, PAGEMAP_ROOTS);
 }
 
 /* Enters the granules that the size bytes at base touch, base a multiple of the granule, or

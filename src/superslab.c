@@ -44,6 +44,21 @@ void ss_map_may_work(void)
     atomic_store_explicit(&refuse, 0, memory_order_relaxed);
 }
 
+/* Enters ss, mapped, in the page map; false with errno. */
+static bool enter(struct superslab *ss)
+{
+    struct pagemap_leaf *leaf;
+    uintptr_t first = pagemap_slab(ss);
+
+    if (!pagemap_set(ss, (size_t)1 << ss->lg, ss->lg))
+        return false;
+    leaf = pagemap_leaf_below(ss, PAGEMAP_ROOTS);
+    ss->info = &leaf->info[first];
+    for (unsigned no = 0; no < ss->slabs; no++)
+        atomic_store_explicit(&leaf->origin[first + no], slab_reserved(no), memory_order_relaxed);
+    return true;
+}
+
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
@@ -55,7 +70,7 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
     ss->kind = (uint8_t)kind;
     ss->slabs = (uint16_t)(size >> SLAB_LG);
     atomic_init(&ss->unused, (uint32_t)(((uint64_t)1 << ss->slabs) - 1));
-    if (!pagemap_set(ss, size, (int)lg)) {
+    if (!enter(ss)) {
         (void)os_unmap(ss, size);
         return NULL;
     }
@@ -66,6 +81,9 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 void ss_unmap(struct superslab *ss)
 {
     size_t size = (size_t)1 << ss->lg;
+
+    for (unsigned no = 0; no < ss->slabs; no++)
+        atomic_store_explicit(&ss->info[no], 0, memory_order_relaxed);
     pagemap_set(ss, size, 0);
     (void)os_unmap(ss, size);
     atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);

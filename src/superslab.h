@@ -4,7 +4,8 @@
  * answers questions about them; the pool decides what happens to them.
  *
  * Who may touch what of a slab:
- *   info            anyone reads; written by the owner while ACTIVE, by CAS otherwise
+ *   info            anyone reads; written by the owner while ACTIVE, by CAS otherwise; kept in
+ *                   the page map, where free() finds it by the block's address alone
  *   remote          anyone, atomically
  *   owner           anyone reads; written by the owner, or by whoever just claimed the slab
  *   pending_next    whoever set REMOTE_QUEUED, until the owner takes the pending list
@@ -82,9 +83,8 @@ struct superslab {
     uint32_t seen_empty, purged;
     uint64_t retired_at;
     struct superslab *next_retired;
-    /* info is read at every free; keep it off the lines that owners and remote pushers write. */
-    _Alignas(128) _Atomic uint32_t info[SS_MAX_SLABS];
-    struct slab slab[SS_MAX_SLABS];
+    _Atomic uint32_t *info; /* its slabs' info words, in the page map */
+    _Alignas(128) struct slab slab[SS_MAX_SLABS];
 };
 
 _Static_assert(sizeof(struct superslab) <= SS_HEADER, "all metadata lives in the header");

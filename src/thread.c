@@ -63,7 +63,8 @@ static void set_limits(void)
         uint32_t limit = SLL_BYTES / geometry[c].stride;
 
         limit = limit < SLL_MIN ? SLL_MIN : limit > SLL_MAX ? SLL_MAX : limit;
-        tls.sll[c].limit = limit;
+        tls.sll[c] = (struct sll){
+            .key = word_key[c], .magic = geometry[c].magic, .room = (int32_t)limit, .limit = limit};
         tls.batch[c] = FIRST_BATCH;
     }
 }
@@ -78,7 +79,7 @@ static void thread_end(void *owner)
     tiny_drain();
     ace_drain();
     for (unsigned c = 0; c < CLASSES; c++)
-        tls.sll[c] = (struct sll){NULL, 0, 0};
+        tls.sll[c] = (struct sll){0};
     tls.state = THREAD_DEAD;
     tls.owner = NULL;
     published = owner_publish_all(o);

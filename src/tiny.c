@@ -50,7 +50,7 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
         owner_give(tls.owner, c, cls);
     } else {
         s->head = c.head;
-        s->count = c.count;
+        s->room = (int32_t)(s->limit - c.count);
     }
     return b;
 }
@@ -64,7 +64,7 @@ static void *sll_pop(struct sll *s, unsigned cls)
     if (!b)
         return NULL;
     s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
-    s->count = lost ? 0 : s->count - 1;
+    s->room = lost ? (int32_t)s->limit : s->room + 1;
     return lost ? NULL : b;
 }
 
@@ -115,7 +115,7 @@ static void drain(struct sll *s, unsigned cls, uint32_t n)
         last = last->next;
     }
     s->head = block_unlink(last, cls, HAK_AT_DRAIN, &lost);
-    s->count = lost ? 0 : s->count - i;
+    s->room = lost ? (int32_t)s->limit : s->room + (int32_t)i;
     if (unlikely(lost))
         last = before;
     if (unlikely(!last))
@@ -124,9 +124,10 @@ static void drain(struct sll *s, unsigned cls, uint32_t n)
     owner_give(tls.owner, c, cls);
 }
 
-NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
+/* free() of b, a block in use. */
+static void free_block(struct block *b, unsigned cls)
 {
-    struct sll *s = &tls.sll[cls];
+    struct sll *s = sll_of(cls);
     int saved = errno;
 
     process_init();
@@ -135,11 +136,13 @@ NOINLINE void tiny_free_slow(struct block *b, unsigned cls)
     if (tls.state != THREAD_LIVE && (trace_busy() || !thread_begin())) {
         owner_give_one(b, cls);
     } else {
-        if (s->count >= s->limit && !trace_busy()) {
+        if (s->room <= 0 && !trace_busy()) {
             drain(s, cls, s->limit / 2);
             process_poke_free();
         }
-        sll_push(s, b, cls);
+        block_link(b, s->head, cls);
+        s->head = b;
+        s->room--;
     }
     errno = saved;
 }
@@ -151,19 +154,7 @@ static bool is_freed(const struct block *b, unsigned cls)
     return cls ? block_looks_free(b, cls) : b == tls.sll[0].head;
 }
 
-NOINLINE void tiny_free_wordless(struct block *b)
-{
-    struct sll *s = sll_of(0);
-
-    if (unlikely(is_freed(b, 0)))
-        tiny_double_free(b);
-    else if (unlikely(s->count >= s->limit))
-        tiny_free_slow(b, 0);
-    else
-        sll_push(s, b, 0);
-}
-
-NOINLINE void tiny_free_traced(struct superslab *ss, void *p)
+NOINLINE void tiny_free_slow(struct superslab *ss, void *p)
 {
     uint32_t info;
 
@@ -172,7 +163,7 @@ NOINLINE void tiny_free_traced(struct superslab *ss, void *p)
     else if (is_freed(p, info_cls(info)))
         tiny_double_free(p);
     else
-        tiny_free_slow(p, info_cls(info));
+        free_block(p, info_cls(info));
 }
 
 NOINLINE void tiny_double_free(const struct block *b)
@@ -209,6 +200,6 @@ void tiny_drain(void)
         return;
     for (unsigned c = 0; c < CLASSES; c++)
         if (tls.sll[c].head)
-            drain(&tls.sll[c], c, tls.sll[c].count);
+            drain(&tls.sll[c], c, sll_count(&tls.sll[c]));
     owner_collect(tls.owner);
 }

@@ -11,16 +11,20 @@
 
 #include "superslab.h"
 
+/* All that a fast path needs to know of one class, on one cache line. All 0 outside of a thread's
+ * life: every free finds no room then. */
 struct sll {
     struct block *head;
-    uint32_t count;
-    uint32_t limit; /* a free that would exceed it drains */
+    uint64_t key;   /* word_key of the class */
+    uint64_t magic; /* geometry's, widened */
+    int32_t room;   /* blocks that may still be pushed; a free that finds none drains */
+    uint32_t limit; /* room of the empty list */
 };
 
 enum thread_state { THREAD_UNBORN, THREAD_LIVE, THREAD_DEAD };
 
 struct tls {
-    struct sll sll[CLASSES];
+    _Alignas(CACHE_LINE) struct sll sll[CLASSES];
     uint16_t batch[CLASSES]; /* blocks of the next refill; doubles while below half of the limit */
     struct owner *owner;
     enum thread_state state;
@@ -36,17 +40,10 @@ void *tiny_malloc_slow(size_t size);
  * blocks are; 0: any. */
 void *tiny_alloc_class(unsigned cls, size_t size, size_t align);
 
-/* tiny_free() while somebody records every free. */
-void tiny_free_traced(struct superslab *ss, void *p);
+/* free() of p, in the SuperSlab ss, whatever it is. */
+void tiny_free_slow(struct superslab *ss, void *p);
 
-/* free() of b, a valid block of class cls, when the list is at its limit or frees are
- * recorded. */
-void tiny_free_slow(struct block *b, unsigned cls);
-
-/* free() of b, a block of C0, that nobody records: without a word it is checked in another way. */
-void tiny_free_wordless(struct block *b);
-
-/* free() of a pointer into a SuperSlab that did not pass the fast path's checks: reports. */
+/* free() of a pointer into a SuperSlab that is no block: reports. */
 void tiny_free_invalid(void *p, uint32_t info);
 
 /* Reports a double free of b. */
@@ -64,11 +61,9 @@ static inline struct sll *sll_of(unsigned cls)
     return s;
 }
 
-static inline void sll_push(struct sll *s, struct block *b, unsigned cls)
+static inline uint32_t sll_count(const struct sll *s)
 {
-    block_link(b, s->head, cls);
-    s->head = b;
-    s->count++;
+    return s->limit - (uint32_t)s->room;
 }
 
 /* Every unusual case is a tail call, so that the usual one needs no stack frame. */
@@ -79,9 +74,9 @@ static inline void *tiny_malloc(size_t size)
         struct sll *s = sll_of(cls);
         struct block *b = s->head;
 
-        if (likely(b != NULL) && likely(block_intact(b, cls))) {
+        if (likely(b != NULL) && (!cls || likely(word_intact(b, s->key)))) {
             s->head = b->next;
-            s->count--;
+            s->room++;
             /* The next owner of these bytes must not look free if he never writes them. */
             if (cls)
                 b->word = 0;
@@ -104,28 +99,34 @@ static inline bool tiny_is_block(struct superslab *ss, const void *p, uint32_t *
     return block_index(info_cls(i), in_slab) < info_carved(i);
 }
 
-/* free() of a pointer into the SuperSlab ss that nobody records. */
-static inline void tiny_free(struct superslab *ss, void *p)
+/* free() of p, any pointer, if that is all usual: a block of a class with a word, in use, a list
+ * with room for it. */
+static inline bool tiny_free(void *p)
 {
+    struct pagemap_leaf *leaf = pagemap_leaf_below(p, free_gate());
     struct block *b = p;
+    uintptr_t at = pagemap_slab(p);
     struct sll *s;
-    uint32_t info;
-    unsigned cls;
+    uint32_t info, off;
 
-    if (unlikely(!tiny_is_block(ss, p, &info))) {
-        tiny_free_invalid(p, info);
-        return;
+    if (unlikely(!leaf))
+        return false;
+    info = atomic_load_explicit(&leaf->info[at], memory_order_relaxed);
+    s = sll_of(info_cls(info));
+    off = (uint16_t)(uintptr_t)p - atomic_load_explicit(&leaf->origin[at], memory_order_relaxed);
+    if (unlikely(block_number(off, s->magic) >= info_carved(info)))
+        return false;
+    if (unlikely(!info_cls(info)))
+        return false;
+    if (unlikely(--s->room < 0) || unlikely(word_looks_free(b, s->key))) {
+        /* Not worth a register on the way here. */
+        __asm__("" : "+m"(s->room));
+        s->room++;
+        return false;
     }
-    cls = info_cls(info);
-    s = sll_of(cls);
-    if (unlikely(!cls))
-        tiny_free_wordless(b);
-    else if (unlikely(block_looks_free(b, cls)))
-        tiny_double_free(b);
-    else if (unlikely(s->count >= s->limit))
-        tiny_free_slow(b, cls);
-    else
-        sll_push(s, b, cls);
+    word_link(b, s->head, s->key);
+    s->head = b;
+    return true;
 }
 
 #endif

@@ -34,10 +34,15 @@ extern HIDDEN uint64_t word_key[CLASSES];
 
 void word_init(uint64_t secret);
 
-/* The word of a free block of class cls at b, but for its link. */
+/* The word of a free block at b, but for its link; key is its class's. */
+static inline uint64_t word_keyed(const struct block *b, uint64_t key)
+{
+    return (uint64_t)(uintptr_t)b << 8 ^ key;
+}
+
 static inline uint64_t word_base(const struct block *b, unsigned cls)
 {
-    return (uint64_t)(uintptr_t)b << 8 ^ word_key[cls];
+    return word_keyed(b, word_key[cls]);
 }
 
 /* 24 bits in their place above bit 39, each of which depends on many bits of the link: Knuth's
@@ -52,6 +57,23 @@ static inline uint64_t word_of(const struct block *b, const struct block *next, 
     return word_base(b, cls) ^ word_hash(next);
 }
 
+/* For the fast paths, which have the key at hand, of a class other than C0. */
+static inline void word_link(struct block *b, struct block *next, uint64_t key)
+{
+    b->next = next;
+    b->word = word_keyed(b, key) ^ word_hash(next);
+}
+
+static inline bool word_intact(const struct block *b, uint64_t key)
+{
+    return b->word == (word_keyed(b, key) ^ word_hash(b->next));
+}
+
+static inline bool word_looks_free(const struct block *b, uint64_t key)
+{
+    return (b->word ^ word_keyed(b, key)) << 24 == 0;
+}
+
 /* What is different in the word of a block that waits in its slab. */
 #define WORD_IN_SLAB (~(uint64_t)0 << 40)
 
@@ -59,9 +81,10 @@ static inline uint64_t word_of(const struct block *b, const struct block *next, 
  * way to or from one. */
 static inline void block_link(struct block *b, struct block *next, unsigned cls)
 {
-    b->next = next;
     if (cls)
-        b->word = word_of(b, next, cls);
+        word_link(b, next, word_key[cls]);
+    else
+        b->next = next;
 }
 
 /* The same in its slab: the freelist or the remote queue. */
@@ -75,13 +98,13 @@ static inline void block_link_in_slab(struct block *b, struct block *next, unsig
 /* Is the free block b as block_link left it? */
 static inline bool block_intact(const struct block *b, unsigned cls)
 {
-    return !cls || b->word == word_of(b, b->next, cls);
+    return !cls || word_intact(b, word_key[cls]);
 }
 
 /* Does b, which is not free as far as the caller knows, bear the word of a free block? */
 static inline bool block_looks_free(const struct block *b, unsigned cls)
 {
-    return cls && ((b->word ^ word_base(b, cls)) << 24) == 0;
+    return cls && word_looks_free(b, word_key[cls]);
 }
 
 /* The link of b if it can be followed: the word's own copy of it still agrees. */

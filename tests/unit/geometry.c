@@ -91,11 +91,18 @@ SCENARIO(block_index_agrees_with_division_for_every_offset)
     for (unsigned c = 0; c < CLASSES; c++) {
         uint32_t stride = geometry[c].stride;
 
-        for (uint32_t off = 0; off < SLAB_SIZE; off++)
-            check_eq(block_index(c, off), off % stride ? UINT32_MAX : off / stride);
+        for (uint32_t off = 0; off < SLAB_SIZE; off++) {
+            uint32_t want = off % stride ? UINT32_MAX : off / stride;
+            uint64_t number = block_number(off, geometry[c].magic);
+
+            check_eq(block_index(c, off), want);
+            check_eq(number < SLAB_SIZE ? number : UINT32_MAX, want);
+        }
         /* Slab 0's header: offsets that wrapped below zero are no block that could exist. */
-        for (uint32_t below = 1; below <= SS_HEADER; below++)
+        for (uint32_t below = 1; below <= SS_HEADER; below++) {
             check(block_index(c, 0u - below) >= SLAB_SIZE / 8);
+            check(block_number(0u - below, geometry[c].magic) >= SLAB_SIZE / 8);
+        }
     }
 }
 

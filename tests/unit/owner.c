@@ -40,6 +40,25 @@ static unsigned length(struct chain c)
     return n;
 }
 
+/* All blocks of s, the current slab of which none was taken yet. */
+static struct chain take_all(struct slab *s, unsigned cls)
+{
+    struct chain all = {NULL, 0};
+
+    while (info_carved(slab_info(s)) < slab_capacity(cls, slab_no(s))) {
+        struct chain c = owner_take(&mine, cls, 100000);
+        struct block *last = c.head;
+
+        check(last != NULL);
+        while (last->next)
+            last = last->next;
+        block_link(last, all.head, cls);
+        all.head = c.head;
+        all.count += c.count;
+    }
+    return all;
+}
+
 SCENARIO(fresh_blocks_come_in_address_order)
 {
     struct slab *s = begin(4);
@@ -60,7 +79,7 @@ SCENARIO(a_slab_gives_its_capacity_and_then_nothing)
 {
     for (unsigned c = 0; c < CLASSES; c++) {
         struct slab *s = begin(c);
-        struct chain all = owner_take(&mine, c, 100000);
+        struct chain all = take_all(s, c);
 
         check_eq(length(all), slab_capacity(c, slab_no(s)));
         check_eq(s->used, all.count);
@@ -74,10 +93,20 @@ SCENARIO(a_slab_gives_its_capacity_and_then_nothing)
     }
 }
 
+SCENARIO(so_much_is_carved_at_once_as_a_page_holds)
+{
+    for (unsigned c = 0; c < CLASSES; c++) {
+        uint32_t stride = geometry[c].stride;
+
+        begin(c);
+        check_eq(owner_take(&mine, c, 100000).count, stride > 1024 ? 4 : 4096 / stride);
+    }
+}
+
 SCENARIO(a_full_slab_is_found_again_once_it_has_a_block)
 {
     struct slab *a = begin(7), *b;
-    struct chain all = owner_take(&mine, 7, 100), one = {all.head, 1}, c;
+    struct chain all = take_all(a, 7), one = {all.head, 1}, c;
 
     check(owner_take(&mine, 7, 1).head == NULL);
     all.head = all.head->next;
@@ -87,14 +116,16 @@ SCENARIO(a_full_slab_is_found_again_once_it_has_a_block)
     check(mine.cls[7].usable.next == &a->link);
     check_eq(a->used, 30);
     b = next(7);
-    /* The current one first, the one with a single block when that has no more. */
-    c = owner_take(&mine, 7, 100);
-    check_eq(length(c), slab_capacity(7, slab_no(b)));
+    /* Its single block first, then what was never carved. */
     c = owner_take(&mine, 7, 100);
     check_eq(length(c), 1);
     check(c.head == one.head);
     check(mine.cls[7].current == a);
-    check(owner_take(&mine, 7, 1).head == NULL);
+    check(mine.cls[7].usable.next == &b->link);
+    c = owner_take(&mine, 7, 100);
+    check(mine.cls[7].current == b);
+    check_eq(b->used, c.count);
+    check(mine.cls[7].full.next == &a->link);
 }
 
 SCENARIO(blocks_given_back_are_taken_before_fresh_ones)
@@ -179,7 +210,7 @@ SCENARIO(several_slabs_wait_on_the_pending_list)
     s[0] = begin(7);
     for (unsigned i = 0; i < 8; i++) {
         s[i] = i ? next(7) : s[0];
-        c[i] = owner_take(&mine, 7, 100);
+        c[i] = take_all(s[i], 7);
         check(owner_take(&mine, 7, 1).head == NULL);
     }
     for (unsigned i = 0; i < 8; i++)
@@ -193,7 +224,7 @@ SCENARIO(several_slabs_wait_on_the_pending_list)
 SCENARIO(an_owner_that_goes_publishes_what_is_still_in_use)
 {
     struct slab *a = begin(7), *b;
-    struct chain kept = owner_take(&mine, 7, 100), c;
+    struct chain kept = take_all(a, 7), c;
 
     check(owner_take(&mine, 7, 1).head == NULL);
     b = next(7);
@@ -229,6 +260,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fresh_blocks_come_in_address_order),
         cmocka_unit_test(a_slab_gives_its_capacity_and_then_nothing),
+        cmocka_unit_test(so_much_is_carved_at_once_as_a_page_holds),
         cmocka_unit_test(a_full_slab_is_found_again_once_it_has_a_block),
         cmocka_unit_test(blocks_given_back_are_taken_before_fresh_ones),
         cmocka_unit_test(every_free_block_is_on_the_freelist_or_used),

@@ -46,9 +46,9 @@ SCENARIO(batches_start_small_and_double_until_they_reach_half_the_limit)
         for (unsigned refill = 0; refill < 7; refill++) {
             block[n++] = hak_malloc(geometry[c].stride);
             /* Slabs smaller than the batch end one early. */
-            check(list(c)->count + 1 <= batch);
+            check(sll_count(list(c)) + 1 <= batch);
             if (refill == 0)
-                check_eq(list(c)->count, 3);
+                check_eq(sll_count(list(c)), 3);
             while (list(c)->head)
                 block[n++] = hak_malloc(geometry[c].stride);
             batch = batch < list(c)->limit / 2 ? batch * 2 : batch;
@@ -68,14 +68,14 @@ SCENARIO(a_list_never_exceeds_its_limit_and_its_count_is_its_length)
             block[i] = hak_malloc(stride);
         for (unsigned i = 0; i < 1000; i++) {
             hak_free(block[i]);
-            check(list(c)->count <= list(c)->limit);
+            check(sll_count(list(c)) <= list(c)->limit);
         }
         for (struct block *b = list(c)->head; b; b = b->next)
             n++;
-        check_eq(list(c)->count, n);
+        check_eq(sll_count(list(c)), n);
         check(list(c)->limit >= 32 && list(c)->limit <= 256);
         hak_drain();
-        check_eq(list(c)->count, 0);
+        check_eq(sll_count(list(c)), 0);
         check(list(c)->head == NULL);
         check_eq(class_now(c).active, 0);
     }

@@ -214,9 +214,10 @@ class Database:
         """Lives that began in a slab within `soon` nanoseconds of its purge."""
         where = scope.where('cls', 'purged IS NOT NULL')
         return self._db.execute(f'''
-            SELECT count(*) FROM (SELECT * FROM life {where}) a CROSS JOIN life b
-            WHERE b.proc = a.proc AND b.ss = a.ss AND b.mapping = a.mapping AND b.slab = a.slab
-                  AND b.n = a.n + 1 AND b.begin - a.purged < :soon''',
+            SELECT count(*) FROM life a {where} AND :soon >
+                (SELECT b.begin - a.purged FROM life b
+                 WHERE b.proc = a.proc AND b.ss = a.ss AND b.mapping = a.mapping
+                       AND b.slab = a.slab AND b.n = a.n + 1)''',
             {**scope.values(), 'soon': soon}).fetchone()[0]
 
     # ---- the worst slabs ----

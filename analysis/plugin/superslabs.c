@@ -189,7 +189,8 @@ static void purge_slab(struct machine *m, struct superslab *ss, unsigned number,
     life_purged(m, s);
     footprint_needed(m, s);
     footprint_returned(m, s, bytes);
-    s->seen = s->sure = m->now;
+    /* It is EMPTY; of which class, and on which list, is no surer than before. */
+    s->seen = m->now;
     s->seen_event = m->event;
 }
 

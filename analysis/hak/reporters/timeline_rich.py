@@ -17,22 +17,23 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
     console = ui.console(out)
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ('begin', 'end', 'length'):
+    numbers = ('begin', 'end', 'length') if wide else ('begin', 'end')
+    for column in numbers:
         table.add_column(column, justify='right', no_wrap=True, header_style='dim')
-    more = ('most used', 'freed by others') if wide else ()
-    for column in ('class', 'slab', 'gen', 'stage', 'ended', 'memory', *more):
+    more = ('memory', 'most used', 'freed by others') if wide else ()
+    for column in ('class', 'slab', 'gen', 'stage', 'ended', *more):
         table.add_column(column, no_wrap=True, header_style='dim')
     table.add_column('owners', header_style='dim')
     for life in lives:
-        style = STYLES.get(life.ended)
-        ended = f'[{style}]{life.ended}[/{style}]' if style else life.ended
-        extra = ([f'{life.used_max:,}', f'{life.pushed:,}'] if wide else [])
+        length = [_length(life)] if wide else []
+        extra = ([_memory(life, source.first), f'{life.used_max:,}', f'{life.pushed:,}']
+                 if wide else [])
         table.add_row(
             times.since(life.begin, source.first) if life.begin else 'before',
-            times.since(life.end, source.first), _length(life), class_name(life.cls),
+            times.since(life.end, source.first), *length, class_name(life.cls),
             f'{life.ss}#{life.mapping}:{life.slab}', str(life.gen),
-            STAGE_NAMES[life.stage] if life.stage else '-', ended + _doubt(life),
-            _memory(life, source.first), *extra, _owners(life))
+            STAGE_NAMES[life.stage] if life.stage else '-', _ended(life, wide), *extra,
+            _owners(life))
     console.print(table)
     console.print(f'{ui.counted(counts[0], "life", "lives")}'
                   + (f', {counts[1]:,} more that began before the recording'
@@ -52,11 +53,24 @@ def _owner(spell) -> str:
     return f'thread {spell.tid}' if spell.tid else f'owner {spell.owner}'
 
 
-def _memory(life, first: int) -> str:
-    """When it went back to the system, if it did."""
+def _ended(life, wide: bool) -> str:
+    """Where there is room for one word, the last that happened."""
+    style, (what, _) = STYLES.get(life.ended), _gone(life)
+    if what and not wide:
+        return what + _doubt(life)
+    return (f'[{style}]{life.ended}[/{style}]' if style else life.ended) + _doubt(life)
+
+
+def _gone(life) -> tuple:
+    """How and when its memory went back to the system, if it did."""
     if life.unmapped:
-        return f'unmapped {times.since(life.unmapped, first)}'
-    return f'purged {times.since(life.purged, first)}' if life.purged else ''
+        return 'unmapped', life.unmapped
+    return ('purged', life.purged) if life.purged else ('', None)
+
+
+def _memory(life, first: int) -> str:
+    what, when = _gone(life)
+    return f'{what} {times.since(when, first)}' if what else ''
 
 
 def _length(life) -> str:

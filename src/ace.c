@@ -95,6 +95,11 @@ static struct ace_cache *my_cache(void)
     return likely(tls.state == THREAD_LIVE) || thread_begin() ? cache_mine() : NULL;
 }
 
+static struct ace_cache *cache_of_a_free(void)
+{
+    return likely(tls.state == THREAD_LIVE) || thread_begin_to_free() ? cache_mine() : NULL;
+}
+
 /* Is a block of stride bytes too large for a request of size, by W_MAX? */
 static bool is_above_wmax(size_t size, size_t stride)
 {
@@ -262,7 +267,7 @@ bool ace_owns(const void *p, int kind)
 /* Puts a mid or large block into the thread's cache or, if it has none, back in its layer. */
 static void keep(void *p, int kind, unsigned cls)
 {
-    struct ace_cache *cache = my_cache();
+    struct ace_cache *cache = cache_of_a_free();
 
     if (cache &&
         !(kind == PAGEMAP_MID ? cache_push_mid(cache, cls, p) : cache_push_large(cache, cls, p)))

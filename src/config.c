@@ -253,6 +253,9 @@ static const struct knob *knob_of(const char *entry)
 
 void config_warn(void)
 {
+    /* A name that is there twice was read once; checking the second must not change it. */
+    struct config as_read = config;
+
     if (!environ)
         return;
     for (char **entry = environ; *entry; entry++) {
@@ -271,6 +274,7 @@ void config_warn(void)
                 "hakmem: %s=%.64s is not usable, the default holds: `hak config` tells what is\n",
                 k->name, value + 1);
     }
+    config = as_read;
 }
 
 static void show_caps(const uint32_t *caps, char out[SHOWN_MAX])

@@ -65,10 +65,14 @@ static void early_push(enum hak_event id, const void *event, size_t size)
 
 static void call(const struct hak_trace_ops *ops, enum hak_event id, const void *event)
 {
-    int saved = errno;
+    int saved = errno, cancel;
 
     trace_inside = true;
+    /* The tracer writes to a pipe when a buffer is full; malloc and free are no cancellation
+     * points. */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
     ops->emit[id](event);
+    pthread_setcancelstate(cancel, NULL);
     trace_inside = false;
     errno = saved;
 }
@@ -271,8 +275,6 @@ static bool lock_attach(void)
 {
     struct timespec until;
 
-    if (attaching)
-        return false;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += 5;
     return pthread_mutex_timedlock(&attach_lock, &until) == 0;
@@ -284,6 +286,16 @@ static void unlock_attach(bool child)
         pthread_mutex_unlock(&attach_lock);
     else if (child)
         attach_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+}
+
+bool trace_is_attaching(void)
+{
+    return attaching;
+}
+
+void trace_forked_alone(void)
+{
+    forked_from = (uint32_t)getppid();
 }
 
 void trace_before_fork(void)
@@ -343,6 +355,15 @@ void trace_early_end(void)
 }
 
 void trace_poll(void)
+{
+}
+
+bool trace_is_attaching(void)
+{
+    return false;
+}
+
+void trace_forked_alone(void)
 {
 }
 

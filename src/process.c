@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -65,10 +66,18 @@ void process_init_once(void)
 
 /* ---- fork ---- */
 
+/* Were the locks taken for this fork? Not where there is one thread only, which may have been
+ * interrupted while it held one and forks in a signal handler; and not where the tracer, being
+ * loaded, forks a process that does not allocate. */
+static bool fork_locked;
+
 /* The tracer's locks come before the others: its threads allocate while they hold them. But who
  * holds the tick's or the reclaimer's emits events. */
 static void before_fork(void)
 {
+    fork_locked = (!__libc_single_threaded || trace_attached()) && !trace_is_attaching();
+    if (!fork_locked)
+        return;
     tick_lock_for_fork();
     reclaim_lock_for_fork();
     trace_before_fork();
@@ -94,12 +103,21 @@ static void after_fork(bool child)
 
 static void after_fork_parent(void)
 {
+    if (!fork_locked)
+        return;
     after_fork(false);
     trace_after_fork_parent();
 }
 
 static void after_fork_child(void)
 {
+    if (!fork_locked) {
+        if (!trace_is_attaching()) {
+            thread_forked_alone();
+            trace_forked_alone();
+        }
+        return;
+    }
     after_fork(true);
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();

@@ -25,6 +25,7 @@ static struct {
     _Atomic(struct owner *) all;
     _Atomic uint32_t live;
     uint32_t last_id;
+    pthread_t first; /* the program's, or one that its libraries' constructors made */
 } threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static struct owner *owner_get(void)
@@ -93,6 +94,7 @@ static void thread_end(void *owner)
 
 void thread_init(void)
 {
+    threads.first = pthread_self();
     pthread_key_create(&threads.key, thread_end);
 }
 
@@ -115,6 +117,17 @@ bool thread_begin(void)
     /* May allocate, which works from here on. */
     pthread_setspecific(threads.key, o);
     return true;
+}
+
+/* Frees of a thread that has not begun, before it does. */
+#define FREES_TO_BEGIN 16u
+
+bool thread_begin_to_free(void)
+{
+    static TLS_FAST uint32_t frees;
+
+    return (pthread_equal(pthread_self(), threads.first) || ++frees > FREES_TO_BEGIN) &&
+           thread_begin();
 }
 
 bool thread_detached(void *(*run)(void *), size_t stack)
@@ -220,6 +233,12 @@ static void each_of_others(void (*each)(struct slab *s, struct owner *o))
 void thread_orphan_others(void)
 {
     each_of_others(orphan);
+}
+
+void thread_forked_alone(void)
+{
+    if (tls.owner)
+        tls.owner->tid = os_tid();
 }
 
 void thread_unlock_after_fork(bool child)

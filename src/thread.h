@@ -15,6 +15,11 @@ void thread_init(void);
  * owner. */
 bool thread_begin(void);
 
+/* The same for a thread that frees: only one that has freed some blocks already begins. A thread
+ * that does nothing else may be past its destructors, where the C library frees what it kept for
+ * others, and would never end for us. */
+bool thread_begin_to_free(void);
+
 /* Runs run(NULL) on a detached thread that takes no signals, with so much stack, 0: the usual.
  * false if there can be none. May allocate. */
 bool thread_detached(void *(*run)(void *), size_t stack);
@@ -30,6 +35,9 @@ bool thread_descriptor_in(uintptr_t from, uintptr_t to);
 
 void thread_lock_for_fork(void);
 void thread_unlock_after_fork(bool child);
+
+/* In a forked child whose parent had this thread only. */
+void thread_forked_alone(void);
 
 /* In a forked child: makes what the threads that are gone owned adoptable, as far as it can be
  * trusted. */

@@ -26,14 +26,16 @@ _Atomic bool tick_wanted;
 /* After so many ticks in which nothing was wanted and nothing was left to do, it sleeps. */
 #define QUIET_TICKS 40u
 
-enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP };
+/* REFUSED: there was no thread to be had; asked again after a second. */
+enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP, HELPER_REFUSED };
+#define RETRY_NS 1000000000u
 
 static struct {
     /* Held during a tick: a forked child must not be born in the middle of one. */
     pthread_mutex_t lock;
     _Atomic uint32_t helper;
     uint32_t ticks, quiet;
-    uint64_t not_before;
+    _Atomic uint64_t not_before;
 } tick = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* One tick: true while there may be more to do later. */
@@ -113,8 +115,10 @@ static void make_helper(void)
     uint32_t none = HELPER_NONE;
 
     if (atomic_compare_exchange_strong(&tick.helper, &none, HELPER_AWAKE) &&
-        !thread_detached(help, HELPER_STACK))
-        atomic_store(&tick.helper, HELPER_NONE);
+        !thread_detached(help, HELPER_STACK)) {
+        tick.not_before = os_now_ns() + RETRY_NS;
+        atomic_store(&tick.helper, HELPER_REFUSED);
+    }
 }
 
 NOINLINE void tick_begin(void)
@@ -128,6 +132,10 @@ NOINLINE void tick_begin(void)
     case HELPER_NONE:
         if (worth_it())
             make_helper();
+        break;
+    case HELPER_REFUSED:
+        if (os_now_ns() >= tick.not_before)
+            atomic_store(&tick.helper, HELPER_NONE);
         break;
     default: break;
     }

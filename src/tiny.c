@@ -133,7 +133,7 @@ static void free_block(struct block *b, unsigned cls)
     process_init();
     trace_free(b, cls);
     /* Inside a listener a thread cannot begin: nobody could be told. */
-    if (tls.state != THREAD_LIVE && (trace_busy() || !thread_begin())) {
+    if (tls.state != THREAD_LIVE && (trace_busy() || !thread_begin_to_free())) {
         owner_give_one(b, cls);
     } else {
         if (s->room <= 0 && !trace_busy()) {

@@ -164,7 +164,13 @@ bool trace_attach(bool complete, bool loud);
 bool trace_attached(void);
 /* Nobody will listen from the start: stop queueing transitions for a replay. */
 void trace_early_end(void);
-/* The three moments of a fork, from the atfork handlers. */
+/* Is this thread loading the provider just now? */
+bool trace_is_attaching(void);
+
+/* In a forked child whose parent had one thread only, and no tracer so far. */
+void trace_forked_alone(void);
+
+/* The three moments of any other fork, from the atfork handlers. */
 void trace_before_fork(void);
 void trace_after_fork_parent(void);
 void trace_after_fork_child(void);

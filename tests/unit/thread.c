@@ -40,6 +40,24 @@ SCENARIO(a_thread_begins_with_its_first_block_and_is_counted_at_its_end)
     check_eq(stats_now().threads_started, 2);
 }
 
+static void free_some(void *to)
+{
+    free_blocks(7, 0, (unsigned)(uintptr_t)to);
+}
+
+SCENARIO(a_thread_that_frees_a_few_blocks_only_does_not_begin)
+{
+    allocate((void *)20);
+    in_a_thread(free_some, (void *)16);
+    check_eq(stats_now().threads_started, 1);
+    hak_drain();
+    check_eq(slab_of(block[19])->used, 4);
+    fill_blocks(7, 0, 16);
+    in_a_thread(free_some, (void *)17);
+    check_eq(stats_now().threads_started, 2);
+    check_eq(stats_now().threads_ended, 1);
+}
+
 SCENARIO(owners_of_ended_threads_serve_later_ones)
 {
     struct owner *first = NULL, *second = NULL;
@@ -205,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_thread_that_allocates_nothing_costs_nothing),
         cmocka_unit_test(a_thread_begins_with_its_first_block_and_is_counted_at_its_end),
+        cmocka_unit_test(a_thread_that_frees_a_few_blocks_only_does_not_begin),
         cmocka_unit_test(owners_of_ended_threads_serve_later_ones),
         cmocka_unit_test(a_thread_s_end_leaves_nothing_of_what_it_freed_active),
         cmocka_unit_test(what_a_thread_leaves_in_use_is_adopted_and_comes_back),

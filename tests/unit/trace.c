@@ -81,6 +81,8 @@ SCENARIO(an_empty_slab_is_told_with_the_life_it_ends)
 static void free_ten(void *unused)
 {
     (void)unused;
+    /* A thread begins with its first block. */
+    hak_free(hak_malloc(1000));
     free_blocks(5, 0, 10);
     hak_drain();
 }

@@ -1,5 +1,6 @@
 /* A program that has forbidden itself every system call but those that the C library's malloc
- * makes goes on: malloc and free make no others, now or later. */
+ * makes goes on, without a helper and a search for the tracer (HAKMEM_TICK=0, HAKMEM_TRACE=0):
+ * malloc and free make no others, now or later. */
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -66,8 +67,15 @@ static void sandbox(size_t size, size_t blocks)
           size);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    (void)argc;
+    if (!getenv("HAKMEM_TICK")) {
+        setenv("HAKMEM_TICK", "0", 1);
+        setenv("HAKMEM_TRACE", "0", 1);
+        execv("/proc/self/exe", argv);
+        CHECK(false, "%s", strerror(errno));
+    }
     free(malloc(100));
     sandbox(100, 500);
     sandbox(1000, 20000);

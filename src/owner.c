@@ -403,19 +403,21 @@ static void disown(struct owner *o, struct slab *s, unsigned cls)
     }
 }
 
-/* Gives up s, in none of o's places any more: for adoption, or to the pool if nothing is live. */
-static void publish(struct owner *o, struct slab *s, unsigned cls)
+/* Gives up s, in none of o's places any more: for adoption, or to the pool if nothing is live. True
+ * if it was published. */
+static bool publish(struct owner *o, struct slab *s, unsigned cls)
 {
     disown(o, s, cls);
     if (s->used == 0 && !is_legacy(o)) {
         /* No block is out that could come back: nobody else touches the queue. */
         collect_remote(o, s, cls, REMOTE_FLAGS);
         pool_release(o, s);
-        return;
+        return false;
     }
     trace_slab_publish(slab_ref(s), o->id, s->used);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     pool_publish(s);
+    return true;
 }
 
 void owner_look_after(struct owner *o, struct slab *s)
@@ -424,7 +426,7 @@ void owner_look_after(struct owner *o, struct slab *s)
 
     if (atomic_load_explicit(&s->remote, memory_order_relaxed) & ~REMOTE_FLAGS) {
         owner_adopt(o, s, cls);
-        publish(o, s, cls);
+        (void)publish(o, s, cls);
     } else {
         pool_publish(s);
     }
@@ -442,17 +444,15 @@ uint32_t owner_publish_all(struct owner *o)
         struct owner_class *oc = &o->cls[c];
 
         if (oc->current) {
-            publish(o, oc->current, c);
+            n += publish(o, oc->current, c);
             oc->current = NULL;
-            n++;
         }
         for (struct slab_link *l = &oc->full; l; l = l == &oc->full ? &oc->usable : NULL) {
             while (!list_empty(l)) {
                 struct slab *s = list_first(l);
 
                 list_unlink(s);
-                publish(o, s, c);
-                n++;
+                n += publish(o, s, c);
             }
         }
     }

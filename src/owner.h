@@ -62,8 +62,8 @@ void owner_give_one(struct block *b, unsigned cls);
 /* Collects what other threads gave back, of every class. */
 void owner_collect(struct owner *o);
 
-/* Publishes all slabs of o for adoption; returns how many. Waits for threads that are in the
- * middle of telling o about a block. */
+/* Publishes all slabs of o in which something is live for adoption; returns how many. Waits for
+ * threads that are in the middle of telling o about a block. */
 uint32_t owner_publish_all(struct owner *o);
 
 /* For the pool's adopt stage: makes the published slab s one of o's, in no place yet. */

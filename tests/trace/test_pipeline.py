@@ -164,3 +164,29 @@ def test_marked_slabs_beyond_the_scan_limit_are_out_of_reach(hak):
     assert beyond and 180 < beyond[0] <= 320 - 16 * 8 + 16, failures
     assert any('HAKMEM_SS_EMPTY_SCAN_LIMIT' in finding['text'] for finding in story['findings'])
     assert story['stages']['STAGE_0_5'] > 0
+
+
+GIVES_BACK = '''
+import time
+for _ in range(3):
+    held = [bytearray(n % 1500 + 20) for n in range(60000)] + [bytearray(n * 999) for n in range(400)]
+    del held
+    time.sleep(0.5)
+'''
+
+
+def test_memory_that_goes_back_is_in_the_report_and_proved(hak):
+    record(hak, '/usr/bin/python3', '-c', GIVES_BACK, HAKMEM_TICK='20', PYTHONMALLOC='malloc')
+    lines = events(hak.cwd / 'trace')
+    story = report(hak)
+    layers = {row['layer']: row for row in story['memory']}
+    assert {'TINY', 'MID', 'LARGE'} <= set(layers)
+    for name, layer in (('superslab', 'TINY'), ('ace', 'MID'), ('ace', 'LARGE')):
+        kind = f'"{layer}"' if name == 'ace' else ''
+        for what, key in (('map', 'maps'), ('unmap', 'unmaps'), ('purge', 'purges')):
+            counted = sum(kind in line for line in named(lines, f'{name}_{what}'))
+            assert layers[layer][key] == counted, (layer, what)
+    assert layers['TINY']['unmaps'] > 0 and layers['TINY']['purges'] > 0
+    assert layers['TINY']['mapped'] < layers['TINY']['peak']
+    proof = hak('verify', 'trace')
+    assert proof.code == 0, proof.out + proof.err

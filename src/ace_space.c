@@ -312,7 +312,10 @@ static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
     pthread_mutex_lock(&sp->lock);
     r->idle = 0;
     link_region(sp, r);
+    mapped = sp->mapped;
     pthread_mutex_unlock(&sp->lock);
+    /* Told to be gone, it is there again. */
+    trace_ace_map(r, REGION_SIZE, sp->layer, mapped, 0);
     return 0;
 }
 

@@ -163,7 +163,7 @@ static bool daemon_at(const char *path)
 
     if (!*path || access(path, W_OK) != 0)
         return false;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path));
     /* A socket file outlives a daemon that was killed: ask whether somebody listens. */
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)

@@ -58,8 +58,7 @@ static NOINLINE void free_slow(void *p)
 
 EXPORT void hak_free(void *p)
 {
-    if (unlikely(!tiny_free(p)))
-        free_slow(p);
+    tiny_free(p, free_slow);
 }
 
 EXPORT void *hak_calloc(size_t count, size_t size)

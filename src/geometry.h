@@ -42,6 +42,12 @@ static inline unsigned class_of(size_t size)
     return geometry_class[(size + 7) >> 3];
 }
 
+/* May blocks of class cls share a cache line with their neighbours? */
+static inline bool class_shares_lines(unsigned cls)
+{
+    return geometry[cls].stride % CACHE_LINE != 0;
+}
+
 /* Bytes of slab number slab that lie before its first block. */
 static inline uint32_t slab_reserved(unsigned slab)
 {
@@ -55,10 +61,11 @@ static inline uint32_t slab_capacity(unsigned cls, unsigned slab)
 }
 
 /* The same index by magic, the class's: a number below 2^16 if a block starts off bytes behind the
- * slab's first, and above if none does; for any off. A multiple of the stride leaves less than
- * 2^16 in the product's lower half (stride - 2^32 mod stride a block), all else at least magic;
- * so those bits, rotated to the top, let one comparison see both. */
-static inline uint64_t block_number(uint32_t off, uint64_t magic)
+ * slab's first, and above if none does; for any off of less than 33 bits, also below zero. A
+ * multiple of the stride leaves less than 2^16 in the product's lower half (stride - 2^32 mod
+ * stride a block), all else at least magic; so those bits, rotated to the top, let one comparison
+ * see both. */
+static inline uint64_t block_number(uint64_t off, uint64_t magic)
 {
     uint64_t product = off * magic >> 16;
 

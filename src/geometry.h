@@ -27,8 +27,9 @@ struct class_geometry {
 };
 
 extern HIDDEN const struct class_geometry geometry[CLASSES];
-/* Class of a request of n bytes, at [(n + 7) / 8], for n <= TINY_MAX. */
-extern HIDDEN uint8_t geometry_class[TINY_MAX / 8 + 1];
+/* 16 times the class of a request of n bytes, at [(n + 7) / 8], for n <= TINY_MAX: one addressing
+ * mode away from an entry of 32, 64 or 128 bytes a class. */
+extern HIDDEN uint8_t geometry_class_16[TINY_MAX / 8 + 1];
 
 /* classes: 8 or 16 (HAKMEM_TINY_CLASSES). */
 void geometry_init(unsigned classes);
@@ -37,9 +38,14 @@ void geometry_init(unsigned classes);
  * two; -1 if no class does. */
 int geometry_class_aligned(size_t size, size_t align);
 
+static inline unsigned class_of_16(size_t size)
+{
+    return geometry_class_16[(size + 7) >> 3];
+}
+
 static inline unsigned class_of(size_t size)
 {
-    return geometry_class[(size + 7) >> 3];
+    return class_of_16(size) / 16;
 }
 
 /* May blocks of class cls share a cache line with their neighbours? */

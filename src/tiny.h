@@ -81,15 +81,15 @@ static inline uint32_t sll_count(unsigned cls)
 static inline void *tiny_malloc(size_t size)
 {
     if (likely(size < malloc_gate())) {
-        unsigned cls = class_of(size);
-        struct sll *s = sll_of(cls);
+        unsigned cls_16 = class_of_16(size);
+        struct sll *s = (struct sll *)((char *)sll_of(0) + cls_16 * (sizeof(struct sll) / 16));
         struct block *b = s->head;
 
-        if (likely(b != NULL) && (!cls || likely(word_intact(b, s->key)))) {
+        if (likely(b != NULL) && (!cls_16 || likely(word_intact(b, s->key)))) {
             s->head = b->next;
             s->room++;
             /* The next owner of these bytes must not look free if he never writes them. */
-            if (cls)
+            if (cls_16)
                 b->word = 0;
             return b;
         }

@@ -14,6 +14,12 @@ static uintptr_t queued(const void *p)
     return slab_of(p)->remote & ~REMOTE_FLAGS;
 }
 
+/* A thread that only frees has no lists. */
+static void begin_thread(void)
+{
+    hak_free(hak_malloc(512));
+}
+
 static unsigned now_class;
 
 static void free_one_and_allocate(void *p)
@@ -35,6 +41,7 @@ SCENARIO(only_blocks_on_lines_of_their_own_serve_whoever_freed_them)
 static void free_all_but_one_of_a_batch(void *unused)
 {
     (void)unused;
+    begin_thread();
     for (unsigned i = 0; i < BATCH - 1; i++)
         hak_free(block[i]);
     check(!queued(block[0]));
@@ -60,6 +67,7 @@ SCENARIO(they_leave_in_a_batch)
 static void free_five_and_refill(void *unused)
 {
     (void)unused;
+    begin_thread();
     for (unsigned i = 0; i < 5; i++)
         hak_free(block[i]);
     check(!queued(block[0]));
@@ -76,6 +84,7 @@ SCENARIO(a_refill_sends_what_waits)
 static void free_five(void *unused)
 {
     (void)unused;
+    begin_thread();
     for (unsigned i = 0; i < 5; i++)
         hak_free(block[i]);
 }
@@ -92,6 +101,7 @@ SCENARIO(the_thread_s_end_sends_what_waits)
 
 static void free_twice(void *p)
 {
+    begin_thread();
     hak_free(p);
     hak_free(p);
 }
@@ -106,6 +116,7 @@ SCENARIO(a_second_free_of_one_that_waits_is_reported)
 
 static void free_inside(void *p)
 {
+    begin_thread();
     hak_free((char *)p + 1);
     hak_free((char *)p + 16);
 }

@@ -18,7 +18,7 @@
 #include "sysmalloc.h"
 #include "tiny.h"
 
-EXPORT void *hak_malloc(size_t size)
+EXPORT LINE_ALIGNED void *hak_malloc(size_t size)
 {
     return tiny_malloc(size);
 }
@@ -56,10 +56,9 @@ static NOINLINE void free_slow(void *p)
     }
 }
 
-EXPORT void hak_free(void *p)
+EXPORT LINE_ALIGNED void hak_free(void *p)
 {
-    if (unlikely(!tiny_free(p)))
-        free_slow(p);
+    tiny_free(p, free_slow);
 }
 
 EXPORT void *hak_calloc(size_t count, size_t size)

@@ -9,7 +9,7 @@ const struct class_geometry geometry[CLASSES] = {
 };
 /* clang-format on */
 
-uint8_t geometry_class[TINY_MAX / 8 + 1];
+uint8_t geometry_class_16[TINY_MAX / 8 + 1];
 
 static unsigned classes_in_use = CLASSES;
 
@@ -17,7 +17,8 @@ void geometry_init(unsigned classes)
 {
     classes_in_use = classes;
     for (size_t size = 0; size <= TINY_MAX; size += 8)
-        geometry_class[size / 8] = (uint8_t)geometry_class_aligned(size, size > 8 ? 16 : 8);
+        geometry_class_16[size / 8] =
+            (uint8_t)(16 * geometry_class_aligned(size, size > 8 ? 16 : 8));
 }
 
 int geometry_class_aligned(size_t size, size_t align)

@@ -27,8 +27,9 @@ struct class_geometry {
 };
 
 extern HIDDEN const struct class_geometry geometry[CLASSES];
-/* Class of a request of n bytes, at [(n + 7) / 8], for n <= TINY_MAX. */
-extern HIDDEN uint8_t geometry_class[TINY_MAX / 8 + 1];
+/* 16 times the class of a request of n bytes, at [(n + 7) / 8], for n <= TINY_MAX: one addressing
+ * mode away from an entry of 32, 64 or 128 bytes a class. */
+extern HIDDEN uint8_t geometry_class_16[TINY_MAX / 8 + 1];
 
 /* classes: 8 or 16 (HAKMEM_TINY_CLASSES). */
 void geometry_init(unsigned classes);
@@ -37,9 +38,20 @@ void geometry_init(unsigned classes);
  * two; -1 if no class does. */
 int geometry_class_aligned(size_t size, size_t align);
 
+static inline unsigned class_of_16(size_t size)
+{
+    return geometry_class_16[(size + 7) >> 3];
+}
+
 static inline unsigned class_of(size_t size)
 {
-    return geometry_class[(size + 7) >> 3];
+    return class_of_16(size) / 16;
+}
+
+/* May blocks of class cls share a cache line with their neighbours? */
+static inline bool class_shares_lines(unsigned cls)
+{
+    return geometry[cls].stride % CACHE_LINE != 0;
 }
 
 /* Bytes of slab number slab that lie before its first block. */
@@ -55,10 +67,11 @@ static inline uint32_t slab_capacity(unsigned cls, unsigned slab)
 }
 
 /* The same index by magic, the class's: a number below 2^16 if a block starts off bytes behind the
- * slab's first, and above if none does; for any off. A multiple of the stride leaves less than
- * 2^16 in the product's lower half (stride - 2^32 mod stride a block), all else at least magic;
- * so those bits, rotated to the top, let one comparison see both. */
-static inline uint64_t block_number(uint32_t off, uint64_t magic)
+ * slab's first, and above if none does; for any off of less than 33 bits, also below zero. A
+ * multiple of the stride leaves less than 2^16 in the product's lower half (stride - 2^32 mod
+ * stride a block), all else at least magic; so those bits, rotated to the top, let one comparison
+ * see both. */
+static inline uint64_t block_number(uint64_t off, uint64_t magic)
 {
     uint64_t product = off * magic >> 16;
 

@@ -367,7 +367,7 @@ void owner_collect(struct owner *o)
 
 void owner_adopt(struct owner *o, struct slab *s, unsigned cls)
 {
-    atomic_store_explicit(&s->owner, o, memory_order_relaxed);
+    slab_set_owner(s, o, cls);
     trace_slab_adopt(slab_ref(s), o->id, s->used);
     /* Clearing UNOWNED releases the new owner to those who will read it. */
     collect_remote(o, s, cls, REMOTE_UNOWNED);

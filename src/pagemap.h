@@ -33,7 +33,8 @@ enum pagemap_kind {
 struct pagemap_leaf {
     /* Each slab's info word (superslab.h); 0 where there is none. */
     _Atomic uint32_t info[PAGEMAP_LEAF_SLABS];
-    /* Where in its slab the first block begins. */
+    /* Where in its slab the first block begins, and in the upper half whose blocks they are
+     * (superslab.h). */
     _Atomic uint32_t origin[PAGEMAP_LEAF_SLABS];
     _Atomic int8_t kind[1u << PAGEMAP_LEAF_LG];
     _Atomic uint64_t word[1u << PAGEMAP_LEAF_LG];

@@ -47,15 +47,9 @@ void ss_map_may_work(void)
 /* Enters ss, mapped, in the page map; false with errno. */
 static bool enter(struct superslab *ss)
 {
-    struct pagemap_leaf *leaf;
-    uintptr_t first = pagemap_slab(ss);
-
     if (!pagemap_set(ss, (size_t)1 << ss->lg, ss->lg))
         return false;
-    leaf = pagemap_leaf_below(ss, PAGEMAP_ROOTS);
-    ss->info = &leaf->info[first];
-    for (unsigned no = 0; no < ss->slabs; no++)
-        atomic_store_explicit(&leaf->origin[first + no], slab_reserved(no), memory_order_relaxed);
+    ss->info = &pagemap_leaf_below(ss, PAGEMAP_ROOTS)->info[pagemap_slab(ss)];
     return true;
 }
 
@@ -114,6 +108,16 @@ size_t ss_purge(struct superslab *ss, uint32_t mask)
     return bytes;
 }
 
+void slab_set_owner(struct slab *s, struct owner *o, unsigned cls)
+{
+    struct pagemap_leaf *leaf = pagemap_leaf_below(s, PAGEMAP_ROOTS);
+    uintptr_t at = pagemap_slab(s) + slab_no(s);
+
+    atomic_store_explicit(&s->owner, o, memory_order_relaxed);
+    atomic_store_explicit(&leaf->origin[at], slab_reserved(slab_no(s)) | owner_tag(o, cls),
+                          memory_order_relaxed);
+}
+
 void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
 {
     bool same = info_state(was) != SLAB_UNUSED && info_cls(was) == cls;
@@ -128,7 +132,7 @@ void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
     s->used = 0;
     if (!(atomic_load_explicit(reused, memory_order_relaxed) & bit))
         atomic_fetch_or_explicit(reused, bit, memory_order_relaxed);
-    atomic_store_explicit(&s->owner, owner, memory_order_relaxed);
+    slab_set_owner(s, owner, cls);
     slab_set_info(s, info_make(cls, SLAB_ACTIVE, s->nfree));
 }
 

@@ -164,6 +164,17 @@ static inline struct slab_ref slab_ref(const struct slab *s)
  * have no free blocks afterwards, and carve all anew. Returns the bytes. */
 size_t ss_purge(struct superslab *ss, uint32_t mask);
 
+/* Where blocks share cache lines, free() tells an owner's blocks from others' by the upper half of
+ * their slab's origin, since the lines of others' blocks are better left to their owner. Just a
+ * hint: two owners may have the same tag. */
+static inline uint32_t owner_tag(const struct owner *o, unsigned cls)
+{
+    return class_shares_lines(cls) ? (uint32_t)((uintptr_t)o >> 12) << 16 : 0;
+}
+
+/* Makes s a slab of o's; cls is its class. */
+void slab_set_owner(struct slab *s, struct owner *o, unsigned cls);
+
 /* Gives a claimed slab to its new owner for a new life of class cls: gen rises; its free blocks
  * stay if the class (in was, its info when claimed) does, and are forgotten otherwise. */
 void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was);

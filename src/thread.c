@@ -64,8 +64,11 @@ static void set_limits(void)
         uint32_t limit = SLL_BYTES / geometry[c].stride;
 
         limit = limit < SLL_MIN ? SLL_MIN : limit > SLL_MAX ? SLL_MAX : limit;
-        tls.sll[c] = (struct sll){
-            .key = word_key[c], .magic = geometry[c].magic, .room = (int32_t)limit, .limit = limit};
+        tls.sll[c] = (struct sll){.key = word_key[c],
+                                  .magic = geometry[c].magic,
+                                  .room = (int32_t)limit,
+                                  .tag = owner_tag(tls.owner, c)};
+        tls.limit[c] = (uint16_t)limit;
         tls.batch[c] = FIRST_BATCH;
     }
 }

@@ -11,6 +11,30 @@
 
 TLS_FAST struct tls tls;
 
+/* So many blocks of others leave together. */
+#define AWAY_MAX 32
+
+static void send_home(unsigned cls)
+{
+    struct away *a = &tls.away[cls];
+    struct chain c = {a->head, a->count};
+
+    *a = (struct away){NULL, 0};
+    if (c.head)
+        owner_give(tls.owner, c, cls);
+}
+
+/* Does b share cache lines with blocks that another thread, a live one, hands out? */
+static bool is_anothers(const struct block *b, unsigned cls)
+{
+    struct owner *o;
+
+    if (!class_shares_lines(cls))
+        return false;
+    o = atomic_load_explicit(&ss_slab(ss_of(b), b)->owner, memory_order_relaxed);
+    return o && o != tls.owner && o->id != OWNER_LEGACY;
+}
+
 /* Blocks of class cls for the calling thread's list, from its own slabs or a newly acquired
  * one; empty when the shared pool refuses. */
 static struct chain take_or_acquire(unsigned cls, size_t size, uint32_t want)
@@ -38,7 +62,7 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
 
     if (!b)
         return legacy_alloc(cls, size, align, HAK_WHY_SHARED_FAIL);
-    if (tls.batch[cls] < s->limit / 2)
+    if (tls.batch[cls] < tls.limit[cls] / 2)
         tls.batch[cls] *= 2;
     c.head = block_unlink(b, cls, HAK_AT_REFILL, &lost);
     /* Somebody is writing to what we have just carved or taken. */
@@ -50,7 +74,7 @@ static void *refill_and_pop(unsigned cls, size_t size, size_t align)
         owner_give(tls.owner, c, cls);
     } else {
         s->head = c.head;
-        s->room = (int32_t)(s->limit - c.count);
+        s->room = (int32_t)(tls.limit[cls] - c.count);
     }
     return b;
 }
@@ -64,7 +88,7 @@ static void *sll_pop(struct sll *s, unsigned cls)
     if (!b)
         return NULL;
     s->head = block_unlink(b, cls, HAK_AT_POP, &lost);
-    s->room = lost ? (int32_t)s->limit : s->room + 1;
+    s->room = lost ? tls.limit[cls] : s->room + 1;
     return lost ? NULL : b;
 }
 
@@ -78,6 +102,7 @@ static void *beyond_the_list(unsigned cls, size_t size, size_t align)
         return legacy_system(cls, size, align, HAK_WHY_DISABLED);
     if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
         return legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
+    send_home(cls);
     return refill_and_pop(cls, size, align);
 }
 
@@ -115,7 +140,7 @@ static void drain(struct sll *s, unsigned cls, uint32_t n)
         last = last->next;
     }
     s->head = block_unlink(last, cls, HAK_AT_DRAIN, &lost);
-    s->room = lost ? (int32_t)s->limit : s->room + (int32_t)i;
+    s->room = lost ? tls.limit[cls] : s->room + (int32_t)i;
     if (unlikely(lost))
         last = before;
     if (unlikely(!last))
@@ -135,9 +160,18 @@ static void free_block(struct block *b, unsigned cls)
     /* Inside a listener a thread cannot begin: nobody could be told. */
     if (tls.state != THREAD_LIVE && (trace_busy() || !thread_begin_to_free())) {
         owner_give_one(b, cls);
+    } else if (is_anothers(b, cls)) {
+        struct away *a = &tls.away[cls];
+
+        block_link(b, a->head, cls);
+        a->head = b;
+        if (++a->count >= AWAY_MAX && !trace_busy()) {
+            send_home(cls);
+            process_poke_free();
+        }
     } else {
         if (s->room <= 0 && !trace_busy()) {
-            drain(s, cls, s->limit / 2);
+            drain(s, cls, tls.limit[cls] / 2);
             process_poke_free();
         }
         block_link(b, s->head, cls);
@@ -147,11 +181,22 @@ static void free_block(struct block *b, unsigned cls)
     errno = saved;
 }
 
-/* Was b freed already? Of C0, which has no word, only the block that this thread freed last is
- * known to be free. */
+/* Was b freed already? Of C0, which has no word, only the block that this thread freed last, its
+ * own or another's, is known to be free. */
 static bool is_freed(const struct block *b, unsigned cls)
 {
-    return cls ? block_looks_free(b, cls) : b == tls.sll[0].head;
+    return cls ? block_looks_free(b, cls) : b == tls.sll[0].head || b == tls.away[0].head;
+}
+
+NOINLINE void tiny_free_wordless(struct block *b, struct sll *s, void (*otherwise)(void *))
+{
+    if (unlikely(b == s->head) || unlikely(s->room <= 0)) {
+        otherwise(b);
+        return;
+    }
+    b->next = s->head;
+    s->head = b;
+    s->room--;
 }
 
 NOINLINE void tiny_free_slow(struct superslab *ss, void *p)
@@ -198,8 +243,10 @@ void tiny_drain(void)
 {
     if (tls.state != THREAD_LIVE)
         return;
-    for (unsigned c = 0; c < CLASSES; c++)
+    for (unsigned c = 0; c < CLASSES; c++) {
+        send_home(c);
         if (tls.sll[c].head)
-            drain(&tls.sll[c], c, sll_count(&tls.sll[c]));
+            drain(&tls.sll[c], c, sll_count(c));
+    }
     owner_collect(tls.owner);
 }

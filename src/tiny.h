@@ -18,14 +18,22 @@ struct sll {
     uint64_t key;   /* word_key of the class */
     uint64_t magic; /* geometry's, widened */
     int32_t room;   /* blocks that may still be pushed; a free that finds none drains */
-    uint32_t limit; /* room of the empty list */
+    uint32_t tag;   /* owner_tag() of the thread's owner */
+};
+
+/* Blocks of others on their way home, where they are not to be handed out here. */
+struct away {
+    struct block *head;
+    uint32_t count;
 };
 
 enum thread_state { THREAD_UNBORN, THREAD_LIVE, THREAD_DEAD };
 
 struct tls {
     _Alignas(CACHE_LINE) struct sll sll[CLASSES];
+    uint16_t limit[CLASSES]; /* room of the empty list */
     uint16_t batch[CLASSES]; /* blocks of the next refill; doubles while below half of the limit */
+    struct away away[CLASSES];
     struct owner *owner;
     enum thread_state state;
 };
@@ -42,6 +50,9 @@ void *tiny_alloc_class(unsigned cls, size_t size, size_t align);
 
 /* free() of p, in the SuperSlab ss, whatever it is. */
 void tiny_free_slow(struct superslab *ss, void *p);
+
+/* The rest of tiny_free() for b, a block of C0, whose list is s. */
+void tiny_free_wordless(struct block *b, struct sll *s, void (*otherwise)(void *));
 
 /* free() of a pointer into a SuperSlab that is no block: reports. */
 void tiny_free_invalid(void *p, uint32_t info);
@@ -61,24 +72,24 @@ static inline struct sll *sll_of(unsigned cls)
     return s;
 }
 
-static inline uint32_t sll_count(const struct sll *s)
+static inline uint32_t sll_count(unsigned cls)
 {
-    return s->limit - (uint32_t)s->room;
+    return tls.limit[cls] - (uint32_t)tls.sll[cls].room;
 }
 
 /* Every unusual case is a tail call, so that the usual one needs no stack frame. */
 static inline void *tiny_malloc(size_t size)
 {
     if (likely(size < malloc_gate())) {
-        unsigned cls = class_of(size);
-        struct sll *s = sll_of(cls);
+        unsigned cls_16 = class_of_16(size);
+        struct sll *s = (struct sll *)((char *)sll_of(0) + cls_16 * (sizeof(struct sll) / 16));
         struct block *b = s->head;
 
-        if (likely(b != NULL) && (!cls || likely(word_intact(b, s->key)))) {
+        if (likely(b != NULL) && (!cls_16 || likely(word_intact(b, s->key)))) {
             s->head = b->next;
             s->room++;
             /* The next owner of these bytes must not look free if he never writes them. */
-            if (cls)
+            if (cls_16)
                 b->word = 0;
             return b;
         }
@@ -99,34 +110,39 @@ static inline bool tiny_is_block(struct superslab *ss, const void *p, uint32_t *
     return block_index(info_cls(i), in_slab) < info_carved(i);
 }
 
-/* free() of p, any pointer, if that is all usual: a block of a class with a word, in use, a list
- * with room for it. */
-static inline bool tiny_free(void *p)
+/* free() of p, any pointer, if all is usual: a block in use, for this thread to hand out again, a
+ * list with room for it. Else otherwise(p). */
+static inline void tiny_free(void *p, void (*otherwise)(void *))
 {
     struct pagemap_leaf *leaf = pagemap_leaf_below(p, free_gate());
     struct block *b = p;
     uintptr_t at = pagemap_slab(p);
     struct sll *s;
-    uint32_t info, off;
+    uint32_t info;
+    uint64_t off;
 
-    if (unlikely(!leaf))
-        return false;
+    if (unlikely(!leaf)) {
+        otherwise(p);
+        return;
+    }
     info = atomic_load_explicit(&leaf->info[at], memory_order_relaxed);
     s = sll_of(info_cls(info));
-    off = (uint16_t)(uintptr_t)p - atomic_load_explicit(&leaf->origin[at], memory_order_relaxed);
-    if (unlikely(block_number(off, s->magic) >= info_carved(info)))
-        return false;
-    if (unlikely(!info_cls(info)))
-        return false;
-    if (unlikely(--s->room < 0) || unlikely(word_looks_free(b, s->key))) {
+    /* Another's tag leaves more than 16 bits: too far away for any block of the slab. */
+    off = (uint64_t)(uint16_t)(uintptr_t)p + s->tag -
+          atomic_load_explicit(&leaf->origin[at], memory_order_relaxed);
+    if (unlikely(block_number(off, s->magic) >= info_carved(info))) {
+        otherwise(p);
+    } else if (unlikely(!info_cls(info))) {
+        tiny_free_wordless(b, s, otherwise);
+    } else if (unlikely(--s->room < 0) || unlikely(word_looks_free(b, s->key))) {
         /* Not worth a register on the way here. */
         __asm__("" : "+m"(s->room));
         s->room++;
-        return false;
+        otherwise(p);
+    } else {
+        word_link(b, s->head, s->key);
+        s->head = b;
     }
-    word_link(b, s->head, s->key);
-    s->head = b;
-    return true;
 }
 
 #endif

@@ -102,6 +102,7 @@ SCENARIO(block_index_agrees_with_division_for_every_offset)
         for (uint32_t below = 1; below <= SS_HEADER; below++) {
             check(block_index(c, 0u - below) >= SLAB_SIZE / 8);
             check(block_number(0u - below, geometry[c].magic) >= SLAB_SIZE / 8);
+            check(block_number(0ull - below, geometry[c].magic) >= SLAB_SIZE / 8);
         }
     }
 }

@@ -46,14 +46,14 @@ SCENARIO(batches_start_small_and_double_until_they_reach_half_the_limit)
         for (unsigned refill = 0; refill < 7; refill++) {
             block[n++] = hak_malloc(geometry[c].stride);
             /* Slabs smaller than the batch end one early. */
-            check(sll_count(list(c)) + 1 <= batch);
+            check(sll_count(c) + 1 <= batch);
             if (refill == 0)
-                check_eq(sll_count(list(c)), 3);
+                check_eq(sll_count(c), 3);
             while (list(c)->head)
                 block[n++] = hak_malloc(geometry[c].stride);
-            batch = batch < list(c)->limit / 2 ? batch * 2 : batch;
+            batch = batch < tls.limit[c] / 2 ? batch * 2 : batch;
             check_eq(tls.batch[c], batch);
-            check(batch <= list(c)->limit);
+            check(batch <= tls.limit[c]);
         }
     }
 }
@@ -68,14 +68,14 @@ SCENARIO(a_list_never_exceeds_its_limit_and_its_count_is_its_length)
             block[i] = hak_malloc(stride);
         for (unsigned i = 0; i < 1000; i++) {
             hak_free(block[i]);
-            check(sll_count(list(c)) <= list(c)->limit);
+            check(sll_count(c) <= tls.limit[c]);
         }
         for (struct block *b = list(c)->head; b; b = b->next)
             n++;
-        check_eq(sll_count(list(c)), n);
-        check(list(c)->limit >= 32 && list(c)->limit <= 256);
+        check_eq(sll_count(c), n);
+        check(tls.limit[c] >= 32 && tls.limit[c] <= 256);
         hak_drain();
-        check_eq(sll_count(list(c)), 0);
+        check_eq(sll_count(c), 0);
         check(list(c)->head == NULL);
         check_eq(class_now(c).active, 0);
     }

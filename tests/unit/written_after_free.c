@@ -78,7 +78,7 @@ SCENARIO(a_header_overwritten_in_the_list_is_reset_when_popped)
     check(hak_malloc(512) == block[N - 3]);
     reported(2, N - 3, HAK_AT_POP);
     check(hak_malloc(512) == block[N - 4]);
-    check_eq(sll_count(&tls.sll[6]), N - 4);
+    check_eq(sll_count(6), N - 4);
 }
 
 SCENARIO(a_link_overwritten_in_the_list_cuts_it)
@@ -145,7 +145,7 @@ SCENARIO(the_last_block_s_link_is_checked_too)
 
     for (unsigned i = 0; i < sizeof(link) / sizeof(link[0]); i++) {
         freed();
-        while (sll_count(&tls.sll[6]) > 1)
+        while (sll_count(6) > 1)
             (void)hak_malloc(512);
         *(uintptr_t *)block[0] = link[i];
         check(hak_malloc(512) != block[0]);
@@ -160,19 +160,19 @@ SCENARIO(a_partial_drain_checks_all_that_it_gives_back)
     witness_begin();
     fill_blocks(6, 0, 200);
     hak_drain();
-    limit = tls.sll[6].limit;
+    limit = tls.limit[6];
     half = limit / 2;
     check(limit < 200);
     for (unsigned i = 0; i < limit; i++)
         hak_free(block[i]);
-    check_eq(sll_count(&tls.sll[6]), limit);
+    check_eq(sll_count(6), limit);
     /* The first and the last that the next free drains, one between, and one that stays. */
     damage_header(limit - 1);
     damage_header(limit - half);
     damage_header(limit - half / 2);
     damage_header(limit - half - 1);
     hak_free(block[limit]);
-    check_eq(sll_count(&tls.sll[6]), limit - half + 1);
+    check_eq(sll_count(6), limit - half + 1);
     check_eq(stats_now().hdr_resets, 3);
 }
 

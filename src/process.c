@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
@@ -143,16 +142,20 @@ static char user_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 static void find_user_socket(void)
 {
+    static const char file[] = "/.lttng/lttng-ust-sock-8";
     const char *home = getenv("LTTNG_HOME");
-    int len;
+    size_t len;
 
     if (!home)
         home = getenv("HOME");
     if (!home)
         return;
-    len = snprintf(user_socket, sizeof(user_socket), "%s/.lttng/lttng-ust-sock-8", home);
-    if (len < 0 || len >= (int)sizeof(user_socket))
-        user_socket[0] = '\0';
+    len = strlen(home);
+    if (len + sizeof(file) > sizeof(user_socket))
+        return;
+    /* printf would bring a hundred KiB of libc into every process's RSS. */
+    memcpy(user_socket, home, len);
+    memcpy(user_socket + len, file, sizeof(file));
 }
 
 static bool daemon_at(const char *path)

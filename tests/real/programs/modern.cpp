@@ -223,7 +223,7 @@ std::string texts()
 // At the limit of the address space: bad_alloc, nothrow's null, and life goes on behind it.
 std::size_t the_end_of_memory()
 {
-    const rlimit limit{256u << 20, 256u << 20};
+    const rlimit limit{512u << 20, 512u << 20};
     std::size_t ends = 0;
 
     check(std::freopen("/dev/null", "w", stderr), "stderr"); // hakmem may well complain
@@ -244,8 +244,8 @@ std::size_t the_end_of_memory()
             ends++;
         }
         // The functions: of expressions a compiler may assume that they succeed.
-        check(!::operator new(300u << 20, std::nothrow), "no memory for nothrow");
-        check(!::operator new(300u << 20, std::align_val_t(4096), std::nothrow),
+        check(!::operator new(600u << 20, std::nothrow), "no memory for nothrow");
+        check(!::operator new(600u << 20, std::align_val_t(4096), std::nothrow),
               "no aligned memory for nothrow");
         check(all.size() * (round == 0 ? 1000 : 100000) > (100u << 20), "100 MiB before the end");
     }

@@ -15,6 +15,7 @@ static void shrink_all(size_t from, size_t to)
         memset(held[i], (int)(i % 251), from);
     }
     struct rlimit limit = {1 << 20, RLIM_INFINITY};
+    CHECK(freopen("/dev/null", "w", stderr), "%s", strerror(errno)); /* it may well complain */
     CHECK(setrlimit(RLIMIT_AS, &limit) == 0, "%s", strerror(errno));
     for (size_t size = 32768; size; size /= 2)
         while (malloc(size))

@@ -304,8 +304,10 @@ static bool shrink(char *p, size_t old, size_t size)
 {
     /* What is given up must not be called ours when somebody else maps it. */
     leave(p + granules(size), granules(old) - granules(size));
+    word_set(p, size, HUGE_LIVE);
     if (os_remap(p, old, size, NULL))
         return true;
+    word_set(p, old, HUGE_LIVE);
     (void)pagemap_set(p + granules(size), granules(old) - granules(size), PAGEMAP_HUGE_TAIL);
     return false;
 }

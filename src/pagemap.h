@@ -49,9 +49,8 @@ static inline struct pagemap_leaf *pagemap_leaf_below(const void *p, uintptr_t r
 
     if (unlikely(root >= roots))
         return NULL;
-    /* Consume is enough and is what the hardware gives: what is in the leaf is reached through
-     * the pointer. A block's own happens-before makes the entries of its slab visible. */
-    return atomic_load_explicit(&pagemap_root[root], memory_order_relaxed);
+    /* A block's own happens-before makes the entries of its slab visible. */
+    return atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
 }
 
 /* The index of p's slab in p's leaf. */

@@ -1,8 +1,8 @@
 /* producer_consumer [blocks] [pairs]
  *
- * Half of the threads allocate, the other half free: every free is of another thread's block, handed
- * over through a ring of 1,024 places. 16 to 1,040 bytes; the consumer looks at what the producer
- * wrote. An operation is one block's malloc and free. */
+ * Half of the threads allocate, the other half free: every free is of another thread's block,
+ * handed over through a ring of 1,024 places. 16 to 1,040 bytes; the consumer looks at what the
+ * producer wrote. An operation is one block's malloc and free. */
 #include <stdatomic.h>
 
 #include "bench.h"

@@ -76,7 +76,9 @@ def test_memory_equals_a_recount(wandered):
         (row,) = told['memory']
         assert row['layer'] == 'TINY' and row['peak'] == counted['most_mapped']
         for key in ('maps', 'unmaps', 'purges', 'purge_bytes', 'mapped', 'unmap_bytes'):
-            assert row[key] == counted['memory'][key] > 0, key
+            assert row[key] == counted['memory'][key], key
+        # Unmaps are rarer: a walk may have none.
+        assert row['maps'] and row['purges']
         (series,) = told['memory_over_time']
         assert max(part['tiny'] for part in series['parts']) <= row['peak']
         assert series['last']['tiny'] == row['mapped']

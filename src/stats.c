@@ -16,7 +16,7 @@ static uint64_t get(_Atomic uint64_t *n)
     return atomic_load_explicit(n, memory_order_relaxed);
 }
 
-static void class_stats(unsigned c, struct hak_class_stats *out)
+void stats_class(unsigned c, struct hak_class_stats *out)
 {
     out->stride = geometry[c].stride;
     pool_class_stats(c, out);
@@ -38,7 +38,7 @@ EXPORT void hak_get_stats(struct hak_stats *out)
 {
     memset(out, 0, sizeof(*out));
     for (unsigned c = 0; c < CLASSES; c++)
-        class_stats(c, &out->cls[c]);
+        stats_class(c, &out->cls[c]);
     for (unsigned i = 0; i < 3; i++)
         out->superslabs[i] = get(&counters.superslabs[i]);
     out->mapped_bytes = ss_mapped_bytes();

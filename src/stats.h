@@ -5,6 +5,11 @@
 #ifndef HAKMEM_STATS_H
 #define HAKMEM_STATS_H
 
+struct hak_class_stats;
+
+/* The numbers of one class. */
+void stats_class(unsigned cls, struct hak_class_stats *out);
+
 /* Keeps a stderr of our own for stats_print(), if there will be something to print: many programs
  * close theirs before our destructor runs. */
 void stats_begin(void);

@@ -9,6 +9,7 @@
 #include "log.h"
 #include "os.h"
 #include "stats.h"
+#include "superslab.h"
 
 /* The report and the dump look at everything, and a program at its limit fails often. */
 #define EVERY_NS 1000000000u

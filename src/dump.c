@@ -118,7 +118,8 @@ void dump_tick(uint64_t now_ns)
     dump.recorded = recorded;
     if (begins) {
         dump_state(HAK_DUMP_SESSION);
-    } else if (listener_wants(HAK_EV_statedump_periodic) && now_ns >= dump.next_periodic) {
+    } else if (recorded && listener_wants(HAK_EV_statedump_periodic) &&
+               now_ns >= dump.next_periodic) {
         TELL(statedump_periodic, .interval_ms = PERIOD_NS / 1000000u);
         dump_state(HAK_DUMP_PERIODIC);
     } else {

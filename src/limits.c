@@ -82,8 +82,8 @@ static void consider(const struct hierarchy *h, const char *group, struct limits
     if (!limit || limit >= NO_LIMIT)
         return;
     /* used / limit above what was found before, in 128 bits. */
-    if (!l->cgroup_limit || (unsigned __int128)used * l->cgroup_limit >
-                                (unsigned __int128)l->cgroup_used * limit) {
+    if (!l->cgroup_limit ||
+        (unsigned __int128)used * l->cgroup_limit > (unsigned __int128)l->cgroup_used * limit) {
         l->cgroup_limit = limit;
         l->cgroup_used = used;
     }

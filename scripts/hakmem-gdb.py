@@ -17,6 +17,7 @@ SLAB_SIZE = 1 << SLAB_LG
 SS_HEADER = 2048
 REMOTE_FLAGS = 3
 GRANULE_LG, LEAF_LG, ROOTS = 19, 14, 1 << 15
+ACE = {-1: 'in the mid pool', -2: 'in the large pool', -3: 'in a huge block', -4: 'in a huge block'}
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
 STATES = ('UNUSED', 'ACTIVE', 'EMPTY', 'EMPTY on its list', 'being given back')
@@ -48,7 +49,7 @@ class Slab:
     def __init__(self, superslab, index):
         self.superslab, self.index = superslab, index
         self.value = superslab.value['slab'][index]
-        info = number(superslab.value['info'][index])
+        info = number((superslab.value['info'] + index).dereference())
         self.cls, self.state, self.carved = info & 0xff, info >> 8 & 0xff, info >> 16
         self.stride = int(symbol('geometry')[self.cls]['stride'])
         self.first = superslab.base + (index << SLAB_LG) + (SS_HEADER if index == 0 else 0)
@@ -104,31 +105,42 @@ def chain(block, longest):
     return found
 
 
-def superslabs():
-    """All of them, found by the page map: the legacy backend's too."""
-    root, leaf_type = symbol('pagemap_root'), gdb.lookup_type('unsigned char').pointer()
-    inferior = gdb.selected_inferior()
+def leaves():
+    root = symbol('pagemap_root')
     for high in range(ROOTS):
         leaf = number(root[high])
-        if not leaf:
-            continue
-        entries = inferior.read_memory(leaf, 1 << LEAF_LG).tobytes()
-        for low, lg in enumerate(entries):
+        if leaf:
+            yield high, leaf
+
+
+def kinds(leaf):
+    offset = next(field.bitpos // 8 for field in gdb.lookup_type('struct pagemap_leaf').fields()
+                  if field.name == 'kind')
+    return gdb.selected_inferior().read_memory(leaf + offset, 1 << LEAF_LG).tobytes()
+
+
+def superslabs():
+    """All of them, found by the page map: the legacy backend's too."""
+    for high, leaf in leaves():
+        for low, lg in enumerate(kinds(leaf)):
             base = (high << LEAF_LG | low) << GRANULE_LG
             if 19 <= lg <= 21 and base % (1 << lg) == 0:
                 yield SuperSlab(base, lg)
 
 
-def superslab_of(address):
+def kind_of(address):
+    """What the page map says: log2 of a SuperSlab's size, one of ACE, or 0."""
     granule = address >> GRANULE_LG
-    if granule >> LEAF_LG >= ROOTS:
-        return None
-    leaf = number(symbol('pagemap_root')[granule >> LEAF_LG])
-    if not leaf:
-        return None
-    lg = gdb.selected_inferior().read_memory(leaf + (granule & ((1 << LEAF_LG) - 1)), 1)
-    lg = lg.tobytes()[0]
-    return SuperSlab(address & -(1 << lg), lg) if 19 <= lg <= 21 else None
+    for high, leaf in leaves():
+        if high == granule >> LEAF_LG:
+            kind = kinds(leaf)[granule & ((1 << LEAF_LG) - 1)]
+            return kind - 256 if kind > 127 else kind
+    return 0
+
+
+def superslab_of(address):
+    lg = kind_of(address)
+    return SuperSlab(address & -(1 << lg), lg) if lg > 0 else None
 
 
 def slab_of(address):
@@ -151,10 +163,18 @@ def thread_lists(cls):
     return found
 
 
+IN_SLAB = MASK >> 40 << 40  # what is different in the word of a block that waits in its slab
+
+
 def expected_word(block, cls, following):
+    """The word of a free block on a thread's list."""
     key = int(symbol('word_key')[cls])
     link = (following * GOLDEN & MASK) >> 40 << 40
     return (block << 8 & MASK) ^ key ^ link
+
+
+def elsewhere(address):
+    return ACE.get(kind_of(address), 'not hakmem\'s') + ': no slab is there'
 
 
 def mib(size):
@@ -235,7 +255,7 @@ class ShowSlab(Sub):
     def show(self, argument):
         slab = slab_of(self.address(argument))
         if slab is None:
-            print('not hakmem\'s, or above 2,048 bytes: no slab is there')
+            print(elsewhere(self.address(argument)))
             return
         kind = KINDS[int(slab.superslab.value['kind'])]
         print(f'{slab.name}: C{slab.cls}, {slab.stride} bytes a block, {STATES[slab.state]}, of '
@@ -253,7 +273,7 @@ class ShowBlock(Sub):
         address = self.address(argument)
         slab = slab_of(address)
         if slab is None:
-            print('not hakmem\'s, or above 2,048 bytes')
+            print(elsewhere(address))
             return
         index, inside = divmod(address - slab.first, slab.stride)
         block = address - inside
@@ -287,7 +307,7 @@ class ShowBlock(Sub):
             return
         following, word = word_at(block), word_at(block + 8)
         expected = expected_word(block, slab.cls, following)
-        if word == expected:
+        if word in (expected, expected ^ IN_SLAB):
             print(f'  header word {word:#018x}: that of a free block, intact')
         elif (word ^ expected) & ((1 << 40) - 1) == 0:
             print(f'  header word {word:#018x}: that of a free block, but its link was overwritten')

@@ -55,6 +55,16 @@ static void tell_class(unsigned cls)
          .shared_fail = c.shared_fail, .legacy_blocks = c.legacy_blocks);
 }
 
+static void tell_layer(enum hak_ace_layer layer)
+{
+    struct hak_layer_stats l;
+
+    stats_layer(layer, &l);
+    TELL(statedump_pool, .seq = dump.seq, .layer = layer, .used = l.used, .peak = l.peak,
+         .limit = l.limit, .mapped = l.mapped, .blocks = l.blocks, .threshold = l.threshold,
+         .exhaustion = l.exhaustion, .map_fail = l.map_fail);
+}
+
 static void tell_slab(const struct slab *s, uint32_t info)
 {
     struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
@@ -95,6 +105,8 @@ static void tell_all(enum hak_dump_why why)
     tell_process();
     for (unsigned c = 0; c < CLASSES; c++)
         tell_class(c);
+    for (enum hak_ace_layer layer = HAK_MID; layer <= HAK_HUGE; layer++)
+        tell_layer(layer);
     reclaim_each(tell_superslab, &n);
     legacy_each(tell_superslab, &n);
     TELL(statedump_end, .seq = dump.seq, .superslabs = n.superslabs, .slabs = n.slabs,

@@ -39,6 +39,26 @@ static void report_classes(void)
     }
 }
 
+static void report_layers(void)
+{
+    static const struct {
+        enum hak_ace_layer layer;
+        const char *name;
+    } layers[] = {{HAK_MID, "mid"}, {HAK_LARGE, "large"}, {HAK_HUGE, "huge"}};
+
+    for (unsigned i = 0; i < sizeof(layers) / sizeof(layers[0]); i++) {
+        struct hak_layer_stats l;
+
+        stats_layer(layers[i].layer, &l);
+        if (l.peak || l.map_fail)
+            log_line("hakmem:   %-5s %lu MiB used, at most %lu, mapped %lu, limit %lu; refused: "
+                     "threshold %lu, exhaustion %lu, map %lu\n",
+                     layers[i].name, MIB(l.used), MIB(l.peak), MIB(l.mapped), MIB(l.limit),
+                     (unsigned long)l.threshold, (unsigned long)l.exhaustion,
+                     (unsigned long)l.map_fail);
+    }
+}
+
 static void report_limit(const char *name, uint64_t used, uint64_t limit)
 {
     if (limit)
@@ -61,6 +81,7 @@ static void report(size_t size, size_t align, int err)
     report_limit("RLIMIT_AS (ulimit -v)", l.vm, l.limit_as);
     report_limit("memory cgroup", l.cgroup_used, l.cgroup_limit);
     report_classes();
+    report_layers();
 }
 
 void oom(size_t size, size_t align, int err)

@@ -299,7 +299,8 @@ def _examine(client: Client, result: Status) -> None:
     result.armed = triggers.armed(client, session)
     for element in elements(client.run('--mi', 'xml', 'list', '--userspace'),
                             'domains/domain/pids/pid'):
-        if any((name.text or '').startswith('hakmem:') for name in element.findall('.//{*}event/{*}name')):
+        if any((name.text or '').startswith('hakmem:')
+               for name in element.findall('.//{*}event/{*}name')):
             result.processes.append({'pid': int(element.findtext('{*}id')),
                                      'name': element.findtext('{*}name')})
 

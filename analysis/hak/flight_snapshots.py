@@ -43,13 +43,21 @@ def listed(output: Path) -> list[Snapshot]:
     return sorted(found, key=lambda snapshot: (snapshot.taken, snapshot.number))
 
 
-def rotate(output: Path, keep: int, max_bytes: int) -> list[Snapshot]:
-    """Removes what is too much and returns it; the newest always stays.
+def names(output: Path) -> set[str]:
+    """Cheap to ask for."""
+    try:
+        return {name for name in os.listdir(output) if _NAME.fullmatch(name)}
+    except FileNotFoundError:
+        return set()
+
+
+def rotate(there: list[Snapshot], keep: int, max_bytes: int) -> list[Snapshot]:
+    """Removes what is too much of them and returns it; the newest always stays.
 
     The oldest of the cause with the most snapshots goes first, so that a condition that holds
     for hours does not push out the one snapshot of another.
     """
-    left, removed = listed(output), []
+    left, removed = list(there), []
     while len(left) > 1 and (len(left) > keep or sum(each.size for each in left) > max_bytes):
         older = left[:-1]
         causes = [snapshot.cause for snapshot in left]

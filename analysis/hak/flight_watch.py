@@ -22,6 +22,7 @@ from hak import flight_state as states
 from hak import flight_triggers as triggers
 from hak import lttng, paths, processes
 from hak.errors import HakError
+from hak.flight_snapshots import Snapshot
 from hak.flight_state import Fired, Process, Seen, State
 
 PERIOD = 0.5
@@ -86,24 +87,31 @@ class Watcher:
 
     def turn(self, now: float) -> None:
         keep(self.state.live, self.state.kept)
-        self._notice(now)
-        settings = self.state.settings
-        self.seen.removed += len(snapshots.rotate(self.state.output, settings.keep,
-                                                  settings.max_bytes))
+        if now >= self.next_look or snapshots.names(self.state.output) != set(self.seen.seen):
+            there = snapshots.listed(self.state.output)
+            self._notice(there, now)
+            self._rotate(there)
         wanted = self._wanted(now)
         if now >= self.next_look or self.spent or wanted != self.armed:
             self._look(now)
         self._tell()
 
-    def _notice(self, now: float) -> None:
+    def _notice(self, there: list[Snapshot], now: float) -> None:
         """Snapshots that were not there before."""
-        there, before = snapshots.listed(self.state.output), set(self.seen.seen)
+        before = set(self.seen.seen)
         for snapshot in there:
             if snapshot.name not in before and snapshot.cause in self.seen.fired:
                 self.seen.fired[snapshot.cause].count += 1
                 self.seen.fired[snapshot.cause].last = snapshot.taken
                 self._hold_off(snapshot.cause, now)
         self.seen.seen = [snapshot.name for snapshot in there]
+
+    def _rotate(self, there: list[Snapshot]) -> None:
+        settings = self.state.settings
+        removed = snapshots.rotate(there, settings.keep, settings.max_bytes)
+        self.seen.removed += len(removed)
+        for snapshot in removed:
+            self.seen.seen.remove(snapshot.name)
 
     def _hold_off(self, name: str, now: float) -> None:
         self.seen.fired[name].resumes = now + self.state.settings.every

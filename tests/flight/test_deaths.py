@@ -1,0 +1,116 @@
+"""Flight survives the death of what it watches, and of its own parts."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from conftest import CAPPED, events, kill, until
+
+KILLS = 10
+
+
+def test_sigkill_at_random_moments(flight):
+    """After each, memory and snapshot can be read and proved up to the last packet."""
+    seed = random.randrange(1 << 32)
+    print(f'seed {seed}')
+    delay = random.Random(seed)
+    flight.start()
+    for number in range(KILLS):
+        program = flight.program('churn', attached=False)
+        pid = program.pid()
+        time.sleep(delay.uniform(0, 0.3))
+        kill(program)
+        out = flight.verify(flight.dump())
+        assert out.startswith('proved: '), (seed, number, out)
+    assert f'pid = {pid}' in '\n'.join(events(flight.dump(), 'acquire_stage'))
+
+
+def test_shared_memory_of_the_dead(flight):
+    """SIGKILL for the program and for the whole of LTTng: what was overwritten is known, the
+    rest is proved."""
+    flight.start('--buffer-size', '16K')
+    program = flight.program('churn')
+    pid = program.pid()
+    time.sleep(0.3)
+    kill(program)
+    os.kill(flight.daemon(), signal.SIGKILL)
+    assert until(lambda: flight.status()['problems'])
+    status = flight.status()
+    assert status['code'] == 1
+    assert 'the session daemon is gone: run `hak flight start`' in status['problems']
+    result = flight('dump', 'dead')
+    assert result.code == 0, result.err
+    assert 'what was in shared memory' in result.err
+    out = flight.verify(result.out.strip())
+    assert 'lost: an unknown number of events' in out
+    assert any(f'pid = {pid}' in line for line in events(result.out.strip()))
+
+
+def test_the_daemon_dies_and_start_repairs(flight):
+    flight.start()
+    program = flight.program('double_free')
+    program.trouble()
+    assert until(lambda: flight.snapshots('double_free'))
+    os.kill(flight.daemon(), signal.SIGKILL)
+    assert until(lambda: flight.status()['state'] == 'broken')
+    result = flight.start()
+    assert 'repairing: ' in result.err
+    assert flight.status()['problems'] == []
+    salvaged, = flight.snapshots('salvaged')
+    assert events(salvaged, 'double_free')
+    flight.verify(salvaged)
+    # The program lives on and is seen again, within LTTng's five seconds.
+    assert until(lambda: flight.attached(program))
+    program.trouble()
+    assert events(flight.dump(), 'double_free')
+    # What had been counted stays.
+    assert flight.trigger('double_free')['fired'] >= 1
+
+
+def test_a_daemon_started_by_others_after_ours_died(flight):
+    """The session is gone with the daemon that had it."""
+    flight.start()
+    os.kill(flight.daemon(), signal.SIGKILL)
+    assert until(lambda: flight.status()['state'] == 'broken')
+    assert flight.hak('record', '-o', 'trace', '--', 'true').code == 0
+    assert flight.status()['state'] == 'broken'
+    flight.start()
+    assert flight.status()['problems'] == []
+
+
+def test_the_watcher_dies_and_start_repairs(flight):
+    flight.start()
+    program = flight.program('shared_fail', 1000, **CAPPED)
+    os.kill(flight.state()['watcher']['pid'], signal.SIGKILL)
+    assert until(lambda: any('the watcher is gone' in problem
+                             for problem in flight.status()['problems']))
+    # Without it the first storm still takes one snapshot, and only one.
+    for _ in range(3):
+        program.trouble()
+    assert until(lambda: flight.snapshots('shared_fail'))
+    time.sleep(0.5)
+    assert len(flight.snapshots()) == 1
+    assert 'repairing: ' in flight.start().err
+    assert flight.status()['problems'] == []
+    program.trouble()
+    assert until(lambda: len(flight.snapshots('shared_fail')) == 2)
+
+
+def test_a_start_that_is_killed_can_be_repeated(flight):
+    starting = flight.hak.start('flight', 'start', '--shm', flight.shm)
+    time.sleep(0.25)
+    starting.kill()
+    starting.communicate()
+    flight.start()
+    assert flight.status()['problems'] == []
+
+
+def test_attaches_to_what_runs_already(flight):
+    program = flight.program('double_free', attached=False, HAKMEM_TRACE='auto')
+    flight.start()
+    assert until(lambda: flight.attached(program))
+    program.trouble()
+    assert until(lambda: flight.snapshots('double_free'))
+    assert events(flight.snapshots('double_free')[0], 'double_free')

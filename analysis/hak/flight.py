@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Optional
 
-from hak import buffers, catalogue, flight_watch
+from hak import buffers, catalogue, flight_crash, flight_watch
 from hak import daemon as daemons
 from hak import flight_snapshots as snapshots
 from hak import flight_state as states
@@ -36,6 +36,8 @@ DEFAULTS = {'keep': 32, 'max_bytes': 256 << 20, 'every': 60.0, 'buffer_size': 64
 REPEATING = {'acquire_begin', 'acquire_stage', 'shared_fail', 'legacy_alloc'}
 SUBBUFS = 8
 REPAIR = flight_watch.REPAIR
+# Longer than a writer may be off the CPU on a machine that is not in trouble.
+HOLE_SECONDS = 0.2
 
 
 def defaults() -> Settings:
@@ -101,17 +103,19 @@ def stop() -> tuple[Optional[State], list[str]]:
 def dump(name: str, output: Optional[Path]) -> tuple[Path, str]:
     """Takes a snapshot now. Returns its path, and a note if it is not an ordinary one."""
     state = _existing()
+    flight_watch.keep(state.live, state.kept)
     output = (output or state.output).absolute()
     with daemons.visited() as client:
         if client is not None and state.session in client.sessions():
             return _record(client, state, name, output), ''
     target = snapshots.new_path(output, name)
-    snapshots.extract(state.kept, target)
+    flight_crash.extract(state.kept, target)
     return target, ('the session daemon is gone, so this is what was in shared memory: '
                     'run `hak flight start` to record again')
 
 
 def status(state: State) -> Status:
+    flight_watch.keep(state.live, state.kept)
     result = Status(state, snapshots=snapshots.listed(state.output), seen=states.load_seen())
     watching = state.watcher is not None and state.watcher.alive()
     if not watching:
@@ -125,6 +129,9 @@ def status(state: State) -> Status:
                                    f'somebody has destroyed it: {REPAIR}')
         else:
             _examine(client, result)
+            if _holes(state):
+                result.problems.append('a process that was killed while it wrote has left a hole '
+                                       'in the buffers, at which recording will end: ' + REPAIR)
     if result.active and watching:
         for name, fired in result.seen.fired.items():
             if name not in result.armed and fired.resumes < time.time() and not result.seen.full:
@@ -237,33 +244,50 @@ def _create(client: Client, state: State, channels: dict) -> None:
 def _record(client: Client, state: State, name: str, output: Path) -> Path:
     before = {snapshot.path for snapshot in snapshots.listed(output)}
     _make_output(output)
-    client.run('snapshot', 'record', f'--session={state.session}', f'--name={name}', str(output),
-               seconds=FLUSH_SECONDS)
-    taken = [snapshot.path for snapshot in snapshots.listed(output)
-             if snapshot.path not in before and snapshot.cause == name]
-    if not taken:
+    with flight_crash.completing(state.kept) as taken:
+        client.run('snapshot', 'record', f'--session={state.session}', f'--name={name}',
+                   str(output), seconds=FLUSH_SECONDS)
+        taken += [snapshot.path for snapshot in snapshots.listed(output)
+                  if snapshot.path not in before and snapshot.cause == name]
+    if not taken or not any(taken[-1].rglob('metadata')):
+        for path in taken:
+            shutil.rmtree(path, ignore_errors=True)
         raise HakError('the snapshot is empty', 'no program that runs on hakmem has made itself '
                        'known to the session daemon yet: see `hak flight status`')
     return taken[-1]
 
 
 def _clear(state: State) -> list[str]:
-    """Takes down watcher, triggers and session, as far as they are there. What a daemon that
-    has died left in shared memory becomes a snapshot."""
+    """Takes down watcher, triggers and session, as far as they are there. What could not be
+    had from shared memory any more becomes a snapshot."""
     done = []
     flight_watch.stop(state.watcher)
-    if state.kept.exists() and not _session_there(state.session):
-        target = snapshots.new_path(state.output, 'salvaged')
-        with contextlib.suppress(HakError):  # no program was recorded
-            snapshots.extract(state.kept, target)
-            done.append(f'what was in shared memory is in {target}')
+    with contextlib.suppress(HakError):  # no program was recorded
+        if (salvaged := _salvage(state)) is not None:
+            done.append(f'what was in shared memory is in {salvaged}')
     _end_session(state.session)
     return done
 
 
-def _session_there(session: str) -> bool:
+def _salvage(state: State) -> Optional[Path]:
+    """Of a session daemon that has died, or of buffers with a hole."""
     with daemons.visited() as client:
-        return client is not None and session in client.sessions()
+        if client is not None and state.session in client.sessions():
+            if not _holes(state):
+                return None
+            client.run('stop', state.session, seconds=FLUSH_SECONDS)
+            return _record(client, state, 'salvaged', state.output)
+    target = snapshots.new_path(state.output, 'salvaged')
+    flight_crash.extract(state.kept, target)
+    return target
+
+
+def _holes(state: State) -> bool:
+    seen = flight_crash.holes(state.kept)
+    if seen:
+        time.sleep(HOLE_SECONDS)
+        seen &= flight_crash.holes(state.kept)
+    return bool(seen)
 
 
 def _end_session(session: str) -> None:

@@ -1,22 +1,18 @@
-"""Snapshots on the disk: found, named, rotated out, and made from the buffers of the dead."""
+"""Snapshots on the disk: found, named and rotated out."""
 
 import contextlib
 import os
 import re
 import shutil
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from hak.errors import HakError
-from hak.lttng import INSTALL, environment
 from hak.traces import DATABASE_SUFFIX
 
 # As LTTng names them: what we asked for, when, the number of the session's snapshot.
 _NAME = re.compile(r'(?P<cause>[A-Za-z0-9_.-]+)-(?P<time>\d{8}-\d{6})-(?P<number>\d+)')
-EXTRACT_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -78,27 +74,6 @@ def new_path(output: Path, cause: str) -> Path:
     stem = f'{cause}-{time.strftime("%Y%m%d-%H%M%S")}'
     return next(path for number in range(1 << 20)
                 if not (path := output / f'{stem}-{number}').exists())
-
-
-def extract(shm: Path, target: Path) -> None:
-    """Makes a trace of ring buffers whose session daemon, or all of whose programs, have died."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        done = subprocess.run(['lttng-crash', f'--extract={target}', str(shm)],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
-                              text=True, errors='replace', timeout=EXTRACT_SECONDS, check=False)
-    except FileNotFoundError:
-        raise HakError('lttng-crash is missing', INSTALL) from None
-    except subprocess.TimeoutExpired:
-        shutil.rmtree(target, ignore_errors=True)
-        raise HakError(f'lttng-crash did not end in {EXTRACT_SECONDS} s',
-                       f'{shm} is damaged') from None
-    if done.returncode != 0 or not any(target.rglob('metadata')):
-        shutil.rmtree(target, ignore_errors=True)
-        lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-        raise HakError(f'nothing can be read from {shm}',
-                       (lines[-1] if lines else 'no program was recorded')
-                       .removeprefix('Error: '))
 
 
 def tree_bytes(top: Path) -> int:

@@ -2,8 +2,9 @@
 
 The session daemon takes the snapshots, with or without it. The watcher holds triggers off once
 they have fired and arms them again, rotates old snapshots out, holds all triggers off while the
-disk has no room for a snapshot, and links the ring buffers' files to where they survive the
-session daemon. It looks around twice a second: LTTng tells nobody when a snapshot is complete.
+disk has no room for a snapshot, links the ring buffers' files to where they survive the session
+daemon, and has the session made anew when a killed process has left a hole in the buffers.
+It looks around twice a second: LTTng tells nobody when a snapshot is complete.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Optional
 
 from hak import daemon as daemons
+from hak import flight_crash
 from hak import flight_snapshots as snapshots
 from hak import flight_state as states
 from hak import flight_triggers as triggers
@@ -28,6 +30,8 @@ from hak.flight_state import Fired, Process, Seen, State
 PERIOD = 0.5
 # Between two looks at the daemon and the disk.
 PAUSE = 5.0
+# Between two looks for holes in the buffers. Nothing is lost before the writers come round.
+HOLE_PAUSE = 30.0
 STOP_SECONDS = 10
 REPAIR = 'run `hak flight start`'
 
@@ -82,6 +86,8 @@ class Watcher:
         self.spent = set(self.conditions)
         self.next_look = 0.0
         self.told: Optional[Seen] = None
+        self.next_holes = 0.0
+        self.holes: set[str] = set()
         for name in self.conditions:
             seen.fired.setdefault(name, Fired())
 
@@ -94,6 +100,8 @@ class Watcher:
         wanted = self._wanted(now)
         if now >= self.next_look or self.spent or wanted != self.armed:
             self._look(now)
+        if now >= self.next_holes:
+            self._look_for_holes(now)
         self._tell()
 
     def _notice(self, there: list[Snapshot], now: float) -> None:
@@ -157,6 +165,15 @@ class Watcher:
             triggers.arm(client, self.state.session, self.state.settings.output,
                          self.conditions[name])
         self.armed = self._wanted(now)
+
+    def _look_for_holes(self, now: float) -> None:
+        """Only a new session records on where a killed process left one."""
+        self.next_holes = now + HOLE_PAUSE
+        before, self.holes = self.holes, flight_crash.holes(self.state.kept)
+        if before & self.holes:
+            # It stops us, and starts another.
+            subprocess.Popen([str(paths.hak()), 'flight', 'start'], env=lttng.environment(),
+                             stdin=subprocess.DEVNULL, start_new_session=True)
 
     def _full(self) -> bool:
         """A snapshot for which the disk has no room would be torn."""

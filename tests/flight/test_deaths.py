@@ -108,9 +108,18 @@ def test_a_start_that_is_killed_can_be_repeated(flight):
 
 
 def test_attaches_to_what_runs_already(flight):
-    program = flight.program('double_free', attached=False, HAKMEM_TRACE='auto')
-    flight.start()
-    assert until(lambda: flight.attached(program))
+    """With HAKMEM_TRACE=auto, a program looks for a daemon when it asks for more memory."""
+    program = flight.program('shared_fail', 3000, attached=False, HAKMEM_TRACE='auto', **CAPPED)
     program.trouble()
-    assert until(lambda: flight.snapshots('double_free'))
-    assert events(flight.snapshots('double_free')[0], 'double_free')
+    flight.start()
+
+    def attached() -> bool:
+        program.trouble()
+        return flight.attached(program)
+
+    assert until(attached)
+    program.trouble()
+    assert until(lambda: flight.snapshots('shared_fail'))
+    snapshot, = flight.snapshots('shared_fail')
+    assert 'complete = 0' in events(snapshot, 'process_start')[0]
+    flight.verify(snapshot)

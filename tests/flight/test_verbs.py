@@ -4,9 +4,10 @@ import json
 import os
 import re
 import signal
+import subprocess
 
 import pytest
-from conftest import events, recording, until
+from conftest import events, in_shm, recording, until
 
 
 def processes(mark: str) -> list[int]:
@@ -95,7 +96,7 @@ def test_wrong_usage(user_hak, args):
     result = user_hak('flight', *args)
     assert result.code == 2, result.err
     assert result.out == '' and len(result.err.splitlines()) == 1
-    assert result.err.startswith('hak: flight')  or 'not a' in result.err or 'buffer' in result.err
+    assert result.err.startswith('hak: ')
 
 
 def test_places_that_cannot_be_used(flight):
@@ -109,8 +110,6 @@ def test_places_that_cannot_be_used(flight):
 
 
 def test_the_user_s_daemon_is_used_and_left_alone(users_daemon):
-    from conftest import in_shm
-
     for flight in in_shm(users_daemon.hak):
         before = users_daemon.lttng('list')
         flight.start()
@@ -128,18 +127,16 @@ def test_the_user_s_daemon_is_used_and_left_alone(users_daemon):
 def test_a_daemon_that_others_use_stays(flight):
     flight.start()
     pid = flight.daemon()
-    lttng = ['lttng', '--no-sessiond']
     env = {**os.environ, **{key: value for key, value in flight.hak.env.items() if value}}
 
     def run(*args):
-        import subprocess
-        subprocess.run([*flight.hak.prefix, *lttng, *args], env=env, check=True, timeout=30,
-                       stdout=subprocess.DEVNULL)
+        subprocess.run([*flight.hak.prefix, 'lttng', '--no-sessiond', *args], env=env,
+                       check=True, timeout=30, stdout=subprocess.DEVNULL)
 
     run('create', 'other', f'--output={flight.hak.cwd}/other')
     try:
         assert flight('stop').code == 0
-        assert (os.stat(f'/proc/{pid}').st_mode, flight.status()['state'])[1] == 'off'
+        assert flight.status()['state'] == 'off'
         run('list', 'other')
     finally:
         os.kill(pid, signal.SIGTERM)
@@ -155,7 +152,7 @@ def test_a_recording_beside_it(flight):
     assert flight.status()['problems'] == []
 
 
-def test_environment_of_services_and_containers(user_hak, tmp_path):
+def test_environment_of_services_and_containers(user_hak):
     given = json.loads(user_hak('env', '--json', env={'LD_PRELOAD': None}).out)
     assert given['HAKMEM_TRACE'] == '1'
     unit = user_hak('env', '--systemd', env={'LD_PRELOAD': None}).out.splitlines()

@@ -27,14 +27,13 @@ from hak import flight_state as states
 from hak import flight_triggers as triggers
 from hak.buffers import Buffers
 from hak.errors import USAGE, HakError
-from hak.flight_state import Process, Settings, State
+from hak.flight_state import SUBBUFS, Process, Settings, State
 from hak.lttng import CONTEXTS, FLUSH_SECONDS, Client, elements
 
 SHM = Path('/dev/shm')
 DEFAULTS = {'keep': 32, 'max_bytes': 256 << 20, 'every': 60.0, 'buffer_size': 64 << 10}
 # What comes with every refused request. In a storm it must not push out the rest.
 REPEATING = {'acquire_begin', 'acquire_stage', 'shared_fail', 'legacy_alloc'}
-SUBBUFS = 8
 REPAIR = flight_watch.REPAIR
 # Longer than a writer may be off the CPU on a machine that is not in trouble.
 HOLE_SECONDS = 0.2
@@ -244,7 +243,7 @@ def _create(client: Client, state: State, channels: dict) -> None:
 def _record(client: Client, state: State, name: str, output: Path) -> Path:
     before = {snapshot.path for snapshot in snapshots.listed(output)}
     _make_output(output)
-    with flight_crash.completing(state.kept) as taken:
+    with flight_crash.completing(state.kept, SUBBUFS) as taken:
         client.run('snapshot', 'record', f'--session={state.session}', f'--name={name}',
                    str(output), seconds=FLUSH_SECONDS)
         taken += [snapshot.path for snapshot in snapshots.listed(output)
@@ -283,10 +282,10 @@ def _salvage(state: State) -> Optional[Path]:
 
 
 def _holes(state: State) -> bool:
-    seen = flight_crash.holes(state.kept)
+    seen = flight_crash.holes(state.kept, SUBBUFS)
     if seen:
         time.sleep(HOLE_SECONDS)
-        seen &= flight_crash.holes(state.kept)
+        seen &= flight_crash.holes(state.kept, SUBBUFS)
     return bool(seen)
 
 

@@ -3,7 +3,8 @@
 A process that is killed between reserving an event's place and filling it leaves a sub-buffer that
 is never complete. LTTng's snapshots lack it, with its last words; lttng-crash recovers it, with no
 end time and perhaps with half an event. And once the writers have come round to such a hole
-again, LTTng (2.13) drops what they have to say: only a new session helps.
+again, LTTng (2.13) drops all that they have to say, and where no packet is written any more, no
+count of it is either: only a new session helps.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 from hak import traces
 from hak.errors import HakError
@@ -22,7 +24,7 @@ from hak.lttng import INSTALL, environment
 from hak.traces import HEADER, Trace
 
 SECONDS = 60
-# In a packet's header.
+# In a packet's header: end; content, size, number and discarded events behind it.
 _END_AT = 40
 _WORD = struct.Struct('=Q')
 
@@ -38,6 +40,13 @@ class Packet:
         """0: of a sub-buffer that was never completed."""
         return _WORD.unpack_from(self.data, _END_AT)[0]
 
+    def nothing_after(self, time: int) -> 'Packet':
+        """An empty packet at `time`, before which at least one event was discarded."""
+        fields = list(HEADER.unpack_from(self.data))
+        bits = HEADER.size * 8
+        fields[4:10] = [time, time, bits, bits, self.number + 1, fields[9] + 1]
+        return Packet(self.number + 1, time, HEADER.pack(*fields))
+
     def ended(self, time: int) -> 'Packet':
         data = bytearray(self.data)
         _WORD.pack_into(data, _END_AT, time)
@@ -52,8 +61,9 @@ def extract(shm: Path, target: Path) -> None:
             _write(path, _settled(packets, trace))
 
 
-def holes(shm: Path) -> set[str]:
-    """Sub-buffers that were left incomplete although later ones were begun.
+def holes(shm: Path, count: int) -> set[str]:
+    """Sub-buffers that were left incomplete although later ones were begun. `count`:
+    sub-buffers of a stream.
 
     A writer that the scheduler has put aside looks the same, but not for long: ask twice.
     """
@@ -62,18 +72,18 @@ def holes(shm: Path) -> set[str]:
     with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
         try:
             _run(shm, Path(scratch) / 'trace')
-            return {f'{path.relative_to(scratch)} {packet.number}'
+            return {f'{path.relative_to(scratch)} {hole}'
                     for trace in traces.find(Path(scratch) / 'trace')
                     for path, packets in _streams(trace).items()
-                    for packet in packets[:-1] if not packet.end}
+                    if (hole := _hole(packets, count)) is not None}
         except HakError:
             return set()  # being laid out at this moment
 
 
 @contextlib.contextmanager
-def completing(shm: Path) -> Iterator[list[Path]]:
+def completing(shm: Path, count: int) -> Iterator[list[Path]]:
     """While a snapshot is taken within: what the snapshot, which the caller puts into the list,
-    lacks of what shared memory held before is put into it."""
+    lacks of what shared memory held before is put into it. `count`: sub-buffers of a stream."""
     snapshots: list[Path] = []
     with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
         before = Path(scratch) / 'trace'
@@ -84,23 +94,46 @@ def completing(shm: Path) -> Iterator[list[Path]]:
             for path in before.rglob('metadata') if before.exists() else ():
                 inner = path.parent.relative_to(before)
                 if (snapshot / inner / 'metadata').exists():
-                    _complete(traces.find(path.parent)[0], traces.find(snapshot / inner)[0])
+                    _complete(traces.find(path.parent)[0], traces.find(snapshot / inner)[0],
+                              count)
 
 
-def _complete(before: Trace, snapshot: Trace) -> None:
+def _complete(before: Trace, snapshot: Trace, count: int) -> None:
     there = {path.name: packets for path, packets in _streams(snapshot).items()}
+    last = max((packet.end for packets in there.values() for packet in packets), default=0)
     for path, packets in _streams(before).items():
         taken = there.get(path.name, [])
         known = {packet.number for packet in taken}
         first = min(known, default=0)
         lacking = [packet for packet in packets
                    if packet.number >= first and packet.number not in known]
-        if lacking:
+        whole = _settled(sorted([*taken, *lacking], key=lambda each: each.number), before)
+        stuck = whole and _stuck(packets, count) and whole[-1].number == packets[-1].number
+        if stuck and (packets[-1].end or packets[-1].number not in known):
+            whole.append(whole[-1].nothing_after(last))
+        if lacking or stuck:
             target = snapshot.path / path.name
-            _write(target, _settled(sorted([*taken, *lacking], key=lambda each: each.number),
-                                    before))
+            _write(target, whole)
             # Babeltrace makes its own, where LTTng's no longer fits.
             (snapshot.path / 'index' / f'{path.name}.idx').unlink(missing_ok=True)
+
+
+def _hole(packets: list[Packet], count: int) -> Optional[int]:
+    """The number of the newest one, if there is one."""
+    if not packets:
+        return None
+    last = first = packets[-1].number
+    for packet in reversed(packets[:-1]):
+        if packet.number != first - 1 or not packet.end:
+            break
+        first = packet.number
+    return first - 1 if first > max(0, last - count + 1) else None
+
+
+def _stuck(packets: list[Packet], count: int) -> bool:
+    """Have the writers come round to the hole?"""
+    hole = _hole(packets, count)
+    return hole is not None and hole == packets[-1].number - count + 1
 
 
 def _settled(packets: list[Packet], trace: Trace) -> list[Packet]:
@@ -126,7 +159,7 @@ def _streams(trace: Trace) -> dict[Path, list[Packet]]:
 
 
 def _packets(path: Path) -> list[Packet]:
-    """Of a stream file of LTTng's; without what is torn at its end."""
+    """Of a stream file of LTTng's, in their order; without what is torn at its end."""
     data, at, found = path.read_bytes(), 0, []
     while at + HEADER.size <= len(data):
         magic, _, _, _, begin, _, _, size, number, _, _ = HEADER.unpack_from(data, at)
@@ -134,7 +167,7 @@ def _packets(path: Path) -> list[Packet]:
             break
         found.append(Packet(number, begin, data[at:at + size // 8]))
         at += size // 8
-    return found
+    return sorted(found, key=lambda packet: packet.number)
 
 
 def _write(path: Path, packets: list[Packet]) -> None:

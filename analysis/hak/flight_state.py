@@ -21,6 +21,8 @@ from hak.errors import HakError
 
 # Seconds: the longest that another `hak flight` command can take is far below.
 TURN_SECONDS = 60
+# Of each stream: one for a CPU, a user and a channel.
+SUBBUFS = 8
 
 
 @dataclass(frozen=True)

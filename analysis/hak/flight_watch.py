@@ -31,7 +31,7 @@ PERIOD = 0.5
 # Between two looks at the daemon and the disk.
 PAUSE = 5.0
 # Between two looks for holes in the buffers. Nothing is lost before the writers come round.
-HOLE_PAUSE = 30.0
+HOLE_PAUSE = 10.0
 STOP_SECONDS = 10
 REPAIR = 'run `hak flight start`'
 
@@ -169,7 +169,7 @@ class Watcher:
     def _look_for_holes(self, now: float) -> None:
         """Only a new session records on where a killed process left one."""
         self.next_holes = now + HOLE_PAUSE
-        before, self.holes = self.holes, flight_crash.holes(self.state.kept)
+        before, self.holes = self.holes, flight_crash.holes(self.state.kept, states.SUBBUFS)
         if before & self.holes:
             # It stops us, and starts another.
             subprocess.Popen([str(paths.hak()), 'flight', 'start'], env=lttng.environment(),
@@ -199,6 +199,8 @@ def _current(state: State) -> bool:
 
 
 def main(ready: int) -> None:
+    # Leaving tidies up: what is in use of /tmp, for one.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     state = states.load()
     watcher = Watcher(state, states.load_seen())
     watcher.turn(time.time())

@@ -1,30 +1,59 @@
 """Flight survives the death of what it watches, and of its own parts."""
 
+import contextlib
 import os
 import random
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
-from conftest import CAPPED, events, kill, until
+from conftest import CAPPED, events, kill, recording, until
 
 KILLS = 10
 
 
 def test_sigkill_at_random_moments(flight):
-    """After each, memory and snapshot can be read and proved up to the last packet."""
+    """After each, what was recorded can be read and proved up to the last packet, and what the
+    dead process has broken can be repaired."""
     seed = random.randrange(1 << 32)
     print(f'seed {seed}')
     delay = random.Random(seed)
-    flight.start()
+    flight.start('--buffer-size', '16K')
+    repaired = 0
     for number in range(KILLS):
         program = flight.program('churn', attached=False)
         pid = program.pid()
-        time.sleep(delay.uniform(0, 0.3))
+        time.sleep(delay.uniform(0.05, 0.3))
         kill(program)
-        out = flight.verify(flight.dump())
+        path = flight.dump()
+        out = flight.verify(path)
         assert out.startswith('proved: '), (seed, number, out)
-    assert f'pid = {pid}' in '\n'.join(events(flight.dump(), 'acquire_stage'))
+        assert any(f'vpid = {pid},' in line for line in events(path)), (seed, number)
+        repaired += 'repairing: ' in flight.start().err
+    print(f'{repaired} holes repaired')
+    assert flight.status()['problems'] == []
+
+
+def test_a_hole_in_the_buffers_is_found_and_repaired_by_the_watcher(flight):
+    """A process that dies while it writes stops the recording of all others on that CPU."""
+    flight.start('--buffer-size', '16K')
+    for _ in range(60):
+        program = flight.program('churn', attached=False)
+        time.sleep(0.05)
+        kill(program)
+        flight.program('churn', attached=False)
+        kill(flight.started[-1])
+        if any('hole' in problem for problem in flight.status()['problems']):
+            break
+    else:
+        pytest.skip('no process died at the right moment')
+    assert until(lambda: flight.status()['problems'] == [], seconds=40)
+    assert flight.snapshots('salvaged')
+    program = flight.program('churn')
+    time.sleep(0.1)
+    assert any(f'vpid = {program.pid()},' in line for line in events(flight.dump()))
 
 
 def test_shared_memory_of_the_dead(flight):
@@ -80,10 +109,21 @@ def test_a_daemon_started_by_others_after_ours_died(flight):
     assert flight.status()['problems'] == []
 
 
+@contextlib.contextmanager
+def hak_is_killed():
+    """Within, a hak that is killed may leave the folder in which it was working."""
+    before = recording._folders()
+    yield
+    for name in recording._stale(recording._folders() - before):
+        shutil.rmtree(Path('/tmp') / name)
+
+
 def test_the_watcher_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('shared_fail', 1000, **CAPPED)
-    os.kill(flight.state()['watcher']['pid'], signal.SIGKILL)
+    with hak_is_killed():
+        os.kill(flight.state()['watcher']['pid'], signal.SIGKILL)
+        time.sleep(0.1)
     assert until(lambda: any('the watcher is gone' in problem
                              for problem in flight.status()['problems']))
     # Without it the first storm still takes one snapshot, and only one.
@@ -98,11 +138,19 @@ def test_the_watcher_dies_and_start_repairs(flight):
     assert until(lambda: len(flight.snapshots('shared_fail')) == 2)
 
 
+def hak_itself(pid: int) -> int:
+    """What runuser, and nothing else, has started."""
+    children = Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
+    return int(children[0]) if children else pid
+
+
 def test_a_start_that_is_killed_can_be_repeated(flight):
-    starting = flight.hak.start('flight', 'start', '--shm', flight.shm)
-    time.sleep(0.25)
-    starting.kill()
-    starting.communicate()
+    for delay in (0.1, 0.2, 0.3):
+        with hak_is_killed():
+            starting = flight.hak.start('flight', 'start', '--shm', flight.shm)
+            time.sleep(delay)
+            os.kill(hak_itself(starting.pid), signal.SIGKILL)
+            starting.communicate()
     flight.start()
     assert flight.status()['problems'] == []
 

@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 import time
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Optional
@@ -329,11 +330,12 @@ def _examine(client: Client, result: Status) -> None:
 
 
 def _session_name() -> str:
-    return f'hak-flight-{os.geteuid()}'
+    """The same for the same state folder, of which a user can have several."""
+    return f'hak-flight-{os.geteuid()}-{zlib.crc32(os.fsencode(states.folder())):08x}'
 
 
 def _default_shm() -> Path:
-    return SHM / f'hakmem-flight-{os.geteuid()}'
+    return SHM / _session_name()
 
 
 def _make_output(output: Path) -> None:

@@ -33,6 +33,7 @@ from hak.errors import HakError
 from hak.lttng import INSTALL, Client, environment
 
 START_SECONDS = 20
+PID = 'pid'   # file of a daemon that outlives us: its pid and when it was started
 STOP_SECONDS = 20
 RUN = Path('/var/run').resolve()
 SHARED_LOCK = RUN / 'hak-sessiond.lock'
@@ -115,7 +116,8 @@ def visited() -> Iterator[Optional[Client]]:
 def start_lasting(folder: Path) -> int:
     """An ordinary daemon that outlives us, where every program of the user looks for one.
 
-    Returns its pid. `folder` is made anew for its log, and must not go before it does.
+    Returns its pid. `folder` is made anew for its log, and for a file PID that says which process
+    it is even if we are killed meanwhile; it must not go before the daemon does.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -197,6 +199,9 @@ def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True
                 env={**environment(home or daemon.folder), **limits.thrifty()},
                 start_new_session=True,
                 preexec_fn=_unburden)
+            if not dies_with_us:
+                pid = daemon.process.pid
+                (daemon.folder / PID).write_text(f'{pid} {processes.started(pid)}')
             _await_answer(daemon, sockets / 'client-lttng-sessiond')
         except BaseException:
             daemon.close()

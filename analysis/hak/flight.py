@@ -181,7 +181,7 @@ def _set_up(settings: Settings, before: Optional[State]) -> State:
     output, shm = Path(settings.output), Path(settings.shm)
     _make_output(output)
     chosen = _channels(settings, shm)
-    own = _daemon(before)
+    own = _daemon()
     state = State(settings, _session_name(), str(daemons.users_home()), time.time(),
                   {name: asdict(size) for name, (_, size) in chosen.items()}, own)
     try:
@@ -207,12 +207,27 @@ def _set_up(settings: Settings, before: Optional[State]) -> State:
     return state
 
 
-def _daemon(before: Optional[State]) -> Optional[Process]:
+def _daemon() -> Optional[Process]:
     """Sees to it that a daemon runs, and returns it if it is ours to end."""
-    with daemons.visited() as client:
-        if client is not None:
-            return before.daemon if before and before.daemon and before.daemon.alive() else None
-    return Process.of(daemons.start_lasting(states.folder() / 'sessiond'))
+    folder = states.folder() / 'sessiond'
+    own = _noted(folder / daemons.PID)
+    deadline = time.monotonic() + daemons.START_SECONDS
+    while True:
+        with daemons.visited() as client:
+            if client is not None:
+                return own
+        # One that is alive is on its way, started by a start that was killed.
+        if own is None or not own.alive() or time.monotonic() > deadline:
+            return Process.of(daemons.start_lasting(folder))
+        time.sleep(0.1)
+
+
+def _noted(path: Path) -> Optional[Process]:
+    try:
+        process = Process(*map(int, path.read_text(encoding='ascii').split()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return process if process.alive() else None
 
 
 def _channels(settings: Settings, shm: Path) -> dict[str, tuple[list[str], Buffers]]:

@@ -28,10 +28,8 @@ from hak.flight_snapshots import Snapshot
 from hak.flight_state import Fired, Process, Seen, State
 
 PERIOD = 0.5
-# Between two looks at the daemon and the disk.
+# Between two looks at the daemon, the disk and the buffers.
 PAUSE = 5.0
-# Between two looks for holes in the buffers. Nothing is lost before the writers come round.
-HOLE_PAUSE = 10.0
 STOP_SECONDS = 10
 REPAIR = 'run `hak flight start`'
 
@@ -168,7 +166,7 @@ class Watcher:
 
     def _look_for_holes(self, now: float) -> None:
         """Only a new session records on where a killed process left one."""
-        self.next_holes = now + HOLE_PAUSE
+        self.next_holes = now + PAUSE
         before, self.holes = self.holes, flight_crash.holes(self.state.kept, states.SUBBUFS)
         if before & self.holes:
             # It stops us, and starts another.

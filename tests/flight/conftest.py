@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,13 @@ class Flight:
         return sorted(path for path in folder.glob(f'{cause}*-*-*-*')
                       if path.is_dir()) if folder.is_dir() else []
 
+    def taken(self, cause: str) -> Path:
+        """The one snapshot for this cause, when LTTng has written all of it."""
+        assert until(lambda: self.snapshots(cause)), self('status').out
+        snapshot, = self.snapshots(cause)
+        settled(snapshot)
+        return snapshot
+
     def program(self, *args, attached: bool = True, **env) -> Program:
         """Runs `trouble`; attached: returns when the session daemon knows it."""
         environment = {**os.environ, **self.hak.env, **env}
@@ -134,6 +142,17 @@ def in_shm(hak: recording.Hak) -> Iterator[Flight]:
         shutil.rmtree(shm, ignore_errors=True)
     assert stopped.code == 0, stopped.err
     assert not left, left
+
+
+def settled(snapshot: Path) -> None:
+    """Returns when it does not grow any more."""
+    def state() -> list:
+        return sorted((path, path.stat().st_size) for path in snapshot.rglob('*'))
+
+    before = None
+    while before != (now := state()):
+        before = now
+        time.sleep(0.2)
 
 
 def kill(program: Program) -> None:

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import Flight, events, recording, until
+from conftest import Flight, events, recording, settled, until
 
 # /run, /dev/shm and root's state are this machine's own.
 MACHINE = '''
@@ -49,7 +49,8 @@ def test_other_users_programs_are_seen(roots_flight):
                  [each['pid'] for each in flight.status()['processes']])
     program.trouble()
     assert until(lambda: list(out.glob('double_free-*')))
-    snapshot = next(out.glob('double_free-*'))
+    snapshot, = out.glob('double_free-*')
+    settled(snapshot)
     assert events(snapshot, 'double_free')
     program.end()
 

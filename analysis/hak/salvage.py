@@ -56,7 +56,7 @@ def complete_events(packet: bytes, trace: Trace, into: Path) -> bytes:
     least, most = HEADER.size, len(packet)
     events, whole = _count(packet, most, trace, into)
     if whole or not events:
-        return packet if events else b''
+        return _cut(packet, most) if events else b''
     least = max(least, most - EVENT_MAX)
     # The fewest bytes that hold as many events end where the last of them does.
     while least < most:

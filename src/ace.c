@@ -10,6 +10,7 @@
 #include "ace_mid.h"
 #include "config.h"
 #include "legacy.h"
+#include "oom.h"
 #include "process.h"
 #include "thread.h"
 #include "tick.h"
@@ -213,7 +214,7 @@ void *ace_alloc(size_t size, size_t align, bool zeroed)
     process_init();
     if (unlikely(size > PTRDIFF_MAX || align > PTRDIFF_MAX)) {
         errno = ENOMEM;
-        trace_oom(size, align, ENOMEM);
+        oom(size, align, ENOMEM);
         return NULL;
     }
     if (unlikely(trace_busy()))

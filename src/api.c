@@ -13,6 +13,7 @@
 #include "demand.h"
 #include "foreign.h"
 #include "hakmem.h"
+#include "oom.h"
 #include "pool.h"
 #include "process.h"
 #include "sysmalloc.h"
@@ -113,7 +114,7 @@ static void *realloc_foreign(void *p, size_t size)
         trace_alloc(to, size, CLASS_NONE);
     } else {
         trace_alloc(p, sys_usable_size(p), CLASS_NONE);
-        trace_oom(size, 0, errno);
+        oom(size, 0, errno);
     }
     return to;
 }

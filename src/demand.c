@@ -56,6 +56,16 @@ uint32_t demand_cap(unsigned cls)
     return get(&demand[cls].cap);
 }
 
+bool demand_frozen(unsigned cls)
+{
+    return atomic_load_explicit(&demand[cls].frozen, memory_order_relaxed);
+}
+
+unsigned demand_lg(unsigned cls)
+{
+    return config.ss_lg ? config.ss_lg : get(&demand[cls].ss_lg);
+}
+
 /* ---- soft caps ---- */
 
 uint32_t demand_set_cap(unsigned cls, uint32_t cap)
@@ -96,7 +106,7 @@ bool demand_grow(unsigned cls)
 
         if (add(d, cap))
             return true;
-        if (atomic_load_explicit(&d->frozen, memory_order_relaxed))
+        if (demand_frozen(cls))
             return false;
         raised = learn_cap_raised(cap);
         if (change(&d->cap, cap, raised))
@@ -121,7 +131,7 @@ static void learn_cap(unsigned cls)
     uint32_t peak = atomic_exchange_explicit(&d->window_peak, active, memory_order_relaxed);
     uint32_t learned;
 
-    if (atomic_load_explicit(&d->frozen, memory_order_relaxed))
+    if (demand_frozen(cls))
         return;
     learned = learn_cap_after(&d->cap_memory, cap, peak, active);
     if (learned != cap && change(&d->cap, cap, learned))

@@ -24,6 +24,11 @@ uint32_t demand_active(unsigned cls);
 uint32_t demand_peak(unsigned cls);
 uint32_t demand_cap(unsigned cls); /* 0: none */
 
+bool demand_frozen(unsigned cls);
+
+/* log2 of the size that cls maps next, as learned. */
+unsigned demand_lg(unsigned cls);
+
 /* Freezes the cap of cls; returns the one before. */
 uint32_t demand_set_cap(unsigned cls, uint32_t cap);
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "config.h"
+#include "oom.h"
 #include "os.h"
 #include "sysmalloc.h"
 
@@ -12,6 +13,8 @@ static struct {
     struct owner owner;
     /* The SuperSlab whose never-bound slabs each class takes next. */
     struct superslab *ss[CLASSES];
+    /* All of them, linked by next_kept. */
+    _Atomic(struct superslab *) all;
 } legacy = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 void legacy_init(void)
@@ -34,6 +37,8 @@ static bool grow(unsigned cls)
             return false;
         trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_LEGACY, cls, os_now_ns() - began);
         legacy.ss[cls] = ss;
+        ss->next_kept = atomic_load_explicit(&legacy.all, memory_order_relaxed);
+        atomic_store_explicit(&legacy.all, ss, memory_order_release);
         mask = atomic_load_explicit(&ss->unused, memory_order_relaxed);
     }
     s = &ss->slab[__builtin_ctz(mask)];
@@ -64,7 +69,7 @@ static void *from_system(void *p, unsigned cls, size_t size, size_t align, enum 
     if (p)
         trace_legacy_alloc(p, size, cls, HAK_SYSTEM_MALLOC, why);
     else
-        trace_oom(size, align, errno);
+        oom(size, align, errno);
     return p;
 }
 
@@ -88,6 +93,14 @@ void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why
 void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why)
 {
     return from_system(sys_calloc(count, size), CLASS_NONE, count * size, 0, why);
+}
+
+void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg)
+{
+    struct superslab *ss = atomic_load_explicit(&legacy.all, memory_order_acquire);
+
+    for (; ss; ss = ss->next_kept)
+        each(ss, arg);
 }
 
 void legacy_lock_for_fork(void)

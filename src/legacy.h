@@ -21,6 +21,9 @@ void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why
 /* count * size zeroed bytes, which no class serves. */
 void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why);
 
+/* Calls each for every SuperSlab of the legacy backend; they are never unmapped. */
+void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg);
+
 void legacy_lock_for_fork(void);
 void legacy_unlock_after_fork(bool child);
 

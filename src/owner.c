@@ -69,7 +69,7 @@ static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t wa
         n++;
     }
     /* A damaged link and what lies behind it can be given to nobody: counted as used. */
-    s->used = (uint16_t)(s->used + (lost ? s->nfree : n));
+    slab_set_used(s, s->used + (lost ? s->nfree : n));
     s->nfree = (uint16_t)(lost ? 0 : s->nfree - n);
     c->count += n;
     if (n)
@@ -105,7 +105,7 @@ static void take_carved(struct owner *o, struct slab *s, unsigned cls, uint32_t 
         c->head = b;
     }
     slab_set_info(s, info_make(cls, SLAB_ACTIVE, carved + n));
-    s->used = (uint16_t)(s->used + n);
+    slab_set_used(s, s->used + n);
     c->count += n;
     trace_sll_refill(slab_ref(s), o->id, HAK_CARVED, n, s->used);
 }
@@ -303,7 +303,7 @@ static void give_own(struct owner *o, struct slab *s, struct block *first, struc
     block_link_in_slab(last, s->freelist, cls);
     s->freelist = first;
     s->nfree = (uint16_t)(s->nfree + n);
-    s->used = (uint16_t)(s->used - n);
+    slab_set_used(s, s->used - n);
     settle(o, s, cls, was_idle);
 }
 

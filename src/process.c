@@ -185,7 +185,8 @@ static bool daemon_there(void)
 static void *help(void *unused)
 {
     (void)unused;
-    trace_attach(false, false);
+    if (trace_attach(false, false))
+        tick_begin();
     return NULL;
 }
 
@@ -232,7 +233,8 @@ __attribute__((constructor)) static void process_begin(void)
     pthread_atfork(before_fork, after_fork_parent, after_fork_child);
     tick_allow();
     if (config.trace == TRACE_NOW) {
-        (void)trace_attach(true, true);
+        if (trace_attach(true, true))
+            tick_begin();
         caps_report();
         return;
     }

@@ -102,7 +102,7 @@ static bool retire(struct superslab *ss)
     }
     trace_superslab_unmap((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, 0);
     ss->retired_at = pool_retire(ss);
-    ss->next_retired = reclaim.retired;
+    ss->next_kept = reclaim.retired;
     reclaim.retired = ss;
     return true;
 }
@@ -117,10 +117,10 @@ static unsigned unmap_retired(void)
         struct superslab *ss = *place;
 
         if (!thread_all_past(ss->retired_at)) {
-            place = &ss->next_retired;
+            place = &ss->next_kept;
             continue;
         }
-        *place = ss->next_retired;
+        *place = ss->next_kept;
         pool_unmap(ss);
         n++;
     }
@@ -259,6 +259,34 @@ bool reclaim_now(void)
     pthread_mutex_unlock(&reclaim.lock);
     errno = saved;
     return anything;
+}
+
+void reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
+{
+    uint32_t last = registry_count();
+
+    if (!lock_soon())
+        return;
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+
+        if (ss)
+            each(ss, arg);
+    }
+    pthread_mutex_unlock(&reclaim.lock);
+}
+
+static void add_purged(struct superslab *ss, void *bytes)
+{
+    *(uint64_t *)bytes += (uint64_t)__builtin_popcount(ss->purged) * SLAB_SIZE;
+}
+
+uint64_t reclaim_purged_bytes(void)
+{
+    uint64_t bytes = 0;
+
+    reclaim_each(add_purged, &bytes);
+    return bytes;
 }
 
 void reclaim_lock_for_fork(void)

@@ -16,7 +16,7 @@ static uint64_t get(_Atomic uint64_t *n)
     return atomic_load_explicit(n, memory_order_relaxed);
 }
 
-static void class_stats(unsigned c, struct hak_class_stats *out)
+void stats_class(unsigned c, struct hak_class_stats *out)
 {
     out->stride = geometry[c].stride;
     pool_class_stats(c, out);
@@ -26,7 +26,7 @@ static void class_stats(unsigned c, struct hak_class_stats *out)
     out->legacy_blocks = get(&counters.legacy_blocks[c]);
 }
 
-static void layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
+void stats_layer(enum hak_ace_layer layer, struct hak_layer_stats *out)
 {
     ace_layer_stats(layer, out);
     out->threshold = get(&counters.ace_fails[layer][HAK_THRESHOLD]);
@@ -38,13 +38,13 @@ EXPORT void hak_get_stats(struct hak_stats *out)
 {
     memset(out, 0, sizeof(*out));
     for (unsigned c = 0; c < CLASSES; c++)
-        class_stats(c, &out->cls[c]);
+        stats_class(c, &out->cls[c]);
     for (unsigned i = 0; i < 3; i++)
         out->superslabs[i] = get(&counters.superslabs[i]);
     out->mapped_bytes = ss_mapped_bytes();
-    layer_stats(HAK_MID, &out->mid);
-    layer_stats(HAK_LARGE, &out->large);
-    layer_stats(HAK_HUGE, &out->huge);
+    stats_layer(HAK_MID, &out->mid);
+    stats_layer(HAK_LARGE, &out->large);
+    stats_layer(HAK_HUGE, &out->huge);
     out->system_large = get(&counters.system_large);
     out->system_other = get(&counters.system_other);
     out->hdr_resets = get(&counters.hdr_resets);

@@ -124,12 +124,12 @@ void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
     _Atomic uint32_t *reused = &slab_ss(s)->reused;
     uint32_t bit = 1u << slab_no(s);
 
-    s->gen++;
+    __atomic_store_n(&s->gen, s->gen + 1, __ATOMIC_RELAXED);
     if (!same) {
         s->freelist = NULL;
         s->nfree = 0;
     }
-    s->used = 0;
+    slab_set_used(s, 0);
     if (!(atomic_load_explicit(reused, memory_order_relaxed) & bit))
         atomic_fetch_or_explicit(reused, bit, memory_order_relaxed);
     slab_set_owner(s, owner, cls);
@@ -176,7 +176,7 @@ unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls)
         n++;
     }
     s->nfree = (uint16_t)(s->nfree + n);
-    s->used = (uint16_t)(s->used - n);
+    slab_set_used(s, s->used - n);
     if (unlikely(chain != NULL)) {
         trace_double_free_late(slab_ref(s), chain);
         slab_give_up_free(s, info_carved(slab_info(s)));
@@ -188,7 +188,7 @@ void slab_give_up_free(struct slab *s, uint32_t carved)
 {
     s->freelist = NULL;
     s->nfree = 0;
-    s->used = (uint16_t)carved;
+    slab_set_used(s, carved);
 }
 
 static struct block *nth_block(struct slab *s, unsigned cls, uint32_t i)

@@ -82,8 +82,8 @@ struct superslab {
     /* The reclaimer's own: slabs it saw EMPTY, and those whose memory it gave back. */
     uint32_t seen_empty, purged;
     uint64_t retired_at;
-    struct superslab *next_retired;
-    _Atomic uint32_t *info; /* its slabs' info words, in the page map */
+    struct superslab *next_kept; /* on the reclaimer's list of retired ones, or the legacy's */
+    _Atomic uint32_t *info;      /* its slabs' info words, in the page map */
     _Alignas(128) struct slab slab[SS_MAX_SLABS];
 };
 
@@ -141,6 +141,22 @@ static inline uint32_t slab_info(const struct slab *s)
 static inline void slab_set_info(struct slab *s, uint32_t info)
 {
     atomic_store_explicit(&slab_ss(s)->info[slab_no(s)], info, memory_order_relaxed);
+}
+
+/* A state dump reads used and gen while the owner changes them. */
+static inline void slab_set_used(struct slab *s, uint32_t used)
+{
+    __atomic_store_n(&s->used, (uint16_t)used, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t slab_used(const struct slab *s)
+{
+    return __atomic_load_n(&s->used, __ATOMIC_RELAXED);
+}
+
+static inline uint32_t slab_gen(const struct slab *s)
+{
+    return __atomic_load_n(&s->gen, __ATOMIC_RELAXED);
 }
 
 static inline unsigned slab_cls(const struct slab *s)

@@ -198,7 +198,7 @@ static void seize(struct slab *s, struct owner *o)
     o->gone = true;
     s->freelist = NULL;
     s->nfree = 0;
-    s->used = (uint16_t)info_carved(slab_info(s));
+    slab_set_used(s, info_carved(slab_info(s)));
     atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
                           memory_order_relaxed);
 }

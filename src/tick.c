@@ -7,9 +7,11 @@
 #include "ace.h"
 #include "config.h"
 #include "demand.h"
+#include "dump.h"
 #include "learn.h"
 #include "os.h"
 #include "pool.h"
+#include "pressure.h"
 #include "reclaim.h"
 #include "thread.h"
 #include "tiny.h"
@@ -41,6 +43,8 @@ static struct {
 /* One tick: true while there may be more to do later. */
 static bool work(void)
 {
+    uint64_t now = os_now_ns();
+
     pthread_mutex_lock(&tick.lock);
     tick.ticks++;
     pool_look_after_published(tls.owner);
@@ -48,9 +52,12 @@ static bool work(void)
         demand_learn();
     if (tick.ticks % RECLAIM_TICKS == 0)
         reclaim_aged();
-    ace_tick(os_now_ns());
+    ace_tick(now);
+    pressure_tick(now);
+    dump_tick(now);
     pthread_mutex_unlock(&tick.lock);
-    return !reclaim_done() || !ace_idle();
+    /* A session may begin at any time to record what only a tick tells. */
+    return !reclaim_done() || !ace_idle() || trace_attached();
 }
 
 static void sleep_until_wanted(void)
@@ -64,10 +71,17 @@ static void sleep_until_wanted(void)
     tick.quiet = 0;
 }
 
+static void nap(void)
+{
+    os_sleep_ns((uint32_t)config.tick * 1000000u);
+}
+
 static void *help(void *unused)
 {
     (void)unused;
     prctl(PR_SET_NAME, "hakmem-tick");
+    /* A process that ends before the first tick shows no owner more. */
+    nap();
     if (!thread_begin()) {
         atomic_store(&tick.helper, HELPER_NONE);
         return NULL;
@@ -80,7 +94,7 @@ static void *help(void *unused)
         if (tick.quiet > QUIET_TICKS)
             sleep_until_wanted();
         else
-            os_sleep_ns((uint32_t)config.tick * 1000000u);
+            nap();
     }
     atomic_store(&tick.helper, HELPER_NONE);
     return NULL;
@@ -94,12 +108,13 @@ void tick_wake(void)
         os_wake(&tick.helper);
 }
 
-/* Much to give back is worth a thread at once: there may be no later slow path that asks. */
+/* Much to give back is worth a thread at once, since there may be no later slow path that asks;
+ * and so is a tracer, which has threads of its own. */
 static bool worth_it(void)
 {
     uint64_t mapped = os_mapped_bytes();
 
-    return mapped >= WORTH_IT_AT_ONCE ||
+    return mapped >= WORTH_IT_AT_ONCE || trace_attached() ||
            (mapped >= WORTH_A_THREAD && os_now_ns() >= tick.not_before);
 }
 

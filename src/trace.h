@@ -39,7 +39,7 @@ struct trace_counters {
     _Atomic uint64_t superslabs[SS_LG_MAX - SS_LG_MIN + 1];
     _Atomic uint64_t system_large, system_other;
     _Atomic uint64_t superslabs_unmapped, purges, purged_bytes;
-    _Atomic uint64_t hdr_resets, double_frees, invalid_frees, map_fails, ooms;
+    _Atomic uint64_t hdr_resets, double_frees, invalid_frees, map_fails, ooms, pressures;
     _Atomic uint64_t lock_taken, lock_contended, lock_waited_ns, lock_waited_max_ns;
     _Atomic uint64_t threads_started, threads_ended;
     _Atomic uint64_t ace_fails[HAK_HUGE + 1][HAK_MAP_FAIL_OS + 1];
@@ -95,6 +95,8 @@ void trace_double_free_late(struct slab_ref s, const void *base);
 void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
                         enum hak_invalid_why why);
 void trace_oom(size_t size, size_t align, int err);
+void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,
+                    uint64_t rss);
 
 /* flow */
 void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,

@@ -9,7 +9,8 @@ from hak import paths
 from hak.errors import HakError
 
 # What `--tier` records, from always affordable to everything: all tiers but these.
-LEFT_OUT = {'lifecycle': {'flow', 'ops'}, 'flow': {'ops'}, 'ops': set()}
+LEFT_OUT = {'lifecycle': {'periodic', 'flow', 'ops'}, 'flow': {'periodic', 'ops'},
+            'ops': {'periodic'}}
 
 _COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)
 _EVENT = re.compile(r'\bHAK_EVENT\(\s*(\w+)\s*,\s*(\w+)\s*,\s*(\w+)\s*[,)]')
@@ -40,6 +41,6 @@ def recorded_by(tier: str, source: Optional[Path] = None) -> dict[str, list[str]
     channels: dict[str, list[str]] = {}
     for event in events(source):
         if event.tier not in LEFT_OUT[tier]:
-            channel = event.tier if event.tier in ('flow', 'ops') else 'lifecycle'
+            channel = event.tier if event.tier in ('statedump', 'flow', 'ops') else 'lifecycle'
             channels.setdefault(channel, []).append(event.name)
     return channels

@@ -33,6 +33,7 @@ from hak.errors import HakError
 from hak.lttng import INSTALL, Client, environment
 
 START_SECONDS = 20
+PID = 'pid'   # file of a daemon that outlives us: its pid and when it was started
 STOP_SECONDS = 20
 RUN = Path('/var/run').resolve()
 SHARED_LOCK = RUN / 'hak-sessiond.lock'
@@ -93,15 +94,49 @@ def running() -> Optional[Daemon]:
         return None
     lock = _shared_lock() if os.geteuid() == 0 and SHARED_LOCK.exists() else None
     folder = _new_folder()
-    # The tool keeps the name of the user's current session in LTTNG_HOME, and would replace it
-    # by ours.
-    (folder / '.lttng').symlink_to(_users_home() / '.lttng')
-    client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
-    daemon = Daemon(client, folder=folder, lock=lock)
-    if not client.answers():  # a shared one that was stopped before we had the lock
+    daemon = Daemon(_users_client(folder), folder=folder, lock=lock)
+    if not daemon.client.answers():  # a shared one that was stopped before we had the lock
         daemon.close()
         return None
     return daemon
+
+
+@contextlib.contextmanager
+def visited() -> Iterator[Optional[Client]]:
+    """The running daemon's client for a command or two, None without one. It is not kept from
+    being stopped by others meanwhile."""
+    folder = _new_folder()
+    try:
+        client = _users_client(folder)
+        yield client if client.answers() else None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def start_lasting(folder: Path) -> int:
+    """An ordinary daemon that outlives us, where every program of the user looks for one.
+
+    Returns its pid. `folder` is made anew for its log, and for a file PID that says which process
+    it is even if we are killed meanwhile; it must not go before the daemon does.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    root = os.geteuid() == 0
+    with _turn() if root else contextlib.nullcontext(), visited() as client:
+        if client is not None:
+            raise HakError('a session daemon was started by somebody else meanwhile',
+                           'try again')
+        sockets = RUN / 'lttng' if root else users_home() / '.lttng'
+        daemon = Daemon(Client((), {}), folder=folder)
+        _launch(daemon, [_tool('lttng-sessiond')], sockets, dies_with_us=False,
+                home=users_home())
+        return daemon.process.pid
+
+
+def stop_lasting(pid: int, folder: Path) -> None:
+    processes.end_session(pid, STOP_SECONDS)
+    shutil.rmtree(folder, ignore_errors=True)
+    drop_unused_rendezvous()
 
 
 def find_or_start(output: Path, private: bool = False) -> Daemon:
@@ -148,7 +183,8 @@ def _start_for_root(program: str, output: Path) -> Daemon:
     return daemon
 
 
-def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True) -> Daemon:
+def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True,
+            home: Optional[Path] = None) -> Daemon:
     """Starts the daemon and returns when it answers."""
     empty = daemon.folder / 'empty'
     empty.mkdir()
@@ -160,9 +196,12 @@ def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True
             daemon.process = subprocess.Popen(
                 [*prefix, *command, '--no-kernel', f'--load={empty}'],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
-                env={**environment(daemon.folder), **limits.thrifty()},
+                env={**environment(home or daemon.folder), **limits.thrifty()},
                 start_new_session=True,
                 preexec_fn=_unburden)
+            if not dies_with_us:
+                pid = daemon.process.pid
+                (daemon.folder / PID).write_text(f'{pid} {processes.started(pid)}')
             _await_answer(daemon, sockets / 'client-lttng-sessiond')
         except BaseException:
             daemon.close()
@@ -270,7 +309,14 @@ def _tool(name: str) -> str:
     return path
 
 
-def _users_home() -> Path:
+def _users_client(folder: Path) -> Client:
+    """The tool keeps the name of the user's current session in LTTNG_HOME, and would replace it
+    by ours: it gets `folder` for a home that leads to the same sockets."""
+    (folder / '.lttng').symlink_to(users_home() / '.lttng')
+    return Client((_tool('lttng'), '--no-sessiond'), environment(folder))
+
+
+def users_home() -> Path:
     """Where LTTng looks for what is the user's."""
     return Path(os.environ.get('LTTNG_HOME') or Path.home())
 

@@ -57,7 +57,7 @@ class Client:
 
     def sessions(self) -> list[str]:
         return [element.text or '' for element in
-                _elements(self.run('--mi', 'xml', 'list'), 'sessions/session/name')]
+                elements(self.run('--mi', 'xml', 'list'), 'sessions/session/name')]
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ def _complaint(stderr: str, code: int) -> str:
     return errors[0].removeprefix('Error: ') if errors else f'exit code {code}'
 
 
-def _elements(document: str, path: str) -> list:
+def elements(document: str, path: str) -> list:
+    """Of the tool's machine interface, below <output>."""
     from xml.etree import ElementTree
 
     steps = '/'.join(f'{{*}}{step}' for step in path.split('/'))
@@ -145,4 +146,4 @@ def _elements(document: str, path: str) -> list:
 
 
 def _sum(document: str, path: str) -> int:
-    return sum(int(element.text or 0) for element in _elements(document, path))
+    return sum(int(element.text or 0) for element in elements(document, path))

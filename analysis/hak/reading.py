@@ -11,7 +11,7 @@ from typing import Optional
 from hak import db, graph, times, traces, ui
 from hak.errors import USAGE, HakError
 
-SUFFIX = '.hak.sqlite'
+SUFFIX = traces.DATABASE_SUFFIX
 
 
 @dataclass(frozen=True)

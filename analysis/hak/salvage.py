@@ -39,7 +39,7 @@ def _mend(stream: Stream, trace: Trace, copy: Path, into: Path) -> None:
         if stream.torn:
             source.seek(stream.torn.at)
             there = source.read(min(stream.size - stream.torn.at, stream.torn.content))
-            target.write(_complete_events(there, trace, into))
+            target.write(complete_events(there, trace, into))
 
 
 def _copy(source, target, size: int) -> None:
@@ -51,17 +51,17 @@ def _copy(source, target, size: int) -> None:
         size -= len(block)
 
 
-def _complete_events(packet: bytes, trace: Trace, into: Path) -> bytes:
+def complete_events(packet: bytes, trace: Trace, into: Path) -> bytes:
     """The packet cut behind its last complete event; nothing if it has none."""
     least, most = HEADER.size, len(packet)
-    events = _count(packet, most, trace, into)
-    if not events:
-        return b''
+    events, whole = _count(packet, most, trace, into)
+    if whole or not events:
+        return _cut(packet, most) if events else b''
     least = max(least, most - EVENT_MAX)
     # The fewest bytes that hold as many events end where the last of them does.
     while least < most:
         middle = (least + most) // 2
-        if _count(packet, middle, trace, into) == events:
+        if _count(packet, middle, trace, into)[0] == events:
             most = middle
         else:
             least = middle + 1
@@ -73,14 +73,15 @@ def _cut(packet: bytes, size: int) -> bytes:
     return packet[:CONTENT_SIZE_AT] + bits + packet[PACKET_SIZE_AT + 8:size]
 
 
-def _count(packet: bytes, size: int, trace: Trace, into: Path) -> int:
-    """How many events can be read from the packet's first `size` bytes."""
+def _count(packet: bytes, size: int, trace: Trace, into: Path) -> tuple[int, bool]:
+    """How many events can be read from the packet's first `size` bytes; are they all of it?"""
     with tempfile.TemporaryDirectory(dir=into) as name:
         folder, database = Path(name) / 'trace', Path(name) / 'db'
         folder.mkdir()
         shutil.copy(trace.path / 'metadata', folder)
         (folder / 'stream').write_bytes(_cut(packet, size))
-        graph.run(graph.Reading([folder], database))
+        failure = graph.run(graph.Reading([folder], database))
         with closing(sqlite3.connect(database)) as db:
-            return db.execute("SELECT sum(number) FROM meta WHERE key IN ('events', 'foreign')"
-                              ).fetchone()[0]
+            events = db.execute("SELECT sum(number) FROM meta WHERE key IN "
+                                "('events', 'foreign')").fetchone()[0]
+    return events, failure is None

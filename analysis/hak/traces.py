@@ -23,6 +23,8 @@ CONTENT_SIZE_AT = 48
 METADATA_HEADER = struct.Struct('=I16sIII5s')
 METADATA_MAGIC = 0x75D11D57
 RECORD = 'give the directory that `hak record` wrote'
+# Of the file beside a trace that keeps what was read.
+DATABASE_SUFFIX = '.hak.sqlite'
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,7 @@ def _read(path: Path, size: int, at: int = 0) -> bytes:
 def _check_metadata(path: Path) -> bool:
     """Babeltrace never comes back from metadata of which the last packet is not whole.
 
-    False: plain text, as other writers of CTF than LTTng make it.
+    False: plain text, as lttng-crash and other writers of CTF than LTTng make it.
     """
     at, size = 0, path.stat().st_size
     while at < size or not size:
@@ -150,8 +152,13 @@ def _is_kernel(folder: Path) -> bool:
     return b'domain = "kernel"' in _read(folder / 'metadata', 1 << 20)
 
 
+def _is_crash(folder: Path) -> bool:
+    """Are the streams LTTng's, copied from its buffers?"""
+    return b'tracer_name = "lttng-ust"' in _read(folder / 'metadata', 1 << 20)
+
+
 def _trace(folder: Path) -> Trace:
-    lttng = _check_metadata(folder / 'metadata')
+    lttng = _check_metadata(folder / 'metadata') or _is_crash(folder)
     trace = Trace(folder, newest=(folder / 'metadata').stat().st_mtime)
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         if entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.'):

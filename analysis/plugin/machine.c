@@ -145,6 +145,15 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_ace_purge: ace_purged(m, &e->ace_purge); break;
     case HAK_EV_ace_unmap: ace_unmapped(m, &e->ace_unmap); break;
     case HAK_EV_ace_remap: ace_remapped(m, &e->ace_remap); break;
+    case HAK_EV_pressure:
+    case HAK_EV_statedump_periodic:
+    case HAK_EV_statedump_begin:
+    case HAK_EV_statedump_process:
+    case HAK_EV_statedump_class:
+    case HAK_EV_statedump_pool:
+    case HAK_EV_statedump_superslab:
+    case HAK_EV_statedump_slab:
+    case HAK_EV_statedump_end: break;
     case HAK_EV_thread_start: owners_thread_start(m, &e->thread_start); break;
     case HAK_EV_thread_exit: owners_thread_exit(m, &e->thread_exit); break;
     case HAK_EV_process_start: process_start(m, &e->process_start); break;

@@ -1,0 +1,30 @@
+/*
+ * The state dump: everything a reader needs who did not see what came before, as events. Made
+ * when a session begins to record it, every few seconds for one that asks for that, at an
+ * out-of-memory failure and under memory pressure. Allocates nothing.
+ */
+#ifndef HAKMEM_DUMP_H
+#define HAKMEM_DUMP_H
+
+#include "trace.h"
+
+#if HAK_TRACE
+/* Dumps the state, if somebody records it. Other threads go on meanwhile. One dump at a time:
+ * a second thread that comes does not wait. */
+void dump_state(enum hak_dump_why why);
+
+/* From the tick: has a session begun to record dumps, or is a periodic one due? */
+void dump_tick(uint64_t now_ns);
+#else
+static inline void dump_state(enum hak_dump_why why)
+{
+    (void)why;
+}
+
+static inline void dump_tick(uint64_t now_ns)
+{
+    (void)now_ns;
+}
+#endif
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * What the kernel says of this process's memory, and how much it allows: read from /proc and from
+ * the memory cgroup (v2, or v1's hierarchy) with plain system calls and small buffers on the
+ * stack. Allocates nothing, keeps nothing, no cancellation point.
+ */
+#ifndef HAKMEM_LIMITS_H
+#define HAKMEM_LIMITS_H
+
+#include "base.h"
+
+struct limits {
+    uint64_t rss, vm;                   /* bytes */
+    uint64_t limit_as;                  /* RLIMIT_AS in bytes, 0: none */
+    uint64_t cgroup_used, cgroup_limit; /* bytes, 0: none; of the group nearest to its limit */
+    uint64_t maps, max_maps;            /* mappings; 0 where not read */
+    uint32_t overcommit;                /* vm.overcommit_memory */
+    uint32_t threads;
+};
+
+/* What changes all the time and costs a few system calls: rss, vm, limit_as and the cgroup. */
+void limits_read(struct limits *l);
+
+/* All of it; counts the mappings, which takes longer the more there are. */
+void limits_read_all(struct limits *l);
+
+#endif

@@ -1,0 +1,158 @@
+/* The state dump says what is there, slab by slab; out of memory brings one. */
+#include "dump.h"
+
+#include <errno.h>
+
+#include "oom.h"
+#include "owner.h"
+#include "process.h"
+#include "reclaim.h"
+#include "scenario.h"
+#include "tiny.h"
+#include "witness.h"
+
+#define E(name, n) (&witness_nth(HAK_EV_##name, n)->name)
+
+static void begin(void)
+{
+    process_init();
+    config.ss_lg = 19;
+    witness_begin();
+}
+
+/* The dump's word on the slab of p. */
+static const struct hak_ev_statedump_slab *told_of(const void *p)
+{
+    for (unsigned i = 0; i < witness_count(HAK_EV_statedump_slab); i++) {
+        const struct hak_ev_statedump_slab *e = E(statedump_slab, i);
+
+        if (e->ss == (uintptr_t)ss_of(p) && e->slab == slab_no(slab_of(p)))
+            return e;
+    }
+    scenario_fail(__FILE__, __LINE__, "the dump has the slab");
+}
+
+SCENARIO(every_slab_that_was_bound_is_told_as_it_is)
+{
+    const struct hak_ev_statedump_slab *e;
+    void *eight;
+
+    begin();
+    fill_blocks(7, 0, 40);
+    eight = hak_malloc(8);
+    dump_state(HAK_DUMP_API);
+    check_eq(witness_count(HAK_EV_statedump_begin), 1);
+    check_eq(E(statedump_begin, 0)->seq, 1);
+    check_eq(E(statedump_begin, 0)->why, HAK_DUMP_API);
+    check_eq(witness_count(HAK_EV_statedump_superslab), 1);
+    check_eq(E(statedump_superslab, 0)->unused, 0xf8);
+    check_eq(witness_count(HAK_EV_statedump_slab), 3);
+    e = told_of(block[0]);
+    check_eq(e->state, HAK_DUMPED_ACTIVE);
+    check_eq(e->cls, 7);
+    check_eq(e->gen, 1);
+    check_eq(e->owner, tls.owner->id);
+    check_eq(e->carved, 31);
+    check_eq(e->used, 31);
+    check_eq(e->capacity, 31);
+    check_eq(told_of(eight)->cls, 0);
+    check_eq(E(statedump_end, 0)->superslabs, 1);
+    check_eq(E(statedump_end, 0)->slabs, 3);
+    check_eq(witness_count(HAK_EV_statedump_class), CLASSES);
+    check_eq(E(statedump_class, 7)->active, 2);
+    check_eq(E(statedump_class, 7)->frozen, 0);
+    check(E(statedump_process, 0)->rss > 0);
+    check_eq(E(statedump_process, 0)->superslab_bytes, 1 << 19);
+}
+
+SCENARIO(empty_slabs_and_purged_ones_are_told)
+{
+    begin();
+    fill_blocks(7, 0, 255);
+    free_blocks(7, 0, 255);
+    hak_drain();
+    reclaim_aged();
+    reclaim_aged();
+    dump_state(HAK_DUMP_API);
+    for (unsigned i = 0; i < 8; i++)
+        check_eq(E(statedump_slab, i)->state, HAK_DUMPED_EMPTY_LISTED);
+    check_eq(__builtin_popcount(E(statedump_superslab, 0)->purged), 7);
+    check_eq(E(statedump_process, 0)->purged_bytes, 7 * SLAB_SIZE);
+}
+
+SCENARIO(the_legacy_backend_s_slabs_are_told_too)
+{
+    unsigned legacy = 0;
+
+    begin();
+    check_eq(hak_set_cap(7, 1), 0);
+    fill_blocks(7, 0, 40);
+    dump_state(HAK_DUMP_API);
+    for (unsigned i = 0; i < witness_count(HAK_EV_statedump_superslab); i++)
+        legacy += E(statedump_superslab, i)->kind == HAK_LEGACY;
+    check_eq(legacy, 1);
+    check_eq(told_of(block[39])->owner, OWNER_LEGACY);
+    check_eq(E(statedump_class, 7)->frozen, 1);
+    check_eq(E(statedump_class, 7)->shared_fail, class_now(7).shared_fail);
+}
+
+SCENARIO(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more)
+{
+    begin();
+    witness_want(HAK_EV_statedump_begin, false);
+    dump_tick(1);
+    check_eq(witness_count(HAK_EV_statedump_end), 0);
+    witness_want(HAK_EV_statedump_begin, true);
+    witness_want(HAK_EV_statedump_periodic, false);
+    dump_tick(2);
+    dump_tick(3);
+    dump_tick(3 + 20000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    check_eq(E(statedump_begin, 0)->why, HAK_DUMP_SESSION);
+    witness_want(HAK_EV_statedump_periodic, true);
+    dump_tick(3 + 20000000000u);
+    dump_tick(3 + 21000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_PERIODIC);
+    dump_tick(3 + 26000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 3);
+    check_eq(witness_count(HAK_EV_statedump_periodic), 2);
+}
+
+SCENARIO(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second)
+{
+    begin();
+    fill_blocks(7, 0, 3);
+    errno = EINTR;
+    for (unsigned i = 0; i < 100; i++)
+        oom(12345, 0, ENOMEM);
+    check_eq(errno, EINTR);
+    check_eq(witness_count(HAK_EV_oom), 100);
+    check(witness_count(HAK_EV_statedump_end) >= 1);
+    check(witness_count(HAK_EV_statedump_end) <= 2);
+    check_eq(E(statedump_begin, 0)->why, HAK_DUMP_OOM);
+    check(said_times("hakmem: out of memory: 12345 bytes") <= 2);
+    check(said_times("hakmem:   C7      2048       1") >= 1);
+}
+
+SCENARIO(the_report_can_be_switched_off)
+{
+    begin();
+    config.oom_report = 0;
+    oom(12345, 0, ENOMEM);
+    check_eq(said_times("out of memory"), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_slab_that_was_bound_is_told_as_it_is),
+        cmocka_unit_test(empty_slabs_and_purged_ones_are_told),
+        cmocka_unit_test(the_legacy_backend_s_slabs_are_told_too),
+        cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
+        cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),
+        cmocka_unit_test(the_report_can_be_switched_off),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -92,6 +92,9 @@ def test_auto_loads_the_tracer_when_a_daemon_appears(program, request):
     start = named(lines, 'process_start')
     assert start and all('complete = 0' in line for line in start), start
     assert named(lines, 'slab_active'), 'no transition after the tracer was loaded'
+    # What came before, the state dump tells.
+    assert named(lines, 'statedump_end') and named(lines, 'statedump_slab')
+    assert any('DUMP_SESSION' in line for line in named(lines, 'statedump_begin'))
     result = daemon.hak('verify', daemon.hak.cwd / 'theirs')
     assert result.code == 0, result.out + result.err
 

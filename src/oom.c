@@ -89,7 +89,9 @@ void oom(size_t size, size_t align, int err)
     int saved = errno;
 
     trace_oom(size, align, err);
-    if (!trace_busy() && due()) {
+    /* A request for more than there are addresses is no shortage: some programs make one to see it
+     * refused. */
+    if (size >> PAGEMAP_ADDRESS_BITS == 0 && !trace_busy() && due()) {
         dump_state(HAK_DUMP_OOM);
         if (config.oom_report)
             report(size, align, err);

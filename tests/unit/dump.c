@@ -135,6 +135,16 @@ SCENARIO(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second)
     check(said_times("hakmem:   C7      2048       1") >= 1);
 }
 
+SCENARIO(a_request_that_no_machine_could_serve_is_an_event_only)
+{
+    begin();
+    check(hak_malloc(PTRDIFF_MAX) == NULL);
+    check(hak_malloc(SIZE_MAX) == NULL);
+    check_eq(witness_count(HAK_EV_oom), 2);
+    check_eq(witness_count(HAK_EV_statedump_end), 0);
+    check_eq(said_times("out of memory"), 0);
+}
+
 SCENARIO(the_report_can_be_switched_off)
 {
     begin();
@@ -151,6 +161,7 @@ int main(void)
         cmocka_unit_test(the_legacy_backend_s_slabs_are_told_too),
         cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
         cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),
+        cmocka_unit_test(a_request_that_no_machine_could_serve_is_an_event_only),
         cmocka_unit_test(the_report_can_be_switched_off),
     };
 

@@ -153,8 +153,10 @@ def _is_kernel(folder: Path) -> bool:
 
 
 def _is_crash(folder: Path) -> bool:
-    """Are the streams LTTng's, copied from its buffers?"""
-    return b'tracer_name = "lttng-ust"' in _read(folder / 'metadata', 1 << 20)
+    """Are the streams LTTng's, copied from its buffers? Other writers of CTF take over the tracer's
+    name, but declare packet headers of their own."""
+    text = _read(folder / 'metadata', 1 << 20)
+    return b'tracer_name = "lttng-ust"' in text and b'uint64_t stream_instance_id;' in text
 
 
 def _trace(folder: Path) -> Trace:

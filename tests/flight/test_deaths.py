@@ -80,7 +80,7 @@ def test_the_daemon_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('double_free')
     program.trouble()
-    assert until(lambda: flight.snapshots('double_free'))
+    assert until(lambda: flight.trigger('double_free')['fired'])
     os.kill(flight.daemon(), signal.SIGKILL)
     assert until(lambda: flight.status()['state'] == 'broken')
     result = flight.start()

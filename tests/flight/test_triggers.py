@@ -106,15 +106,15 @@ def test_rotated_out_by_count(flight):
 
 
 def test_rotated_out_by_size(flight):
-    flight.start('--max-size', '200K')
+    flight.start('--max-size', '1M')
     flight.program('write_after_free').trouble()
     first = flight.dump()
     # The database of a report goes with its snapshot.
     flight.hak('report', first)
     database = first.with_name(first.name + '.hak.sqlite')
     assert database.exists()
-    newest = [flight.dump() for _ in range(5)][-1]
-    assert until(lambda: sum(map(bytes_below, flight.snapshots())) < 200 << 10)
+    newest = [flight.dump() for _ in range(10)][-1]
+    assert until(lambda: sum(map(bytes_below, flight.snapshots())) < 1 << 20)
     assert newest in flight.snapshots() and first not in flight.snapshots()
     assert not database.exists()
 

@@ -11,6 +11,8 @@ from hak.geometry import LARGE_MOST, MID_MOST
 
 SCHEMA = 2
 # Tables with a column cls; all but a few have proc.
+PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
+    AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
 _PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
 
 
@@ -91,6 +93,11 @@ class Database:
 
     def _all(self, sql: str, scope: Scope) -> list:
         return self._db.execute(sql, scope.values()).fetchall()
+
+    def rows_of(self, table: str, proc: int, order: str = '1') -> list:
+        """All that a table says of one process."""
+        return self._db.execute(f'SELECT * FROM {table} WHERE proc = ? ORDER BY {order}',
+                                (proc,)).fetchall()
 
     # ---- what was recorded ----
 
@@ -269,14 +276,24 @@ class Database:
         passed_on: of sizes that belong to another layer, which had refused them before."""
         where = scope.where('f.cls', "f.kind = 'ace_fail'")
         return self._all(f'''
-            SELECT p.pid, layer, l.text IN ('LARGE', 'HUGE')
-                       AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on,
+            SELECT p.pid, layer, {PASSED_ON},
                    reason, err, count(*) AS count, min(size) AS smallest,
                    max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
                    max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
             FROM failure f JOIN process p USING (proc)
                  LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer {where}
             GROUP BY proc, layer, passed_on, reason, err ORDER BY count DESC, layer, reason''', scope)
+
+    def ace_failures_of(self, proc: int) -> list:
+        """As ace_failures(), of one process; class_share: the largest class_size / size."""
+        return self._db.execute(f'''
+            SELECT layer, {PASSED_ON}, reason, err, count(*) AS count, min(size) AS smallest,
+                   max(size) AS largest, max(CAST(class_size AS REAL) / size) AS class_share,
+                   max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
+                   max(time) AS last
+            FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer
+            WHERE proc = ? AND failure.kind = 'ace_fail'
+            GROUP BY layer, passed_on, reason, err ORDER BY first''', (proc,)).fetchall()
 
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''

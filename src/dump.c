@@ -42,6 +42,11 @@ struct sums {
     uint64_t parked[CLASSES];
 };
 
+static uint64_t count_of(_Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
 static void tell_process(void)
 {
     struct limits l;
@@ -51,7 +56,9 @@ static void tell_process(void)
          .cgroup_used = l.cgroup_used, .cgroup_limit = l.cgroup_limit, .maps = l.maps,
          .max_maps = l.max_maps, .overcommit = l.overcommit, .threads = l.threads,
          .superslab_bytes = ss_mapped_bytes(), .purged_bytes = reclaim_purged_bytes(),
-         .committed = l.committed, .commit_limit = l.commit_limit, .memory = l.memory);
+         .committed = l.committed, .commit_limit = l.commit_limit, .memory = l.memory,
+         .hdr_resets = count_of(&counters.hdr_resets), .double_frees = count_of(&counters.double_frees),
+         .invalid_frees = count_of(&counters.invalid_frees));
 }
 
 static void tell_thread(const struct thread_stock *t, void *arg)
@@ -160,7 +167,7 @@ void dump_state(enum hak_dump_why why)
  * once, but not at every refusal. */
 static bool map_failed(uint64_t now_ns)
 {
-    uint64_t fails = atomic_load_explicit(&counters.map_fails, memory_order_relaxed);
+    uint64_t fails = count_of(&counters.map_fails);
 
     if (fails == dump.map_fails || now_ns < dump.next_map_fail)
         return false;

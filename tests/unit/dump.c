@@ -184,6 +184,20 @@ SCENARIO(blocks_on_their_way_home_are_told_with_their_slab)
     check_eq(told_of(block[0])->remote, 0);
 }
 
+SCENARIO(misuse_from_before_is_told)
+{
+    void *volatile b;
+
+    begin();
+    b = hak_malloc(200);
+    hak_free(b);
+    hak_free(b);
+    dump_state(HAK_DUMP_API);
+    check_eq(E(statedump_process, 0)->double_frees, 1);
+    check_eq(E(statedump_process, 0)->hdr_resets, 0);
+    check_eq(E(statedump_process, 0)->invalid_frees, 0);
+}
+
 SCENARIO(requests_are_sampled_off_the_fast_path)
 {
     begin();
@@ -304,6 +318,7 @@ int main(void)
         cmocka_unit_test(the_legacy_backend_s_slabs_are_told_too),
         cmocka_unit_test(threads_tell_what_is_parked_with_them_while_they_live),
         cmocka_unit_test(blocks_on_their_way_home_are_told_with_their_slab),
+        cmocka_unit_test(misuse_from_before_is_told),
         cmocka_unit_test(requests_are_sampled_off_the_fast_path),
         cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
         cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),

@@ -227,6 +227,34 @@ class Database:
                        AND b.slab = a.slab AND b.n = a.n + 1)''',
             {**scope.values(), 'soon': soon}).fetchone()[0]
 
+    def activity(self, proc: int) -> Iterator:
+        """Lives that begin (1) and end (-1); step 0: what ACE's layers have mapped by then."""
+        return self._db.execute('''
+            SELECT begin AS time, cls, 1 AS step, NULL AS mid, NULL AS large, NULL AS huge
+            FROM life WHERE proc = :proc AND begin IS NOT NULL
+            UNION ALL SELECT end, cls, -1, NULL, NULL, NULL
+            FROM life WHERE proc = :proc AND end IS NOT NULL
+            UNION ALL SELECT tick, NULL, 0, mid, large, huge FROM memory WHERE proc = :proc
+            ORDER BY time''', {'proc': proc})
+
+    def carried(self, proc: int) -> dict:
+        """Class -> lives that had begun before the recording did."""
+        return dict(self._db.execute('''
+            SELECT cls, count(*) FROM life WHERE proc = ? AND begin IS NULL GROUP BY cls''',
+            (proc,)).fetchall())
+
+    def mapping_classes(self, proc: int, begin: int) -> list:
+        """Classes for which the pool mapped SuperSlabs since; smallest: log2 of their size."""
+        return self._db.execute('''
+            SELECT cls, count(*) AS maps, count(unmapped) AS unmapped, min(lg) AS smallest,
+                   min(time) AS first
+            FROM superslab WHERE proc = ? AND kind = 0 AND time >= ?
+            GROUP BY cls ORDER BY maps DESC''', (proc, begin)).fetchall()
+
+    def acquires_since(self, proc: int, begin: int) -> int:
+        return self._db.execute('''
+            SELECT count(*) FROM life WHERE proc = ? AND begin >= ?''', (proc, begin)).fetchone()[0]
+
     # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:

@@ -1,6 +1,7 @@
 """hak oom: why memory ran out."""
 
 import argparse
+import shlex
 from pathlib import Path
 
 from hak import reading, ui
@@ -49,9 +50,10 @@ def _ask(path: Path) -> Answer:
     answers, failures = [], []
     with inputs.recordings(path) as traces:
         for trace in traces:
+            name = trace if len(traces) > 1 else path
             try:
                 with reading.opened(reading.Request(trace), whole=True) as source:
-                    answers.append(Answer(str(path), source.first, judge.judge(source),
+                    answers.append(Answer(str(path), source.first, judge.judge(source, shlex.quote(str(name))),
                                           list(source.warnings)))
             except HakError as error:
                 failures.append(error)

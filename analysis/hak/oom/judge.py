@@ -4,19 +4,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from hak.db import Scope
-from hak.oom import refused
+from hak.oom import churn, growth, layers, limits, misuse, refused, waste
 from hak.oom.facts import Facts
 from hak.oom.verdict import CAUSES, Answer, Insufficient, ProcessVerdict, Verdict
 from hak.reading import Source
 
-RULES = (refused,)
+RULES = (refused, layers, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
 
 
-def judge(source: Source) -> list[ProcessVerdict]:
-    return [_process(Facts(source.db, process)) for process in source.db.processes(Scope())]
+def judge(source: Source, trace: str) -> list[ProcessVerdict]:
+    """`trace`: what to call it, where other commands are told to look at it."""
+    return [_process(Facts(source.db, process, trace)) for process in source.db.processes(Scope())]
 
 
 def _process(facts: Facts) -> ProcessVerdict:

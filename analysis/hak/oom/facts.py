@@ -158,7 +158,7 @@ class Facts:
 
     @cached_property
     def _op_totals(self) -> list:
-        return self.rows('op_total') if self.db.meta['schema'] >= 3 else []
+        return self.rows('op_total')
 
     def mapped_at(self, time: int) -> int:
         """Bytes that hakmem had mapped, as far as its mapping was recorded."""
@@ -191,8 +191,6 @@ class Facts:
 
     @cached_property
     def pressures(self) -> list[dict]:
-        if self.db.meta['schema'] < 3:
-            return []
         return [{**row, 'what': self.db.label('pressure_what', row['what'])}
                 for row in map(dict, self.rows('pressure', 'time'))]
 
@@ -238,8 +236,6 @@ class Facts:
         return before[-1] if before else self.began
 
     def _dumps(self) -> Iterator[Dump]:
-        if self.db.meta['schema'] < 3:
-            return
         for row in self.rows('dump', 'seq'):
             if row['complete']:
                 yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},

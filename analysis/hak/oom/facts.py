@@ -10,6 +10,8 @@ from hak.db import Database
 from hak.geometry import STRIDES
 
 SLAB = 1 << 16
+# Of a row of the table memory.
+TICK_NS = 10_000_000
 # More than what comes and goes all the time.
 OUTGROWN = 16 << 20
 # Between two looks at a thread.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from hak import ui
-from hak.oom.facts import Dump, Facts
+from hak.oom.facts import TICK_NS, Dump, Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
 CAUSES = ('map_fail_rlimit_as', 'map_fail_cgroup', 'map_fail_max_map_count',
@@ -103,17 +103,23 @@ def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
     limit = dump.row['limit_as']
     if not limit:
         return None
-    mapped = {time: dump.row['vm'] + facts.mapped_at(time) - facts.mapped_at(dump.time)
-              for time in (refused.first, refused.last)}
-    most = max(dump.row['vm'], *mapped.values())
+    most = min(limit, max(_vm_at(time, dump, facts) for time in (refused.first, refused.last)))
     if most + refused.whole <= limit:
         return None
     sure = SURE if dump.time <= refused.last + SOON_NS else NEAR
     return ('map_fail_rlimit_as', Evidence(
-        f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), and '
-        f'{ui.size(refused.whole)} more were wanted', dump.time,
-        {'vm': dump.row['vm'], 'vm_then': most, 'limit_as': limit, 'wanted': refused.whole}),
+        f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), {ui.size(dump.ours)} '
+        f'of it hakmem\'s, and up to {ui.size(refused.whole)} more were wanted at once', dump.time,
+        {'vm': dump.row['vm'], 'vm_then': most, 'limit_as': limit, 'hakmem': dump.ours,
+         'wanted': refused.whole}),
         f'ulimit -v {2 * max(limit, most + refused.whole) >> 10}', sure)
+
+
+def _vm_at(time: int, dump: Dump, facts: Facts) -> int:
+    """The address space then, which differs from the dump's by what hakmem mapped meanwhile."""
+    if abs(time - dump.time) < 2 * TICK_NS:
+        return dump.row['vm']
+    return dump.row['vm'] + facts.mapped_at(time) - facts.mapped_at(dump.time)
 
 
 def _max_map_count(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:

@@ -99,6 +99,12 @@ bench: ## measure beside glibc, jemalloc, mimalloc and tcmalloc; ROUNDS=n
 	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
 	$(Q)scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: phase9
+phase9: ## measure what this project came from: forgotten EMPTY slabs, and three remedies; ROUNDS=n
+	$(Q)scripts/bootstrap demo
+	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
+	$(Q)scripts/phase9 $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: soak
 soak: ## stress programs and real ones under load, with random seeds; MINUTES=n (30)
 	$(Q)scripts/bootstrap test

@@ -16,6 +16,9 @@
 #include <unistd.h>
 
 #define PERIOD_NS 5000000000u
+/* A session enables its events some time before it is started, and what is dumped in between is
+ * lost, which nobody here can see. So what a session begins with is dumped once more. */
+#define AGAIN_NS 250000000u
 
 static struct {
     _Atomic pid_t
@@ -23,6 +26,7 @@ static struct {
     uint32_t seq;
     uint64_t next_periodic, next_map_fail;
     uint64_t map_fails; /* at the last look */
+    uint64_t again_at;  /* 0: not again */
     bool recorded;
 } dump;
 
@@ -180,10 +184,12 @@ void dump_tick(uint64_t now_ns)
 {
     bool recorded = listener_wants(HAK_EV_statedump_begin);
     bool begins = recorded && !dump.recorded;
+    bool again = recorded && dump.again_at && now_ns >= dump.again_at;
 
     dump.recorded = recorded;
-    if (begins) {
+    if (begins || again) {
         (void)map_failed(now_ns);
+        dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);
     } else if (recorded && listener_wants(HAK_EV_statedump_periodic) &&
                now_ns >= dump.next_periodic) {

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CAPPED, events, kill, recording, until
+from conftest import CAPPED, events, kill, until
+import running
 
 KILLS = 10
 
@@ -111,11 +112,11 @@ def test_a_daemon_started_by_others_after_ours_died(flight):
 @contextlib.contextmanager
 def hak_is_killed():
     """Within, a hak that is killed may leave the folder in which it was working."""
-    before = recording._folders()
+    before = running._folders()
     yield
-    left = recording._folders() - before
-    until(lambda: recording._stale(left) == left, seconds=3)  # what hak had started ends
-    for name in recording._stale(left):
+    left = running._folders() - before
+    until(lambda: running._stale(left) == left, seconds=3)  # what hak had started ends
+    for name in running._stale(left):
         shutil.rmtree(Path('/tmp') / name, ignore_errors=True)
 
 

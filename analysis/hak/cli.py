@@ -15,6 +15,7 @@ COMMANDS = {
     'record': 'run a program with the allocator preloaded and record what it decides',
     'report': 'tell what a recording shows: stages, fallbacks, failures, caps, slabs',
     'timeline': 'show the lives of slabs, filtered by class, SuperSlab, thread or time',
+    'diff': 'say what changed between two recordings, biggest first',
     'verify': 'check every transition of a recording against the state machine',
     'flight': 'keep the last events in memory, and a snapshot when something goes wrong',
     'config': "list the allocator's knobs with default, meaning and current value",

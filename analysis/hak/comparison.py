@@ -50,7 +50,7 @@ class Change:
         return not self.rank
 
     def words(self) -> str:
-        """'rose from 3 to 12, to the fourfold'"""
+        """'rose from 3 to 12, 4 times as much'"""
         low, high = (UNITS[self.unit](value) for value in (self.a, self.b))
         if self.a == self.b:
             return f'stayed at {low}'
@@ -58,8 +58,10 @@ class Change:
         if self.unit == 'share' or not self.a or not self.b:
             return f'{verb} from {low} to {high}'
         factor = self.b / self.a
-        times = f'{factor:.2g} times as much' if factor < 100 else f'{factor:,.0f} times as much'
-        return f'{verb} from {low} to {high}, {times}'
+        how = (f'by {abs(factor - 1):.2%}' if factor < 0.01 else f'by {abs(factor - 1):.0%}'
+               if factor < 2 else f'{factor:,.2g} times as much' if factor < 100
+               else f'{factor:,.0f} times as much')
+        return f'{verb} from {low} to {high}, {how}'
 
 
 @dataclass(frozen=True)
@@ -176,8 +178,9 @@ def _change(key: tuple, a: Optional[Quantity], b: Optional[Quantity]) -> Change:
     floor keeps small numbers from looking large."""
     known = a or b
     low, high = (0 if one is None else one.value for one in (a, b))
-    doublings = math.log2((high + known.floor) / (low + known.floor))
-    small = abs(high - low) <= max(LEAST * max(low, high), known.floor if known.floor > 1 else 0)
+    floor = max(one.floor for one in (a, b) if one)
+    doublings = math.log2((high + floor) / (low + floor))
+    small = abs(high - low) <= max(LEAST * max(low, high), floor if known.weight < FALLBACK else 0)
     better = known.worse * (high - low)
     return Change(topic=key[0], name=key[1], unit=known.unit, a=low, b=high,
                   judgement='worse' if better > 0 else 'better' if better < 0 else '',
@@ -186,8 +189,8 @@ def _change(key: tuple, a: Optional[Quantity], b: Optional[Quantity]) -> Change:
 
 def _rates(numbers: dict, report: Report) -> dict:
     seconds = _length(report) / 1e9
-    return {key: replace(one, value=one.value / seconds) if one.grows else one
-            for key, one in numbers.items()}
+    return {key: replace(one, value=one.value / seconds, floor=one.floor / seconds) if one.grows
+            else one for key, one in numbers.items()}
 
 
 def _quantities(report: Report) -> dict:
@@ -237,7 +240,7 @@ def _memory(report: Report) -> dict:
 
 
 def _stages(report: Report) -> dict:
-    found = {('slabs', 'acquires'): Quantity(report.acquires, worse=1, floor=8, grows=True),
+    found = {('slabs', 'acquires'): Quantity(report.acquires, floor=8, grows=True),
              ('slabs', 'lives'): Quantity(report.lives, floor=8, grows=True),
              ('slabs', 'changes of a soft cap'): Quantity(len(report.caps), floor=4, grows=True),
              ('threads', 'threads'): Quantity(len(report.threads), floor=1),
@@ -261,7 +264,7 @@ def _classes(report: Report) -> dict:
         name = class_text(cls)
         found[name, 'slabs ACTIVE at most'] = Quantity(item.live_peak, worse=1, floor=2)
         found[name, 'soft cap'] = Quantity(item.cap, floor=2, absent_is_0=False)
-        found[name, 'acquires'] = Quantity(item.acquires, worse=1, floor=4, grows=True)
+        found[name, 'acquires'] = Quantity(item.acquires, floor=4, grows=True)
         found[name, 'waiting for the pool\'s lock'] = Quantity(
             item.lock_waited_ns, 'ns', worse=1, floor=1e6, grows=True)
         if item.lifetime:

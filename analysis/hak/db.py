@@ -92,6 +92,19 @@ class Database:
     def _all(self, sql: str, scope: Scope) -> list:
         return self._db.execute(sql, scope.values()).fetchall()
 
+    # ---- all of it ----
+
+    def tables(self) -> list:
+        """The names of all tables, in the order in which tables.h has them."""
+        return [row['name'] for row in
+                self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
+
+    def table(self, name: str, order: str = 'rowid') -> Iterator:
+        """All rows of a table, one at a time; in the order of its key if that has no rowid."""
+        keyed = order == 'rowid' and 'WITHOUT ROWID' in self._db.execute(
+            'SELECT sql FROM sqlite_schema WHERE name = ?', (name,)).fetchone()['sql']
+        return self._db.execute(f'SELECT * FROM {name}' + ('' if keyed else f' ORDER BY {order}'))
+
     # ---- what was recorded ----
 
     def processes(self, scope: Scope) -> list:
@@ -125,6 +138,14 @@ class Database:
                    total(stage_3) AS STAGE_3
             FROM tick {where}''', {**scope.values(), 'tick': tick}).fetchone()
         return {key: int(row[key]) for key in row.keys()}
+
+    def stages_by_tick(self, proc: int) -> list:
+        """Acquires by stage in each tick in which there were any."""
+        return self._db.execute('''
+            SELECT tick, sum(stage_0_5) AS stage_0_5, sum(stage_1) AS stage_1,
+                   sum(stage_2) AS stage_2, sum(adopt) AS adopt, sum(rebind) AS rebind,
+                   sum(stage_3) AS stage_3
+            FROM tick WHERE proc = ? GROUP BY tick ORDER BY tick''', (proc,)).fetchall()
 
     def fails(self, scope: Scope) -> list:
         return self._all(f'''

@@ -56,6 +56,11 @@ def dashboard(name: str) -> Path:
     return _existing(ROOT / 'dashboards' / name)
 
 
+def schema() -> Path:
+    """What the tables of the SQLite file mean."""
+    return _existing(ROOT / 'analysis' / 'hak' / 'schema.md')
+
+
 def hak() -> Path:
     return ROOT / 'scripts' / 'hak'
 

@@ -62,7 +62,7 @@ def _slabs(source: Source, writer: Writer, processes: dict) -> None:
     for (proc, ss, mapping, slab), rows in groupby(
             lives, lambda row: (row['proc'], row['ss'], row['mapping'], row['slab'])):
         parent = parents.get((proc, ss, mapping), folders[proc])
-        track = writer.track(f'slab {slab:02}', parent)
+        track = writer.track(f"{_hex(ss)}#{mapping}:{slab}", parent)
         for begin, end, name, facts in _lane(db, list(rows), source.first, last):
             writer.slice(track, begin, end, name, **facts)
 

@@ -71,6 +71,8 @@ class Database:
         try:
             self._db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
             self._db.row_factory = sqlite3.Row
+            # Names of programs and threads are whatever bytes these chose.
+            self._db.text_factory = lambda raw: raw.decode('utf-8', 'replace')
             self.meta = {row['key']: row['number'] if row['text'] is None else row['text']
                          for row in self._db.execute('SELECT key, text, number FROM meta')}
         except sqlite3.Error as error:

@@ -48,9 +48,9 @@ function sides() {
   const shown = found.changes.filter((change) => !change.small);
   const count = (judgement) => shown.filter((change) => change.judgement === judgement).length;
   document.getElementById('summary').textContent =
-    `${found.findings.new.length} findings are new, ${found.findings.gone.length} are gone; of ` +
-    `${shown.length} numbers that changed by more than a tenth ${count('worse')} are worse and ` +
-    `${count('better')} better` + (found.per_second ? '. Counts are per second' : '');
+    `Findings: ${found.findings.new.length} new, ${found.findings.gone.length} gone. Of ` +
+    `${shown.length} numbers that changed by more than a tenth ${count('worse')} got worse and ` +
+    `${count('better')} better.` + (found.per_second ? ' Counts are per second.' : '');
 }
 
 function findings() {

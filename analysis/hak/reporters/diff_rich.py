@@ -59,7 +59,7 @@ def _changes(found: Comparison, everything: bool, console) -> None:
     if not changes:
         console.print(Text('nothing by more than a tenth', 'green'))
         return
-    shown = table('', 'what', 'A', 'B', '', left=2)
+    shown = table('of', 'what', 'A', 'B', '', left=2)
     for change in changes if everything else changes[:SHOWN]:
         shown.add_row(change.topic, change.name, UNITS[change.unit](change.a),
                       UNITS[change.unit](change.b), Text(change.judgement,

@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 from history import History, ready
-from recorder import hak, on_terminal
+from recorder import SECONDS, hak, on_terminal
 
 HOSTILE = '</script><img/src=x>&"\''
 
@@ -114,6 +116,27 @@ def test_the_page_holds_the_same_and_runs_nothing_that_a_recording_says(pair, tm
     assert '<' not in data and '{{' not in text
     assert not re.search(r'(src|href)\s*=|@import|url\(|fetch\(|innerHTML', text.replace(data, ''))
     assert "default-src 'none'" in text
+
+
+def test_a_browser_draws_the_page(pair, tmp_path):
+    if not shutil.which('chromium'):
+        pytest.skip('chromium is missing')
+    page = tmp_path / 'diff.html'
+    assert hak('diff', *pair, '--html', page).code == 0
+    done = subprocess.run(
+        ['chromium', '--headless', '--no-sandbox', '--disable-gpu', '--dump-dom',
+         f'--user-data-dir={tmp_path / "profile"}', '--virtual-time-budget=3000', page.as_uri()],
+        capture_output=True, text=True, timeout=SECONDS, check=False)
+    drawn = done.stdout
+    assert re.search('<html[^>]* data-ready', drawn), done.stderr[-500:]
+    found = told(*pair)
+    table = drawn[drawn.index('<tbody', drawn.index('id="changes"')):drawn.index('id="none"')]
+    assert re.findall('<tr><td>(.*?)</td><td>(.*?)</td>', table) == [
+        (change['topic'], change['name'].replace('&', '&amp;'))
+        for change in found['changes'] if not change['small']]
+    for finding in found['findings']['new'] + found['findings']['gone']:
+        assert finding['text'].split(' (')[0] in drawn
+    assert '<img' not in drawn and '&lt;/script&gt;&lt;img/src=x&gt;' in drawn
 
 
 def test_a_terminal_gets_a_drawing(pair):

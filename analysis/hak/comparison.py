@@ -4,16 +4,12 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Optional
 
-from hak import ui
-from hak.geometry import STAGE_NAMES, class_text
+from hak import quantities, ui
 from hak.model import Report
+from hak.quantities import Quantity
 
 # Changes below this share of the larger number are left out unless all are asked for.
 LEAST = 0.10
-# What is shown of the worst change goes first whatever its size: failures before fallbacks,
-# these before the mix of stages and sizes.
-FAILURE, FALLBACK, MEMORY, MIX = 8.0, 4.0, 2.0, 1.0
-MIB = 1 << 20
 
 
 def _count(value: float) -> str:
@@ -21,18 +17,6 @@ def _count(value: float) -> str:
 
 
 UNITS = {'count': _count, 'bytes': ui.size, 'ns': ui.duration, 'share': '{:.1%}'.format}
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A number that both recordings have. floor: what two runs of the same differ by anyway."""
-    value: float
-    unit: str = 'count'
-    worse: int = 0           # 1: more of it is worse, -1: less, 0: neither
-    weight: float = MIX
-    floor: float = 1
-    grows: bool = False      # with the length of the recording
-    absent_is_0: bool = True # else a recording without it says nothing of it
 
 
 @dataclass(frozen=True)
@@ -75,7 +59,7 @@ class Side:
     programs: list
     warnings: list
     stages: dict
-    mapped: list             # bytes, in equal parts of the time
+    mapped: list             # bytes of its largest process, in equal parts of the time
 
 
 @dataclass(frozen=True)
@@ -111,7 +95,7 @@ def _finding(finding) -> dict:
 
 
 def compare(a: Report, b: Report, per_second: bool) -> Comparison:
-    numbers = [_quantities(report) for report in (a, b)]
+    numbers = [quantities.of(report) for report in (a, b)]
     if per_second:
         numbers = [_rates(mine, report) for mine, report in zip(numbers, (a, b))]
     gone, new, stay = _findings(a, b)
@@ -128,19 +112,12 @@ def _side(report: Report) -> Side:
                 events=report.events, lost=lost['events'] + lost['packets'],
                 programs=sorted({process.name or '?' for process in report.processes}),
                 warnings=report.warnings, stages=report.stages,
-                mapped=_mapped(report.memory_over_time))
+                mapped=quantities.mapped(report))
 
 
 def _length(report: Report) -> int:
     begin, end = report.window or (None, None)
     return max(1, (end or report.end) - (begin or report.begin))
-
-
-def _mapped(series: list) -> list:
-    """All processes and layers; the parts of all processes begin and end together."""
-    layers = ('tiny', 'mid', 'large', 'huge')
-    return [sum(part[layer] for part in parts for layer in layers)
-            for parts in zip(*(one['parts'] for one in series))]
 
 
 def _settings(a: Report, b: Report) -> list:
@@ -169,8 +146,8 @@ def _findings(a: Report, b: Report) -> tuple:
 
 
 def _comparable(key: tuple, numbers: list) -> bool:
-    return all(key in mine or next(iter(other[key] for other in numbers if key in other)).absent_is_0
-               for mine in numbers)
+    known = [mine[key] for mine in numbers if key in mine]
+    return len(known) == 2 or known[0].absent_is_0
 
 
 def _change(key: tuple, a: Optional[Quantity], b: Optional[Quantity]) -> Change:
@@ -180,7 +157,7 @@ def _change(key: tuple, a: Optional[Quantity], b: Optional[Quantity]) -> Change:
     low, high = (0 if one is None else one.value for one in (a, b))
     floor = max(one.floor for one in (a, b) if one)
     doublings = math.log2((high + floor) / (low + floor))
-    small = abs(high - low) <= max(LEAST * max(low, high), floor if known.weight < FALLBACK else 0)
+    small = abs(high - low) <= max(LEAST * max(low, high), floor if known.noisy else 0)
     better = known.worse * (high - low)
     return Change(topic=key[0], name=key[1], unit=known.unit, a=low, b=high,
                   judgement='worse' if better > 0 else 'better' if better < 0 else '',
@@ -191,84 +168,3 @@ def _rates(numbers: dict, report: Report) -> dict:
     seconds = _length(report) / 1e9
     return {key: replace(one, value=one.value / seconds, floor=one.floor / seconds) if one.grows
             else one for key, one in numbers.items()}
-
-
-def _quantities(report: Report) -> dict:
-    return {**_failures(report), **_fallbacks(report), **_memory(report), **_stages(report),
-            **_classes(report)}
-
-
-def _failures(report: Report) -> dict:
-    names = {'hdr_reset': 'writes to freed blocks', 'double_free': 'double frees',
-             'invalid_free': 'frees of what is no block', 'oom': 'requests that got NULL'}
-    found = {('failures', name): Quantity(report.failure_counts[kind], worse=1, weight=FAILURE,
-                                          grows=True) for kind, name in names.items()}
-    for row in report.ace_failures:
-        key = 'ACE', f'{row["layer"].lower()} refusals, {row["reason"].lower()}'
-        before = found[key].value if key in found else 0
-        found[key] = Quantity(before + row['count'], worse=1, weight=FALLBACK, grows=True)
-    return found
-
-
-def _fallbacks(report: Report) -> dict:
-    found = {}
-    for cls, item in report.classes.items():
-        for name, value in (('requests refused by every stage', item.shared_fail),
-                            ('blocks from the legacy backend', item.legacy)):
-            found[class_text(cls), name] = Quantity(value, worse=1, weight=FALLBACK, grows=True)
-    large = sum(row['blocks'] for row in report.legacy if row['cls'] not in report.classes)
-    found['no class', 'blocks from the legacy backend'] = Quantity(large, worse=1,
-                                                                   weight=FALLBACK, grows=True)
-    return found
-
-
-def _memory(report: Report) -> dict:
-    found = {('memory', 'most mapped at once'):
-             Quantity(max(_mapped(report.memory_over_time), default=0), 'bytes', worse=1,
-                      weight=MEMORY, floor=MIB)}
-    for layer in dict.fromkeys(row['layer'] for row in report.memory):
-        rows = [row for row in report.memory if row['layer'] == layer]
-        name = 'SuperSlabs' if layer == 'TINY' else f'{layer.lower()} layer'
-        found[name, 'peak'] = Quantity(sum(row['peak'] for row in rows), 'bytes', worse=1,
-                                       weight=MEMORY, floor=MIB)
-        for what, text in (('maps', 'mappings'), ('unmaps', 'unmappings'), ('purges', 'purges')):
-            found[name, text] = Quantity(sum(row[what] for row in rows), floor=4, grows=True)
-    for what, text in (('unmapped', 'SuperSlabs unmapped within a second'),
-                       ('purged', 'slabs needed within a second of their purge')):
-        found['memory', text] = Quantity(report.regretted[what], worse=1, floor=4, grows=True)
-    return found
-
-
-def _stages(report: Report) -> dict:
-    found = {('slabs', 'acquires'): Quantity(report.acquires, floor=8, grows=True),
-             ('slabs', 'lives'): Quantity(report.lives, floor=8, grows=True),
-             ('slabs', 'changes of a soft cap'): Quantity(len(report.caps), floor=4, grows=True),
-             ('threads', 'threads'): Quantity(len(report.threads), floor=1),
-             ('threads', 'blocks freed by another thread than their owner'):
-             Quantity(report.remote['pushed'], floor=64, grows=True)}
-    for stage, count in report.stages.items():
-        share = count / report.acquires if report.acquires else 0.0
-        found['stages', f'share of stage {STAGE_NAMES[stage]}'] = Quantity(
-            share, 'share', worse=_worse(stage), weight=MEMORY, floor=0.02)
-    return found
-
-
-def _worse(stage: str) -> int:
-    """Stage 1 is what should serve, stage 3 what should not have to."""
-    return {'STAGE_1': -1, 'STAGE_3': 1}.get(stage, 0)
-
-
-def _classes(report: Report) -> dict:
-    found = {}
-    for cls, item in report.classes.items():
-        name = class_text(cls)
-        found[name, 'slabs ACTIVE at most'] = Quantity(item.live_peak, worse=1, floor=2)
-        found[name, 'soft cap'] = Quantity(item.cap, floor=2, absent_is_0=False)
-        found[name, 'acquires'] = Quantity(item.acquires, floor=4, grows=True)
-        found[name, 'waiting for the pool\'s lock'] = Quantity(
-            item.lock_waited_ns, 'ns', worse=1, floor=1e6, grows=True)
-        if item.lifetime:
-            found[name, 'half of its slabs lived less than'] = Quantity(item.lifetime.p50, 'ns',
-                                                                        floor=1e6,
-                                                                        absent_is_0=False)
-    return found

@@ -99,7 +99,8 @@ class Database:
     def tables(self) -> list:
         """The names of all tables, in the order in which tables.h has them."""
         return [row['name'] for row in
-                self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")]
+                self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' "
+                                 'ORDER BY rowid')]
 
     def table(self, name: str, order: str = 'rowid') -> Iterator:
         """All rows of a table, one at a time; in the order of its key if that has no rowid."""

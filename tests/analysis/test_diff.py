@@ -54,10 +54,10 @@ def test_the_numbers_are_those_of_the_reports(pair):
     found = told(*pair)
     for side, trace in zip('ab', pair):
         report = json.loads(hak('report', trace, '--json').out)
-        for name, value in (('requests refused by every stage', report['classes']['6']['shared_fail']),
-                            ('blocks from the legacy backend', report['classes']['6']['legacy']),
-                            ('slabs ACTIVE at most', report['classes']['6']['live_peak'])):
-            assert number(found, 'C6 (512 B)', name)[side] == value
+        for name, key in (('requests refused by every stage', 'shared_fail'),
+                          ('blocks from the legacy backend', 'legacy'),
+                          ('slabs ACTIVE at most', 'live_peak')):
+            assert number(found, 'C6 (512 B)', name)[side] == report['classes']['6'][key]
         assert number(found, 'slabs', 'acquires')[side] == report['acquires']
         assert number(found, 'failures', 'double frees')[side] == report['double_free']
         assert found[side]['events'] == report['events']
@@ -100,7 +100,8 @@ def test_counts_per_second_grow_with_the_length(pair):
 
 
 def test_a_window_and_a_class_hold_for_both(pair):
-    assert all(change['topic'] != 'C6 (512 B)' for change in told(*pair, '--class', 'C5')['changes'])
+    other = told(*pair, '--class', 'C5')
+    assert all(change['topic'] != 'C6 (512 B)' for change in other['changes'])
     late = told(*pair, '--from', '0.02')
     assert number(late, 'slabs', 'acquires')['b'] == 1
     assert number(late, 'slabs', 'acquires')['a'] == 0
@@ -111,7 +112,8 @@ def test_the_page_holds_the_same_and_runs_nothing_that_a_recording_says(pair, tm
     result = hak('diff', *pair, '--html', page)
     assert result.code == 0 and result.out == '', result.err
     text = page.read_text(encoding='utf-8')
-    data = re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.DOTALL)[1]
+    data = re.search('<script id="data" type="application/json">(.*?)</script>', text,
+                     re.DOTALL)[1]
     assert json.loads(data) == told(*pair)
     assert '<' not in data and '{{' not in text
     assert not re.search(r'(src|href)\s*=|@import|url\(|fetch\(|innerHTML', text.replace(data, ''))

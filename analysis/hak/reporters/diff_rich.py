@@ -67,4 +67,5 @@ def _changes(found: Comparison, everything: bool, console) -> None:
     console.print(shown)
     left = len(found.changes) - (len(changes) if everything else min(len(changes), SHOWN))
     if left:
-        console.print(Text(f'{left:,} smaller changes or none: --all', 'dim'))
+        console.print(Text(f'{ui.counted(left, "number")} more, which changed less or not at all: '
+                           '--all', 'dim'))

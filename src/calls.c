@@ -6,10 +6,10 @@
 TLS_FAST bool calls_inside;
 
 #if HAK_TRACE
-#define TELL(name, ...)                                  \
-    do {                                                 \
-        struct hak_libc_##name event_ = {__VA_ARGS__};   \
-        listener_emit_call(HAK_LIBC_##name, &event_);    \
+#define TELL(name, ...)                                \
+    do {                                               \
+        struct hak_libc_##name event_ = {__VA_ARGS__}; \
+        listener_emit_call(HAK_LIBC_##name, &event_);  \
     } while (0)
 #else
 #define TELL(name, ...)                                \

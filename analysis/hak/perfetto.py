@@ -10,6 +10,7 @@ _SEQUENCE = 1
 _CLEARED, _NEEDED = 1, 2                       # sequence_flags: incremental state
 _SLICE_BEGIN, _SLICE_END, _INSTANT, _COUNTER = 1, 2, 3, 4
 _REALTIME, _BOOTTIME = 1, 6                    # builtin clocks
+_EXPLICIT = 3                                  # child_ordering
 UNITS = {'count': 2, 'bytes': 3}
 
 
@@ -77,7 +78,8 @@ class Writer:
 
     def _track(self, fields: bytes) -> int:
         self._tracks += 1
-        self._packet(_bytes(60, _int(1, self._tracks) + fields) + _int(13, _NEEDED))
+        order = _int(11, _EXPLICIT) + _int(12, self._tracks)   # shown as they were made
+        self._packet(_bytes(60, _int(1, self._tracks) + fields + order) + _int(13, _NEEDED))
         self.counts['tracks'] += 1
         return self._tracks
 

@@ -9,8 +9,10 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import LARGE_MOST, MID_MOST
 
-SCHEMA = 2
+SCHEMA = 3
 # Tables with a column cls; all but a few have proc.
+PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
+    AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
 _PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
 
 
@@ -107,6 +109,11 @@ class Database:
         keyed = order == 'rowid' and 'WITHOUT ROWID' in self._db.execute(
             'SELECT sql FROM sqlite_schema WHERE name = ?', (name,)).fetchone()['sql']
         return self._db.execute(f'SELECT * FROM {name}' + ('' if keyed else f' ORDER BY {order}'))
+
+    def rows_of(self, table: str, proc: int, order: str = '1') -> list:
+        """All that a table says of one process."""
+        return self._db.execute(f'SELECT * FROM {table} WHERE proc = ? ORDER BY {order}',
+                                (proc,)).fetchall()
 
     # ---- what was recorded ----
 
@@ -244,6 +251,34 @@ class Database:
                        AND b.slab = a.slab AND b.n = a.n + 1)''',
             {**scope.values(), 'soon': soon}).fetchone()[0]
 
+    def activity(self, proc: int) -> Iterator:
+        """Lives that begin (1) and end (-1); step 0: what ACE's layers have mapped by then."""
+        return self._db.execute('''
+            SELECT begin AS time, cls, 1 AS step, NULL AS mid, NULL AS large, NULL AS huge
+            FROM life WHERE proc = :proc AND begin IS NOT NULL
+            UNION ALL SELECT end, cls, -1, NULL, NULL, NULL
+            FROM life WHERE proc = :proc AND end IS NOT NULL
+            UNION ALL SELECT tick, NULL, 0, mid, large, huge FROM memory WHERE proc = :proc
+            ORDER BY time''', {'proc': proc})
+
+    def carried(self, proc: int) -> dict:
+        """Class -> lives that had begun before the recording did."""
+        return dict(self._db.execute('''
+            SELECT cls, count(*) FROM life WHERE proc = ? AND begin IS NULL GROUP BY cls''',
+            (proc,)).fetchall())
+
+    def mapping_classes(self, proc: int, begin: int) -> list:
+        """Classes for which the pool mapped SuperSlabs since; smallest: log2 of their size."""
+        return self._db.execute('''
+            SELECT cls, count(*) AS maps, count(unmapped) AS unmapped, min(lg) AS smallest,
+                   min(time) AS first
+            FROM superslab WHERE proc = ? AND kind = 0 AND time >= ?
+            GROUP BY cls ORDER BY maps DESC''', (proc, begin)).fetchall()
+
+    def acquires_since(self, proc: int, begin: int) -> int:
+        return self._db.execute('''
+            SELECT count(*) FROM life WHERE proc = ? AND begin >= ?''', (proc, begin)).fetchone()[0]
+
     # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:
@@ -293,14 +328,24 @@ class Database:
         passed_on: of sizes that belong to another layer, which had refused them before."""
         where = scope.where('f.cls', "f.kind = 'ace_fail'")
         return self._all(f'''
-            SELECT p.pid, layer, l.text IN ('LARGE', 'HUGE')
-                       AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on,
+            SELECT p.pid, layer, {PASSED_ON},
                    reason, err, count(*) AS count, min(size) AS smallest,
                    max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
                    max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
             FROM failure f JOIN process p USING (proc)
                  LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer {where}
             GROUP BY proc, layer, passed_on, reason, err ORDER BY count DESC, layer, reason''', scope)
+
+    def ace_failures_of(self, proc: int) -> list:
+        """As ace_failures(), of one process; class_share: the largest class_size / size."""
+        return self._db.execute(f'''
+            SELECT layer, {PASSED_ON}, reason, err, count(*) AS count, min(size) AS smallest,
+                   max(size) AS largest, max(CAST(class_size AS REAL) / size) AS class_share,
+                   max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
+                   max(time) AS last
+            FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer
+            WHERE proc = ? AND failure.kind = 'ace_fail'
+            GROUP BY layer, passed_on, reason, err ORDER BY first''', (proc,)).fetchall()
 
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''

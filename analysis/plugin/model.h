@@ -175,6 +175,8 @@ struct process {
     struct unmapped *unmapped; /* the latest of each hash; made when first needed */
     struct footprint footprint;
     struct class_totals *class[CLASS_SLOTS]; /* made when first needed */
+    struct dumps *dumps;                     /* made when first needed */
+    struct op_totals *ops;                   /* made when first needed */
     const int64_t *loss_until;               /* the end of its trace's latest loss */
 };
 

@@ -35,6 +35,10 @@ def recorded(lttng_recorder, tmp_path_factory):
     history.add('legacy_alloc', base=hex(SS), size=600, cls=3, source='SYSTEM_MALLOC',
                 why='WHY_SHARED_FAIL')
     history.region('ace_map', base=1 << 40, layer='LARGE', size=4 << 20, mapped=4 << 20)
+    history.add('pressure', what='PRESSURE_AS', percent=90, used=900, limit=1000, rss=800)
+    history.add('statedump_begin', seq=1, why='DUMP_PRESSURE', os_pid=1, classes=16)
+    history.add('statedump_process', seq=1, rss=54321, vm=99999, limit_as=1000)
+    history.add('statedump_end', seq=1, ns=5)
     history.add('sleep 15')   # into another tick
     second = Wanderer(12, 300)
     with lttng_recorder.session(trace) as emit:
@@ -73,7 +77,7 @@ def described() -> tuple[set, dict]:
 def test_every_table_and_column_is_described_and_no_other(sql):
     common, of_table = described()
     used = set()
-    assert list(of_table) == tables(sql)
+    assert set(of_table) == set(tables(sql))
     for name, said in of_table.items():
         there = {row[1] for row in sql(f'PRAGMA table_info({name})')}
         assert said <= there, f'{name} has no {said - there}'
@@ -190,7 +194,7 @@ def test_perfetto_counts_what_the_database_holds(recorded, sql, trace_processor,
         "SELECT count(*) AS count, sum(dur) AS ns FROM slice WHERE name = 'mapped'",
         "SELECT name, count(*) AS count FROM slice WHERE name IN ('EMPTY', 'purged') GROUP BY 1",
         'SELECT name, count(*) AS count FROM slice WHERE name IN '
-        "('ace_fail', 'hdr_reset', 'oom', 'purge') GROUP BY name ORDER BY name",
+        "('ace_fail', 'hdr_reset', 'oom', 'pressure', 'purge') GROUP BY name ORDER BY name",
         'SELECT counter_track.name, count(*) AS count, sum(value) AS total FROM counter '
         'JOIN counter_track ON track_id = counter_track.id GROUP BY 1',
         'SELECT count(*) AS count FROM slice WHERE dur < 0')
@@ -211,10 +215,11 @@ def test_perfetto_counts_what_the_database_holds(recorded, sql, trace_processor,
     assert told['EMPTY'] > empties // 2   # the others had no length
     instants = {row['name']: row['count'] for row in failures}
     assert instants == {**dict(sql('SELECT kind, count(*) FROM failure GROUP BY kind')),
-                        'purge': one(sql, 'SELECT count(*) FROM purge')}
+                        'pressure': 1, 'purge': one(sql, 'SELECT count(*) FROM purge')}
     sums = {row['name']: row['total'] for row in counters}
     assert sums['mapped: SuperSlabs'] == one(sql, 'SELECT sum(tiny) FROM memory')
     assert sums['mapped: large layer'] == one(sql, 'SELECT sum(large) FROM memory') > 0
+    assert (sums['RSS'], sums['address space']) == (54321, 99999)
     assert sums['acquires, stage 1 per 10 ms'] == one(sql, 'SELECT sum(stage_1) FROM tick')
     assert sums['soft cap C4'] == 6 + 1
     for cls, active, refused in sql('SELECT cls, sum(active), sum(shared_fail) FROM tick '

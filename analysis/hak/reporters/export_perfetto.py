@@ -27,9 +27,11 @@ def write(source: Source, out: BinaryIO) -> dict:
                  for row in db.table('process')}
     _slabs(source, writer, processes)
     _memory(db, writer, processes)
+    _dumps(db, writer, processes)
     _ticks(db, writer, processes)
     _caps(db, writer, processes)
     _failures(db, writer, processes)
+    _pressure(db, writer, processes)
     _losses(db, writer, source.db.meta['last'])
     return writer.counts
 
@@ -103,6 +105,17 @@ def _memory(db, writer: Writer, processes: dict) -> None:
                 writer.count(track, row['tick'] + TICK_NS, row[key])
 
 
+def _dumps(db, writer: Writer, processes: dict) -> None:
+    """What only state dumps tell, as the system sees the process."""
+    for proc, rows in groupby(db.table('dump', 'proc, begin'), lambda row: row['proc']):
+        tracks = {key: writer.counter(name, processes[proc], 'bytes') for key, name in
+                  (('rss', 'RSS'), ('vm', 'address space'), ('cgroup_used', 'memory cgroup'))}
+        for row in rows:
+            for key, track in tracks.items():
+                if row[key] is not None:
+                    writer.count(track, row['begin'], row[key])
+
+
 def _ticks(db, writer: Writer, processes: dict) -> None:
     """ACTIVE slabs, refusals and blocks from legacy of each class, and acquires by stage."""
     for (proc, cls), rows in groupby(db.table('tick', 'proc, cls, tick'),
@@ -152,6 +165,15 @@ def _failures(db, writer: Writer, processes: dict) -> None:
                      else _hex(row[key]) if key in ADDRESSES and row[key] is not None
                      else row[key] for key in row.keys() if key not in ('kind', 'time', 'proc')}
             writer.instant(track, row['time'], row['kind'], **facts)
+
+
+def _pressure(db, writer: Writer, processes: dict) -> None:
+    for proc, rows in groupby(db.table('pressure', 'proc, time'), lambda row: row['proc']):
+        track = writer.track('pressure', processes[proc])
+        for row in rows:
+            writer.instant(track, row['time'], 'pressure', percent=row['percent'],
+                           what=db.label('pressure_what', row['what']), used=row['used'],
+                           limit=row['used_limit'], rss=row['rss'])
 
 
 def _losses(db, writer: Writer, last: int) -> None:

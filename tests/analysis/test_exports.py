@@ -188,7 +188,6 @@ def test_perfetto_counts_what_the_database_holds(recorded, sql, trace_processor,
         file,
         "SELECT name, value FROM stats WHERE value > 0 AND severity != 'info'",
         'SELECT pid, name FROM process WHERE pid > 0 ORDER BY pid',
-        # Whole seconds and the rest: numbers of JavaScript hold no time since the epoch.
         'SELECT name, count(*) AS count, sum(dur) AS ns FROM slice '
         "WHERE name GLOB 'C[0-9]*' GROUP BY name ORDER BY name",
         "SELECT count(*) AS count, sum(dur) AS ns FROM slice WHERE name = 'mapped'",
@@ -201,13 +200,14 @@ def test_perfetto_counts_what_the_database_holds(recorded, sql, trace_processor,
     assert troubles == [] and unfinished == [{'count': 0}]
     assert [(row['pid'], row['name']) for row in processes] == sql(
         'SELECT pid, name FROM process ORDER BY pid')
-    last, first = one(sql, "SELECT number FROM meta WHERE key = 'last'"), one(
-        sql, "SELECT number FROM meta WHERE key = 'first'")
-    assert [(row['name'], row['count'], row['ns']) for row in lives] == sql(f'''
-        SELECT 'C' || cls, count(*), sum(ifnull(end, ifnull(unmapped, {last})) - begin)
-        FROM life GROUP BY cls ORDER BY 1''')
+    first = one(sql, "SELECT number FROM meta WHERE key = 'first'")
+    assert [(row['name'], row['count'], row['ns']) for row in lives] == sql('''
+        SELECT 'C' || cls, count(*), sum(ifnull(end, ifnull(unmapped, ended_of)) - begin)
+        FROM life JOIN (SELECT proc, ended AS ended_of FROM process) USING (proc)
+        GROUP BY cls ORDER BY 1''')
     assert [(row['count'], row['ns']) for row in mapped] == sql(f'''
-        SELECT count(*), sum(ifnull(unmapped, {last}) - ifnull(time, {first})) FROM superslab''')
+        SELECT count(*), sum(ifnull(unmapped, ended) - ifnull(time, {first}))
+        FROM superslab JOIN process USING (proc)''')
     empties = one(sql, 'SELECT count(*) FROM life WHERE ended IN (1, 2)')
     purged = one(sql, 'SELECT count(*) FROM life WHERE purged IS NOT NULL')
     told = {row['name']: row['count'] for row in gaps}
@@ -226,6 +226,27 @@ def test_perfetto_counts_what_the_database_holds(recorded, sql, trace_processor,
                                     'WHERE cls < 16 GROUP BY cls'):
         assert sums[f'ACTIVE slabs C{cls}'] == active
         assert sums.get(f'refused C{cls} per 10 ms', 0) == refused
+
+
+def test_losses_are_shown_where_they_lie(recorded, sql, trace_processor, tmp_path):
+    first = one(sql, "SELECT number FROM meta WHERE key = 'first'")
+    copy = tmp_path / 'copy.sqlite'
+    shutil.copy(recorded[1], copy)
+    with closing(sqlite3.connect(copy)) as db:
+        db.executemany('INSERT INTO loss VALUES (?, ?, ?, ?, ?, ?)', [
+            ('events', 'stream 1', first + 100, first + 900, 7, 1),
+            ('packets', 'stream 0', first + 500, first + 1500, 2, 0),
+            ('overwritten', None, None, first + 50, None, 1)])
+        db.commit()
+    file = tmp_path / 'trace.perfetto'
+    assert hak('export', recorded[0], '--db', copy, '--perfetto', file).code == 0
+    losses, = trace_processor(
+        file, 'SELECT track.name AS stream, slice.name, dur FROM slice JOIN track '
+        "ON track_id = track.id WHERE track.name GLOB 'lost*' ORDER BY 1")
+    assert losses == [
+        {'stream': 'lost: overwritten', 'name': 'lost overwritten', 'dur': 50},
+        {'stream': 'lost: stream 0', 'name': 'lost packets', 'dur': 1000},
+        {'stream': 'lost: stream 1', 'name': 'lost events', 'dur': 800}]
 
 
 # ---- what cannot be done ----

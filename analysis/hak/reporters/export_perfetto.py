@@ -43,14 +43,16 @@ def _hex(value: int) -> str:
 # ---- slabs ----
 
 def _slabs(source: Source, writer: Writer, processes: dict) -> None:
-    db, last = source.db, source.db.meta['last']
+    db = source.db
+    # Whether a process lived on after its last event, nobody can tell.
+    ended = {row['proc']: row['ended'] for row in db.table('process')}
     folders = {proc: writer.track('SuperSlabs', track) for proc, track in processes.items()}
     parents = {}
     for row in db.table('superslab', 'proc, ifnull(time, 0), mapping'):
         kind = db.label('ss_kind', row['kind']) or 'unknown'
         track = writer.track(f'SuperSlab {_hex(row["ss"])} #{row["mapping"]}', folders[row['proc']])
         parents[row['proc'], row['ss'], row['mapping']] = track
-        begin, end = row['time'] or source.first, row['unmapped'] or last
+        begin, end = row['time'] or source.first, row['unmapped'] or ended[row['proc']]
         writer.slice(track, begin, max(begin, end), 'mapped', kind=kind,
                      bytes=1 << row['lg'] if row['lg'] else None,
                      cls=None if row['cls'] is None else class_name(row['cls']),
@@ -65,7 +67,7 @@ def _slabs(source: Source, writer: Writer, processes: dict) -> None:
             lives, lambda row: (row['proc'], row['ss'], row['mapping'], row['slab'])):
         parent = parents.get((proc, ss, mapping), folders[proc])
         track = writer.track(f"{_hex(ss)}#{mapping}:{slab}", parent)
-        for begin, end, name, facts in _lane(db, list(rows), source.first, last):
+        for begin, end, name, facts in _lane(db, list(rows), source.first, ended[proc]):
             writer.slice(track, begin, end, name, **facts)
 
 

@@ -1,8 +1,11 @@
 'use strict';
-// Draws what `hak diff --json` says. Texts come from recordings: they are set as text, never as markup.
+// Draws what `hak diff --json` says. Texts come from recordings: they are set as text, never as
+// markup.
 
 const found = JSON.parse(document.getElementById('data').textContent);
-const STAGES = {STAGE_0_5: '0.5', STAGE_1: '1', STAGE_2: '2', ADOPT: 'adopt', REBIND: 'rebind', STAGE_3: '3'};
+const STAGES = {
+  STAGE_0_5: '0.5', STAGE_1: '1', STAGE_2: '2', ADOPT: 'adopt', REBIND: 'rebind', STAGE_3: '3',
+};
 
 function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);
@@ -39,7 +42,8 @@ function sides() {
     const lines = [
       `${began} UTC, ${UNITS.ns(side.duration_ns)}, ${UNITS.count(side.events)} events`,
       `of ${side.programs.join(', ')}`,
-      side.lost ? `${UNITS.count(side.lost)} events or packets were lost: its numbers are too small` : '',
+      side.lost ? `${UNITS.count(side.lost)} events or packets were lost: its numbers are too small`
+        : '',
       ...side.warnings,
     ];
     return [element('h3', {}, `${name}: ${side.trace}`),
@@ -61,7 +65,9 @@ function findings() {
   found.findings.new.forEach((finding) => row('new', 'worse', finding.text));
   found.findings.gone.forEach((finding) => row('gone', 'better', finding.text));
   found.findings.stay.forEach((pair) => row('stays', '', pair.b.text));
-  if (section.children.length === 1) section.append(element('p', {class: 'dim'}, 'None in either.'));
+  if (section.children.length === 1) {
+    section.append(element('p', {class: 'dim'}, 'None in either.'));
+  }
 }
 
 function settings() {
@@ -90,7 +96,8 @@ function stages() {
       bar.append(part);
       words.push(`${STAGES[stage]}: ${UNITS.share(count / total)}`);
     });
-    return [bar, element('p', {class: 'dim'}, `${UNITS.count(total)} acquires · ${words.join(' · ')}`)];
+    return [bar, element('p', {class: 'dim'},
+      `${UNITS.count(total)} acquires · ${words.join(' · ')}`)];
   });
   const legend = document.querySelector('#stages .legend');
   Object.values(STAGES).forEach((name, number) => {
@@ -123,7 +130,8 @@ function mapped() {
     const own = Math.max(0, ...side.mapped);
     const last = side.mapped.length ? side.mapped[side.mapped.length - 1] : 0;
     return [svg, element('p', {class: 'dim'},
-      `${UNITS.bytes(own)} at most, ${UNITS.bytes(last)} at the end, over ${UNITS.ns(side.duration_ns)}`)];
+      `${UNITS.bytes(own)} at most, ${UNITS.bytes(last)} at the end, ` +
+      `over ${UNITS.ns(side.duration_ns)}`)];
   });
 }
 

@@ -44,6 +44,7 @@ def run(args: argparse.Namespace) -> int:
         from hak.reporters import diff_html
 
         diff_html.write(found, args.html)
+        ui.note(f'wrote {args.html}')
     if args.json:
         ui.print_json(found.as_json())
     elif not args.html:

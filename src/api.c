@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ace.h"
+#include "calls.h"
 #include "demand.h"
 #include "foreign.h"
 #include "hakmem.h"
@@ -67,6 +68,8 @@ EXPORT void *hak_calloc(size_t count, size_t size)
     size_t bytes;
     void *p;
 
+    if (calls_told())
+        return calls_calloc(count, size);
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
         return NULL;
@@ -159,6 +162,8 @@ EXPORT void *hak_realloc(void *p, size_t size)
 {
     int kind = pagemap_lookup(p);
 
+    if (calls_told())
+        return calls_realloc(p, size);
     if (!p)
         return hak_malloc(size);
     if (size == 0) {
@@ -187,6 +192,8 @@ static void *alloc_aligned(size_t align, size_t size)
 {
     int cls;
 
+    if (calls_told())
+        return calls_memalign(align, size);
     process_init();
     if (align <= SS_HEADER && size <= TINY_MAX) {
         cls = geometry_class_aligned(size, size > 8 && align < 16 ? 16 : align);
@@ -201,6 +208,8 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
     int saved = errno;
     void *p;
 
+    if (calls_told())
+        return calls_posix_memalign(out, align, size);
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
     p = alloc_aligned(align, size);

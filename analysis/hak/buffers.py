@@ -33,6 +33,7 @@ DEFAULTS = {
     'statedump': Buffers(MIB // 2, 4),
     'flow': Buffers(2 * MIB, 8),
     'ops': Buffers(4 * MIB, 8),
+    'libc': Buffers(4 * MIB, 8),
 }
 
 

@@ -15,6 +15,8 @@ COMMANDS = {
     'record': 'run a program with the allocator preloaded and record what it decides',
     'report': 'tell what a recording shows: stages, fallbacks, failures, caps, slabs',
     'timeline': 'show the lives of slabs, filtered by class, SuperSlab, thread or time',
+    'diff': 'say what changed between two recordings, biggest first',
+    'export': 'write a recording for Perfetto, or all of its tables as CSV or NDJSON',
     'oom': 'say why memory ran out or grew: the causes, the evidence, what to change',
     'verify': 'check every transition of a recording against the state machine',
     'flight': 'keep the last events in memory, and a snapshot when something goes wrong',

@@ -73,6 +73,8 @@ class Database:
         try:
             self._db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
             self._db.row_factory = sqlite3.Row
+            # Names of programs and threads are whatever bytes these chose.
+            self._db.text_factory = lambda raw: raw.decode('utf-8', 'replace')
             self.meta = {row['key']: row['number'] if row['text'] is None else row['text']
                          for row in self._db.execute('SELECT key, text, number FROM meta')}
         except sqlite3.Error as error:
@@ -93,6 +95,20 @@ class Database:
 
     def _all(self, sql: str, scope: Scope) -> list:
         return self._db.execute(sql, scope.values()).fetchall()
+
+    # ---- all of it ----
+
+    def tables(self) -> list:
+        """The names of all tables, in the order in which tables.h has them."""
+        return [row['name'] for row in
+                self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' "
+                                 'ORDER BY rowid')]
+
+    def table(self, name: str, order: str = 'rowid') -> Iterator:
+        """All rows of a table, one at a time; in the order of its key if that has no rowid."""
+        keyed = order == 'rowid' and 'WITHOUT ROWID' in self._db.execute(
+            'SELECT sql FROM sqlite_schema WHERE name = ?', (name,)).fetchone()['sql']
+        return self._db.execute(f'SELECT * FROM {name}' + ('' if keyed else f' ORDER BY {order}'))
 
     def rows_of(self, table: str, proc: int, order: str = '1') -> list:
         """All that a table says of one process."""
@@ -132,6 +148,14 @@ class Database:
                    total(stage_3) AS STAGE_3
             FROM tick {where}''', {**scope.values(), 'tick': tick}).fetchone()
         return {key: int(row[key]) for key in row.keys()}
+
+    def stages_by_tick(self, proc: int) -> list:
+        """Acquires by stage in each tick in which there were any."""
+        return self._db.execute('''
+            SELECT tick, sum(stage_0_5) AS stage_0_5, sum(stage_1) AS stage_1,
+                   sum(stage_2) AS stage_2, sum(adopt) AS adopt, sum(rebind) AS rebind,
+                   sum(stage_3) AS stage_3
+            FROM tick WHERE proc = ? GROUP BY tick ORDER BY tick''', (proc,)).fetchall()
 
     def fails(self, scope: Scope) -> list:
         return self._all(f'''

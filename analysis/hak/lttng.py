@@ -81,7 +81,7 @@ class Session:
                         '--discard', f'--subbuf-size={buffers.size}',
                         f'--num-subbuf={buffers.count}',
                         f'--switch-timer={SWITCH_MICROSECONDS}', channel)
-        names = ','.join(f'hakmem:{event}' for event in events)
+        names = ','.join(event if ':' in event else f'hakmem:{event}' for event in events)
         self.client.run('enable-event', '--userspace', '--session', self.name,
                         '--channel', channel, names)
 

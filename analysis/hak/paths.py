@@ -6,6 +6,7 @@ Both have the same shape under one root, so the root is always two levels above 
     ROOT/analysis/hak                  PREFIX/lib/hakmem/analysis/hak
     ROOT/scripts/hak                   PREFIX/lib/hakmem/scripts/hak
     ROOT/tracepoints/events.def        PREFIX/lib/hakmem/tracepoints/events.def
+    ROOT/dashboards/diff               PREFIX/lib/hakmem/dashboards/diff
     ROOT/build/trace/libhakmem.so      PREFIX/lib/hakmem/libhakmem.so
     ROOT/build/plugin/                 PREFIX/lib/hakmem/plugin/
 
@@ -48,6 +49,16 @@ def plugin_dir() -> Path:
 
 def event_catalogue() -> Path:
     return _existing(ROOT / 'tracepoints' / 'events.def')
+
+
+def dashboard(name: str) -> Path:
+    """The folder of what one page is made of."""
+    return _existing(ROOT / 'dashboards' / name)
+
+
+def schema() -> Path:
+    """What the tables of the SQLite file mean."""
+    return _existing(ROOT / 'analysis' / 'hak' / 'schema.md')
 
 
 def hak() -> Path:

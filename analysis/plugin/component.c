@@ -256,8 +256,7 @@ static bool on_event(struct component *c, const bt_message *message)
         return true;
     }
     c->machine.process = process_of(c, shape, event);
-    if (shape->read)
-        decode_payload(shape, event, &c->payload);
+    decode_payload(shape, event, &c->payload);
     machine_event(&c->machine, now, shape->kind, &c->payload,
                   shape->threaded ? (uint32_t)decode_tid(shape, event) : 0);
     if (shape->kind == HAK_EV_process_start)

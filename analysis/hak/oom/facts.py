@@ -12,6 +12,8 @@ from hak.geometry import STRIDES
 SLAB = 1 << 16
 # Of a row of the table memory.
 TICK_NS = 10_000_000
+# A process without load has regions of the mid and large pools, and some SuperSlabs.
+SMALL = 24 << 20
 # More than what comes and goes all the time.
 OUTGROWN = 16 << 20
 # Between two looks at a thread.
@@ -139,6 +141,11 @@ class Facts:
         """Did memory run short, as far as anybody noticed?"""
         return bool(self.pressures or self.failures('oom')
                     or any(row['reason'] == 'MAP_FAIL_OS' for row in self.ace_fails))
+
+    @property
+    def small(self) -> bool:
+        """Was it never large enough to be dumped, or to hold anything that matters?"""
+        return self.whole and not self.dumps and self.most_rss < SMALL
 
     @cached_property
     def most_rss(self) -> int:

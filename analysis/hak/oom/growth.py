@@ -3,7 +3,8 @@
 Growth alone is no leak: data that a program loads looks the same. What leaks grows on while other
 memory comes and goes, or over many seconds. So the recorded activity (slabs acquired, memory of
 ACE's mapped) is cut into windows of the same size, and what leaks must grow in most of them while
-something was given back; or else in most of the intervals between state dumps.
+something was given back; or else in most of the intervals between state dumps. Where it grew until
+memory ran short and nothing else explains it, it may be one: that is told as a guess.
 """
 
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
+# How sure: grown while other memory came and went, over many seconds, until memory ran short.
+BUSY, LASTING, GUESS = 0.7, 0.8, 0.4
 LAYERS = ('mid', 'large', 'huge')
 
 
@@ -50,7 +53,7 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     by_activity = _growing(windows.live) if windows else {}
     busy = windows and _busy(windows)
     if by_activity and busy:
-        yield _verdict(facts, by_activity, windows.times, 0.7,
+        yield _verdict(facts, by_activity, windows.times, BUSY,
                        f'other memory came and went meanwhile: {ui.size(sum(windows.given))} were '
                        'given back')
         return
@@ -59,8 +62,11 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST:
         by_time = _growing(_dumped(dumps))
         if by_time:
-            yield _verdict(facts, by_time, [dump.time for dump in dumps], 0.8,
+            yield _verdict(facts, by_time, [dump.time for dump in dumps], LASTING,
                            f'{len(dumps)} state dumps in {ui.duration(span)} show it')
+    elif by_activity and facts.tight:
+        yield _verdict(facts, by_activity, windows.times, GUESS, 'little else happened meanwhile: '
+                       'data being loaded looks the same')
     elif by_activity or _grew(windows):
         yield Insufficient('leak', 'live memory grew, but little else happened: data being loaded '
                            'looks the same', 'hak flight start')

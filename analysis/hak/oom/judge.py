@@ -13,11 +13,19 @@ RULES = (refused, layers, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
+# Causes that make memory grow without a leak; what is less sure than that is a guess.
+HOLDING = {*waste.CAUSES, 'stranded_empty', 'not_us'}
+SURE_ENOUGH = 0.5
 
 
 def judge(source: Source, trace: str) -> list[ProcessVerdict]:
     """`trace`: what to call it, where other commands are told to look at it."""
-    return [_process(Facts(source.db, process, trace)) for process in source.db.processes(Scope())]
+    rows = source.db.processes(Scope())
+    last = {row['pid']: row['proc'] for row in rows}
+    answers = [(row, _process(Facts(source.db, row, trace))) for row in rows]
+    # What a process was before it executed another program matters only if it was in trouble.
+    return [answer for row, answer in answers
+            if answer.verdicts or row['proc'] == last[row['pid']]]
 
 
 def _process(facts: Facts) -> ProcessVerdict:
@@ -31,8 +39,20 @@ def _process(facts: Facts) -> ProcessVerdict:
                                 if isinstance(each, Insufficient) and each.cause not in named]
         told = {each.cause for each in found}
         answer.ruled_out += [cause for cause in rule.CAUSES if cause not in told]
+    _drop_guess(answer)
     answer.verdicts = ranked(answer.verdicts)
     return answer
+
+
+def _drop_guess(answer: ProcessVerdict) -> None:
+    """Memory that is held for another reason has grown for that reason."""
+    if not any(each.cause in HOLDING for each in answer.verdicts):
+        return
+    for guess in [each for each in answer.verdicts
+                  if each.cause == 'leak' and each.confidence < SURE_ENOUGH]:
+        answer.verdicts.remove(guess)
+        answer.insufficient.append(Insufficient('leak', 'live memory grew, but for another reason '
+                                                'that was found', 'hak flight start'))
 
 
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:

@@ -10,6 +10,8 @@ from hak.oom.verdict import Evidence, Insufficient, Verdict
 CAUSES = ('ace_threshold', 'ace_exhaustion')
 REASONS = {'ace_threshold': 'THRESHOLD', 'ace_exhaustion': 'EXHAUSTION'}
 SEEN, COUNTED = 0.95, 0.7
+# Fewer requests without a class, that the next layer takes, are no burden.
+UNFIT_LEAST = 256
 # With this W_MAX every size has a class.
 FITS_ALL = 1.33
 KNOBS = {'MID': 'HAKMEM_ACE_MID_CAP', 'LARGE': 'HAKMEM_ACE_LARGE_CAP'}
@@ -20,9 +22,10 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
         rows = [row for row in facts.ace_fails
                 if row['reason'] == REASONS[cause] and not row['passed_on']]
         counted = _counted(facts, cause)
-        if rows:
+        least = UNFIT_LEAST if cause == 'ace_threshold' else 1
+        if sum(row['count'] for row in rows) >= least:
             yield _verdict(cause, rows, facts)
-        elif counted:
+        elif sum(pool[REASONS[cause].lower()] for pool in counted.values()) >= least:
             yield _from_dump(cause, counted, facts)
         elif facts.gap:
             yield Insufficient(cause, facts.gap, facts.next_time)
@@ -39,7 +42,8 @@ def _evidence(cause: str, row: dict, facts: Facts) -> Evidence:
              f'{row["smallest"]:,} to {row["largest"]:,}')
     numbers = {key: row[key] for key in ('layer', 'count', 'smallest', 'largest', 'used',
                                          'used_limit', 'first', 'last')}
-    what = f'the {row["layer"].lower()} pool refused {ui.counted(row["count"], "request")} of {sizes} B'
+    what = (f'the {row["layer"].lower()} pool refused {ui.counted(row["count"], "request")} of '
+            f'{sizes} B')
     if cause == 'ace_exhaustion':
         return Evidence(f'{what}: {ui.size(row["used"])} of its limit of '
                         f'{ui.size(row["used_limit"])} were given out', row['first'], numbers)
@@ -51,12 +55,13 @@ def _evidence(cause: str, row: dict, facts: Facts) -> Evidence:
 
 def _change(cause: str, rows: list[dict], facts: Facts) -> str:
     if cause == 'ace_threshold':
-        return f'export HAKMEM_ACE_WMAX={max(FITS_ALL, max(row["class_share"] for row in rows) + 0.01):.2f}'
-    return _limits({row['layer']: row['used_limit'] for row in rows}, facts)
+        share = max(row['class_share'] for row in rows)
+        return f'export HAKMEM_ACE_WMAX={max(FITS_ALL, share + 0.01):.2f}'
+    return _limits({row['layer']: row['used_limit'] for row in rows})
 
 
-def _limits(full: dict[str, int], facts: Facts) -> str:
-    """Twice the limit, or room for the whole demand where a dump shows more."""
+def _limits(full: dict[str, int]) -> str:
+    """Twice as much; how much the program would take is not known."""
     return 'export ' + ' '.join(f'{KNOBS[layer]}={max(1, -(-2 * limit >> 20))}M'
                                 for layer, limit in full.items() if layer in KNOBS)
 
@@ -64,12 +69,13 @@ def _limits(full: dict[str, int], facts: Facts) -> str:
 # ---- before the recording ----
 
 def _counted(facts: Facts, cause: str) -> dict[str, Any]:
-    """The pools that a dump says have refused requests; of sizes for the large pool this may be
-    what the mid pool could not serve."""
+    """The pools that a dump says have refused requests. What the large pool refused may have been
+    passed on to it, if the mid pool refused any."""
     column, dump = REASONS[cause].lower(), facts.last_dump
     pools = {layer: pool for layer, pool in (dump.pools if dump else {}).items()
              if layer in KNOBS and pool[column]}
-    if 'MID' in pools:
+    mid = dump.pools.get('MID') if dump else None
+    if mid and (mid['threshold'] or mid['exhaustion'] or mid['map_fail']):
         pools.pop('LARGE', None)
     return pools
 
@@ -83,6 +89,6 @@ def _from_dump(cause: str, pools: dict[str, Any], facts: Facts) -> Verdict:
         dump.time, {'layer': layer, 'count': pool[column], 'peak': pool['peak'],
                     'limit': pool['used_limit']}) for layer, pool in pools.items()]
     change = (f'export HAKMEM_ACE_WMAX={FITS_ALL}' if cause == 'ace_threshold' else
-              _limits({layer: pool['used_limit'] for layer, pool in pools.items()}, facts))
+              _limits({layer: pool['used_limit'] for layer, pool in pools.items()}))
     count = sum(pool[column] for pool in pools.values())
     return Verdict(cause, COUNTED, facts.began, facts.share_of_refused(count), evidence, change)

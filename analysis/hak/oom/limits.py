@@ -189,7 +189,7 @@ def _group(facts: Facts) -> Iterator[Verdict | Insufficient]:
             Evidence(f'nothing was recorded {ui.duration(facts.ended - time)} later: the kernel '
                      'kills without a word', facts.ended, {'ended': facts.ended})],
             f'systemctl set-property UNIT MemoryMax={2 * limit >> 20}M')
-    elif not seen:
+    elif not seen and not facts.small:
         yield Insufficient('map_fail_cgroup', 'no state dump says how near the limits were',
                            facts.next_time)
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 
+from hak import ui
 from hak.geometry import LAYER_CLASSES, class_text
 from hak.oom.facts import Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
 CAUSES = ('corruption',)
-WORDS = {'hdr_reset': 'writes to freed blocks', 'double_free': 'double frees',
-         'invalid_free': 'frees of what is no block'}
+WORDS = {'hdr_reset': ('write to a freed block', 'writes to freed blocks'),
+         'double_free': ('double free', 'double frees'),
+         'invalid_free': ('free of what is no block', 'frees of what is no block')}
 COUNTERS = {'hdr_reset': 'hdr_resets', 'double_free': 'double_frees',
             'invalid_free': 'invalid_frees'}
 SEEN, COUNTED = 0.9, 0.8
@@ -20,8 +22,9 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     seen = {kind: rows for kind in WORDS if (rows := facts.failures(kind))}
     before = {kind: count for kind, count in _counted(facts).items() if kind not in seen and count}
     if seen or before:
-        evidence = [_seen(kind, rows) for kind, rows in seen.items()]
-        evidence += [Evidence(f'{count:,} {WORDS[kind]} before the recording began',
+        evidence = sorted((_seen(kind, rows) for kind, rows in seen.items()),
+                          key=lambda each: each.time)
+        evidence += [Evidence(f'{ui.counted(count, *WORDS[kind])} before the recording began',
                               facts.last_dump.time, {'kind': kind, 'count': count})
                      for kind, count in before.items()]
         first = min(rows[0]['time'] for rows in seen.values()) if seen else facts.began
@@ -38,10 +41,10 @@ def _counted(facts: Facts) -> dict[str, int]:
 
 def _seen(kind: str, rows: list) -> Evidence:
     first = rows[0]
-    whose = ('' if first['cls'] is None or not first['ss'] else
+    whose = ('' if first['cls'] is None or first['ss'] == 0 else
              f' of the {LAYER_CLASSES[first["cls"]].lower()} layer' if first['cls'] in LAYER_CLASSES
              else f' of class {class_text(first["cls"])}')
-    return Evidence(f'{len(rows):,} {WORDS[kind]}, the first at 0x{first["address"]:x}{whose} by '
+    return Evidence(f'{ui.counted(len(rows), *WORDS[kind])}, the first at 0x{first["address"]:x}{whose} by '
                     f'thread {first["tid"]}', first['time'],
                     {'kind': kind, 'count': len(rows), 'address': f'0x{first["address"]:x}',
                      'tid': first['tid']})

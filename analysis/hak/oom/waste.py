@@ -26,6 +26,8 @@ ASLEEP = 0.01
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     dump = facts.largest_dump
+    if facts.small:
+        return
     if dump is None:
         why = 'no state dump says what slabs and threads held'
         yield from (Insufficient(cause, why, facts.next_time) for cause in CAUSES[:3])

@@ -24,9 +24,9 @@ static struct {
     _Atomic pid_t
         at_work; /* the process that makes one: a fork may have interrupted its parent's */
     uint32_t seq;
-    uint64_t next_periodic, next_map_fail;
-    uint64_t map_fails; /* at the last look */
-    uint64_t again_at;  /* 0: not again */
+    uint64_t next_periodic;
+    _Atomic uint64_t next_map_fail;
+    uint64_t again_at; /* 0: not again */
     bool recorded;
 } dump;
 
@@ -168,17 +168,12 @@ void dump_state(enum hak_dump_why why)
     atomic_store(&dump.at_work, 0);
 }
 
-/* The system has refused memory since the last look: what the limits said then is best told at
- * once, but not at every refusal. */
-static bool map_failed(uint64_t now_ns)
+void dump_map_fail(void)
 {
-    uint64_t fails = count_of(&counters.map_fails);
+    uint64_t now = os_now_ns(), next = atomic_load(&dump.next_map_fail);
 
-    if (fails == dump.map_fails || now_ns < dump.next_map_fail)
-        return false;
-    dump.map_fails = fails;
-    dump.next_map_fail = now_ns + PERIOD_NS;
-    return true;
+    if (now >= next && atomic_compare_exchange_strong(&dump.next_map_fail, &next, now + PERIOD_NS))
+        dump_state(HAK_DUMP_MAP_FAIL);
 }
 
 void dump_tick(uint64_t now_ns)
@@ -189,15 +184,12 @@ void dump_tick(uint64_t now_ns)
 
     dump.recorded = recorded;
     if (begins || again) {
-        (void)map_failed(now_ns);
         dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);
     } else if (recorded && listener_wants(HAK_EV_statedump_periodic) &&
                now_ns >= dump.next_periodic) {
         TELL(statedump_periodic, .interval_ms = PERIOD_NS / 1000000u);
         dump_state(HAK_DUMP_PERIODIC);
-    } else if (recorded && map_failed(now_ns)) {
-        dump_state(HAK_DUMP_MAP_FAIL);
     } else {
         return;
     }

@@ -13,12 +13,21 @@
  * a second thread that comes does not wait. */
 void dump_state(enum hak_dump_why why);
 
+/* Before an ACE failure is told because the system refused memory: what the limits are at then, so
+ * that a snapshot which the failure triggers has it; every few seconds at most. The caller holds no
+ * lock and is not in the shared pool. */
+void dump_map_fail(void);
+
 /* From the tick: has a session begun to record dumps, or is a periodic one due? */
 void dump_tick(uint64_t now_ns);
 #else
 static inline void dump_state(enum hak_dump_why why)
 {
     (void)why;
+}
+
+static inline void dump_map_fail(void)
+{
 }
 
 static inline void dump_tick(uint64_t now_ns)

@@ -29,7 +29,7 @@ def lines() -> list[str]:
     right = sum(way in row['row'] and way not in row['wrong'] for row in rows for way in WAYS)
     total = sum(way in row['row'] for row in rows for way in WAYS)
     return ['', 'first verdict of each scenario, by the way it was recorded '
-            '(-: no cause; ?: insufficient data; !: wrong)', *told,
+            '(-: no cause; !: wrong)', *told,
             f'{right} of {total} verdicts are right']
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
+import scenarios
 from flying import Flight
 from group import Group
 from running import ROOT, Hak, UsersDaemon, until
@@ -19,7 +20,7 @@ PUPPET = ROOT / 'build/tests/oom/puppet'
 TICK = {'HAKMEM_TICK': '30', 'HAKMEM_OOM_REPORT': '0'}
 # A limit on its address space that it is far from: what comes nearer later is noticed soon, while
 # a process without any limit is looked at every five seconds only.
-FAR = ['prlimit', f'--as={64 << 30}:unlimited']
+FAR = ['prlimit', f'--as={4 * scenarios.memory()}:unlimited']
 # Ticks until pressure has been looked at, and what a session begins with dumped once more.
 LOOK = 14
 

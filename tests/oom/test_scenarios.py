@@ -21,8 +21,8 @@ def test_verdict(stage, order, scenario):
         traces['late'] = stage.late(scenario)
     answers = {way: asked(*trace) for way, trace in traces.items()}
     wrong = {way: why for way, answer in answers.items()
-             if (why := judged(scenario, way, answer))}
-    matrix.note(scenario.name, order, {way: told(scenario, way, answer)
+             if (why := judged(scenario, answer))}
+    matrix.note(scenario.name, order, {way: answer.causes[0] if answer.causes else '-'
                                        for way, answer in answers.items()}, wrong)
     assert not wrong, {way: (why, answers[way].whole) for way, why in wrong.items()}
 
@@ -40,23 +40,12 @@ def in_group(stage: Stage, scenario: Scenario):
     assert killed == (2 if scenario.causes else 0)
 
 
-def judged(scenario: Scenario, way: str, answer: Answer) -> str:
+def judged(scenario: Scenario, answer: Answer) -> str:
     """What is wrong with the answer, '' if nothing is."""
-    known, unknown = scenario.causes, ()
-    if way in scenario.unknowable:
-        known, unknown = (), scenario.causes
-    if tuple(answer.causes[:len(known)]) != known:
-        return f'named {answer.causes} instead of {known}'
-    if wrong := {*scenario.never, *unknown} & {*answer.causes}:
+    if tuple(answer.causes[:len(scenario.causes)]) != scenario.causes:
+        return f'named {answer.causes} instead of {scenario.causes}'
+    if wrong := {*scenario.never} & {*answer.causes}:
         return f'named {sorted(wrong)}'
-    if missing := {*unknown} - {*answer.insufficient}:
-        return f'does not say that data is insufficient for {sorted(missing)}'
     if not scenario.causes and not scenario.never and answer.causes:
         return f'named {answer.causes} where nothing was wrong'
     return ''
-
-
-def told(scenario: Scenario, way: str, answer: Answer) -> str:
-    """The cell of the matrix."""
-    unknown = way in scenario.unknowable and {*scenario.causes} <= {*answer.insufficient}
-    return answer.causes[0] if answer.causes else '?' if unknown else '-'

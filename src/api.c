@@ -17,6 +17,7 @@
 #include "oom.h"
 #include "pool.h"
 #include "process.h"
+#include "reserve.h"
 #include "sysmalloc.h"
 #include "tiny.h"
 
@@ -52,7 +53,7 @@ static NOINLINE void free_slow(void *p)
         tiny_free_slow(ss_at(p, (unsigned)kind), p);
     } else if (kind && ace_owns(p, kind)) {
         ace_free(p, kind);
-    } else if (p && accept_foreign(p)) {
+    } else if (p && !reserve_holds(p) && accept_foreign(p)) {
         trace_free(p, CLASS_NONE);
         sys_free(p);
     }
@@ -105,6 +106,8 @@ static void *realloc_foreign(void *p, size_t size)
 {
     void *to;
 
+    if (reserve_holds(p))
+        return move(p, reserve_size(p), size);
     if (!accept_foreign(p)) {
         errno = EINVAL;
         return NULL;
@@ -273,6 +276,8 @@ EXPORT size_t hak_malloc_usable_size(void *p)
     }
     if (kind && ace_owns(p, kind))
         return ace_usable(p, kind);
+    if (reserve_holds(p))
+        return reserve_size(p);
     return p && foreign_may_be_block(p, &why) ? sys_usable_size(p) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "oom.h"
 #include "os.h"
+#include "reserve.h"
 #include "sysmalloc.h"
 
 static struct {
@@ -66,6 +67,8 @@ static void *legacy_block(unsigned cls)
 /* The common end of a request that the system's malloc answered. */
 static void *from_system(void *p, unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
+    if (!p && why == HAK_WHY_IN_TRACER)
+        p = reserve_take(size, align);
     if (p)
         trace_legacy_alloc(p, size, cls, HAK_SYSTEM_MALLOC, why);
     else

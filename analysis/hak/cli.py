@@ -16,6 +16,7 @@ COMMANDS = {
     'report': 'tell what a recording shows: stages, fallbacks, failures, caps, slabs',
     'timeline': 'show the lives of slabs, filtered by class, SuperSlab, thread or time',
     'verify': 'check every transition of a recording against the state machine',
+    'top': 'show what running programs do, live, and tell Prometheus',
     'flight': 'keep the last events in memory, and a snapshot when something goes wrong',
     'config': "list the allocator's knobs with default, meaning and current value",
     'doctor': 'say what on this machine is missing or too small, and how to fix it',

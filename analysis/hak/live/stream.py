@@ -1,0 +1,69 @@
+"""A snapshot after the other, for programs: JSON lines, plain lines, metrics."""
+
+import argparse
+import contextlib
+import json
+import select
+import signal
+import sys
+from collections.abc import Iterator
+
+from hak import ui
+from hak.live import server
+from hak.live.feed import Feed
+from hak.reporters import openmetrics, top_plain
+
+
+def run(feed: Feed, args: argparse.Namespace) -> None:
+    with contextlib.ExitStack() as stack:
+        signal.signal(signal.SIGTERM, _leave)
+        published = server.Published()
+        if args.openmetrics:
+            address = stack.enter_context(server.serving(args.openmetrics, published))
+            ui.note(f'metrics at http://{address}/metrics')
+        stack.callback(feed.close)
+        feed.open()
+        quiet = args.openmetrics or args.textfile
+        for number, told in enumerate(_told(feed, args.pid), 1):
+            text = openmetrics.text(told) if quiet else ''
+            published.text = text
+            if args.textfile:
+                server.replace(args.textfile, text)
+            if args.json:
+                print(json.dumps(told, ensure_ascii=False), flush=True)
+            elif not quiet:
+                top_plain.show(told)
+            if number == args.count:
+                break
+
+
+def _told(feed: Feed, pid: int) -> Iterator[dict]:
+    """Every snapshot, and every change of the session's state."""
+    state = feed.state
+    while True:
+        handle = feed.fileno()
+        select.select([] if handle is None else [handle], [], [], feed.wait_at_most())
+        before = feed.received
+        if not feed.advance():
+            continue
+        if feed.state != state and (feed.state == 'ended' or state == 'ended'):
+            ui.note(f'{feed.state}: {feed.why}' if feed.why else feed.state)
+        if feed.received != before or (feed.state != state and feed.snapshot):
+            yield told(feed, pid)
+        state = feed.state
+
+
+def told(feed: Feed, pid: int) -> dict:
+    """The last snapshot with what only the feed knows."""
+    snapshot = feed.snapshot
+    return {
+        'state': feed.state, 'why': feed.why or None,
+        'behind': max(0.0, round(feed.received - snapshot['time'] / 1e9, 3))
+        if snapshot['time'] else None,
+        **snapshot,
+        'processes': [each for each in snapshot['processes'] if pid in (None, each['pid'])],
+    }
+
+
+def _leave(number: int, _) -> None:
+    sys.exit(128 + number)

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from pathlib import Path
 
 from hak import ui
@@ -51,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     from hak.live.feed import Feed
 
     feed = Feed(args.session, args.interval, args.tier)
-    if args.json or args.openmetrics or args.textfile or not ui.on_terminal():
+    if args.json or args.openmetrics or args.textfile or not (
+            ui.on_terminal() and ui.on_terminal(sys.stdin)):
         from hak.live import stream
 
         stream.run(feed, args)

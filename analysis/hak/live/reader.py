@@ -84,10 +84,11 @@ def _take(tally: Tally, message: Any) -> None:
         _, _, name = message.event.name.rpartition(':')
         context = message.event.common_context_field
         context = {} if context is None else context
-        tally.event(name, message.default_clock_snapshot.ns_from_origin,
-                    int(context['vpid']) if 'vpid' in context else 0,
-                    str(context['procname']) if 'procname' in context else '?',
-                    _Payload(message.event.payload_field))
+        pid = int(context['vpid']) if 'vpid' in context else 0
+        # Of other threads, procname is what the thread is called.
+        main = 'vtid' in context and context['vtid'] == pid and 'procname' in context
+        tally.event(name, message.default_clock_snapshot.ns_from_origin, pid,
+                    str(context['procname']) if main else '', _Payload(message.event.payload_field))
     elif kind is bt2._MessageIteratorInactivityMessageConst:
         tally.reach(message.clock_snapshot.ns_from_origin)
     elif kind is bt2._DiscardedEventsMessageConst:
@@ -117,9 +118,18 @@ def _look(tally: Tally, local: dict[int, bool]) -> None:
             continue
         path = Path(f'/proc/{process.os_pid}')
         lives = path.exists()
+        if lives and not process.name:
+            process.name = _comm(path)
         seen = local[process.os_pid] = local.get(process.os_pid, False) or lives
         if not lives and (seen or tally.now - process.last > SILENCE):
             process.ended = tally.now
+
+
+def _comm(path: Path) -> str:
+    try:
+        return (path / 'comm').read_text(errors='replace').rstrip('\n')
+    except OSError:
+        return ''
 
 
 def _first_cause(error: bt2._Error) -> str:

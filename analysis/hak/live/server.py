@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Optional
 
 from hak.errors import HakError
-from hak.reporters.openmetrics import CONTENT_TYPE
+from hak.reporters import openmetrics
 
 
 @dataclass
 class Published:
     """Handed from the thread that reads snapshots to those that answer requests."""
-    text: str = ''
+    told: Optional[dict] = None   # the last snapshot
 
 
 @contextlib.contextmanager
@@ -45,12 +46,14 @@ def _handler(published: Published) -> type:
         def do_GET(self):
             if self.path.partition('?')[0] != '/metrics':
                 self.send_error(404, 'see /metrics')
-            elif not published.text:
+            elif published.told is None:
                 self.send_error(503, 'no snapshot yet')
             else:
-                body = published.text.encode()
+                wanted = 'application/openmetrics-text' in self.headers.get('Accept', '')
+                form = openmetrics.OPENMETRICS if wanted else openmetrics.PLAIN
+                body = openmetrics.text(published.told, form).encode()
                 self.send_response(200)
-                self.send_header('Content-Type', CONTENT_TYPE)
+                self.send_header('Content-Type', form)
                 self.send_header('Content-Length', str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

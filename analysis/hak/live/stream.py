@@ -16,7 +16,7 @@ from hak.reporters import openmetrics, top_plain
 
 def run(feed: Feed, args: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
-        signal.signal(signal.SIGTERM, _leave)
+        leave_on_signals()
         published = server.Published()
         if args.openmetrics:
             address = stack.enter_context(server.serving(args.openmetrics, published))
@@ -25,12 +25,11 @@ def run(feed: Feed, args: argparse.Namespace) -> None:
         feed.open()
         quiet = args.openmetrics or args.textfile
         for number, told in enumerate(_told(feed, args.pid), 1):
-            text = openmetrics.text(told) if quiet else ''
-            published.text = text
+            published.told = told
             if args.textfile:
-                server.replace(args.textfile, text)
+                server.replace(args.textfile, openmetrics.text(told, openmetrics.PLAIN))
             if args.json:
-                print(json.dumps(told, ensure_ascii=False), flush=True)
+                print(json.dumps(told), flush=True)
             elif not quiet:
                 top_plain.show(told)
             if number == args.count:
@@ -65,5 +64,7 @@ def told(feed: Feed, pid: int) -> dict:
     }
 
 
-def _leave(number: int, _) -> None:
-    sys.exit(128 + number)
+def leave_on_signals() -> None:
+    """In an orderly way: what was started for the view ends with it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -61,11 +61,13 @@ class Tally:
         self._rated_at = 0
 
     def event(self, name: str, time: int, pid: int, comm: str, payload: Any) -> None:
+        """comm: what the process is called, empty where the event does not say."""
         self.now = max(self.now, time)
         process = self.processes.get(pid)
         if process is None or _is_another(process, name, payload):
             process = self.processes[pid] = Process(pid, comm)
-        process.name, process.last, process.ended = comm, time, None
+        process.name = comm or process.name
+        process.last, process.ended = time, None
         process.counts['events',] += 1
         if handler := _HANDLERS.get(name):
             handler(self, process, payload)

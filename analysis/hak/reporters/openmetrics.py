@@ -1,5 +1,7 @@
-"""A snapshot in the text format of OpenMetrics 1.0.
+"""A snapshot as metrics, in OpenMetrics 1.0 or in Prometheus's older text format.
 
+They differ in what a counter is called where it is declared, and in how the text ends: scrapers
+that know OpenMetrics ask for it; node_exporter's textfile collector reads only the older one.
 Counters count from when hak top began to watch the process, and restart with it.
 """
 
@@ -9,7 +11,8 @@ from typing import Any, Callable
 
 from hak.geometry import STAGE_NAMES
 
-CONTENT_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
+PLAIN = 'text/plain; version=0.0.4; charset=utf-8'
 
 Samples = Iterable[tuple[dict, Any]]
 
@@ -26,29 +29,35 @@ class Family:
         _, _, last = self.name.rpartition('_')
         return last if last in ('bytes', 'seconds') else ''
 
-    def lines(self, samples: Samples) -> Iterator[str]:
+    @property
+    def sample_name(self) -> str:
+        return f'{self.name}_total' if self.kind == 'counter' else self.name
+
+    def lines(self, samples: Samples, form: str) -> Iterator[str]:
         """None where nothing is known: such a sample is left out."""
         known = [(labels, value) for labels, value in samples if value is not None]
         if not known:
             return
-        yield f'# TYPE {self.name} {self.kind}'
-        if self.unit:
-            yield f'# UNIT {self.name} {self.unit}'
-        yield f'# HELP {self.name} {self.help}'
-        suffix = '_total' if self.kind == 'counter' else ''
+        declared = self.name if form == OPENMETRICS else self.sample_name
+        yield f'# TYPE {declared} {self.kind}'
+        if self.unit and form == OPENMETRICS:
+            yield f'# UNIT {declared} {self.unit}'
+        yield f'# HELP {declared} {self.help}'
         for labels, value in known:
             words = ','.join(f'{key}="{_escaped(str(text))}"' for key, text in labels.items())
-            yield f'{self.name}{suffix}' + (f'{{{words}}}' if words else '') + f' {value}'
+            yield self.sample_name + (f'{{{words}}}' if words else '') + f' {value}'
 
 
-def text(told: dict) -> str:
-    lines = [line for family in WHOLE for line in family.lines(family.of(told))]
+def text(told: dict, form: str) -> str:
+    lines = [line for family in WHOLE for line in family.lines(family.of(told), form)]
     alive = [process for process in told['processes'] if not process['ended']]
     for family in EACH:
-        lines += family.lines(
+        lines += family.lines((
             ({'pid': process['pid'], 'name': process['name'], **labels}, value)
-            for process in alive for labels, value in family.of(process))
-    return '\n'.join([*lines, '# EOF', ''])
+            for process in alive for labels, value in family.of(process)), form)
+    if form == OPENMETRICS:
+        lines.append('# EOF')
+    return '\n'.join([*lines, ''])
 
 
 def _escaped(label: str) -> str:

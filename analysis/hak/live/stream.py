@@ -7,6 +7,7 @@ import select
 import signal
 import sys
 from collections.abc import Iterator
+from typing import Optional
 
 from hak import ui
 from hak.live import server
@@ -36,23 +37,24 @@ def run(feed: Feed, args: argparse.Namespace) -> None:
                 break
 
 
-def _told(feed: Feed, pid: int) -> Iterator[dict]:
-    """Every snapshot, and every change of the session's state."""
+def _told(feed: Feed, pid: Optional[int]) -> Iterator[dict]:
+    """Every snapshot; and when the session ends, the last one once more, with why."""
     state = feed.state
     while True:
         handle = feed.fileno()
         select.select([] if handle is None else [handle], [], [], feed.wait_at_most())
-        before = feed.received
+        received = feed.received
         if not feed.advance():
             continue
-        if feed.state != state and (feed.state == 'ended' or state == 'ended'):
-            ui.note(f'{feed.state}: {feed.why}' if feed.why else feed.state)
-        if feed.received != before or (feed.state != state and feed.snapshot):
+        ended, resumed = feed.state == 'ended' != state, feed.state != 'ended' == state
+        if ended or resumed:
+            ui.note(f'ended: {feed.why}; waiting for the next session' if ended else feed.state)
+        if feed.snapshot is not None and (ended or feed.received != received):
             yield told(feed, pid)
         state = feed.state
 
 
-def told(feed: Feed, pid: int) -> dict:
+def told(feed: Feed, pid: Optional[int]) -> dict:
     """The last snapshot with what only the feed knows."""
     snapshot = feed.snapshot
     return {

@@ -5,6 +5,7 @@ Enumerations come as their labels.
 """
 
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
@@ -20,7 +21,10 @@ RATES = ('events', 'acquires', 'empties', 'superslab_maps', 'superslab_unmaps', 
 MISUSE = ('hdr_reset', 'double_free', 'invalid_free')
 DUMPED_CLASS = ('stride', 'active', 'peak', 'cap', 'frozen', 'listed', 'marked', 'unmarked',
                 'ss_lg')
-DUMPED_POOL = ('used', 'peak', 'limit', 'mapped', 'blocks', 'threshold', 'exhaustion', 'map_fail')
+# Counted by the process since its beginning, whether somebody watches or not.
+EVER_CLASS = ('shared_fail', 'legacy_blocks')
+EVER_POOL = {'THRESHOLD': 'threshold', 'EXHAUSTION': 'exhaustion', 'MAP_FAIL_OS': 'map_fail'}
+DUMPED_POOL = ('used', 'peak', 'limit', 'mapped', 'blocks')
 DUMPED_PROCESS = ('rss', 'vm', 'limit_as', 'cgroup_used', 'cgroup_limit', 'maps', 'max_maps',
                   'threads', 'superslab_bytes', 'purged_bytes')
 
@@ -141,6 +145,7 @@ def _told(process: Process) -> dict:
         'memory': process.memory,
         'counts': {**{key: sums[key] for key in RATES},
                    **{key: sums[key] for key in (*MISUSE, 'oom', 'pressure')}},
+        'ever': _ever(process, sums),
         'rates': {key: round(process.rates.get(key, 0.0), 1) for key in RATES},
         'stages': {stage: _count(counts, 'acquires', 2, stage) for stage in STAGES},
         'shared_fail': _by(counts, 'shared_fail', 2),
@@ -152,18 +157,31 @@ def _told(process: Process) -> dict:
     }
 
 
+def _ever(process: Process, sums: Counter) -> dict:
+    """What we have counted, where no state dump knows more."""
+    classes, pools = process.classes.values(), process.pools.values()
+    return {
+        'shared_fail': max(sums['shared_fail'], sum(each['shared_fail'] for each in classes)),
+        'legacy': max(sums['legacy'], sum(each['legacy_blocks'] for each in classes)),
+        'ace_fail': max(sums['ace_fail'], sum(pool.get(key, 0) for pool in pools
+                                              for key in EVER_POOL.values())),
+    }
+
+
 def _told_class(process: Process, cls: int) -> dict:
-    counts = process.counts
+    counts, dumped = process.counts, process.classes.get(cls, {})
+    shared_fail = sum(count for key, count in counts.items() if key[:2] == ('shared_fail', cls))
+    legacy = sum(count for key, count in counts.items() if key[:2] == ('legacy', cls))
     return {
         'cls': cls, 'stride': STRIDES[cls],
-        **{key: process.classes.get(cls, {}).get(key) for key in DUMPED_CLASS[1:]},
+        **{key: dumped.get(key) for key in DUMPED_CLASS[1:]},
         'acquires': sum(counts['acquires', cls, stage] for stage in STAGES),
         'acquire_rate': round(process.rates.get(('acquires', cls), 0.0), 1),
         'stages': {stage: counts['acquires', cls, stage] for stage in STAGES},
         'empties': counts['empties', cls],
-        'shared_fail': sum(count for key, count in counts.items()
-                           if key[:2] == ('shared_fail', cls)),
-        'legacy': sum(count for key, count in counts.items() if key[:2] == ('legacy', cls)),
+        'shared_fail': shared_fail, 'legacy': legacy,
+        'ever': {'shared_fail': max(shared_fail, dumped.get('shared_fail', 0)),
+                 'legacy': max(legacy, dumped.get('legacy_blocks', 0))},
     }
 
 
@@ -279,12 +297,19 @@ def _dump_process(_: Tally, p: Process, e: Any) -> None:
 
 @_on('statedump_class')
 def _dump_class(_: Tally, p: Process, e: Any) -> None:
-    p.classes[e['cls']] = {key: e[key] for key in DUMPED_CLASS}
+    p.classes[e['cls']] = {**{key: e[key] for key in DUMPED_CLASS},
+                           **_grown(p.classes.get(e['cls'], {}), e, EVER_CLASS)}
 
 
 @_on('statedump_pool')
 def _dump_pool(_: Tally, p: Process, e: Any) -> None:
-    p.pools[e['layer']] = {key: e[key] for key in DUMPED_POOL}
+    p.pools[e['layer']] = {**{key: e[key] for key in DUMPED_POOL},
+                           **_grown(p.pools.get(e['layer'], {}), e, EVER_POOL.values())}
+
+
+def _grown(before: dict, e: Any, keys: Iterable[str]) -> dict:
+    """A dump may have read a count just before the event that we have counted already."""
+    return {key: max(before.get(key, 0), e[key]) for key in keys}
 
 
 # ---- failures ----
@@ -292,6 +317,7 @@ def _dump_pool(_: Tally, p: Process, e: Any) -> None:
 @_on('shared_fail')
 def _shared_fail(t: Tally, p: Process, e: Any) -> None:
     p.counts['shared_fail', e['cls'], e['reason']] += 1
+    _change(p.classes.get(e['cls'], {}), 'shared_fail', 1)
     key = f"C{e['cls']}: "
     t.fail(p, 'shared_fail', f"{key}{e['reason']}, {e['active']} ACTIVE of {e['cap']}; nothing "
            f"live in {e['listed']} listed, {e['marked']} marked, {e['unmarked']} unmarked", key)
@@ -300,11 +326,13 @@ def _shared_fail(t: Tally, p: Process, e: Any) -> None:
 @_on('legacy_alloc')
 def _legacy_alloc(_: Tally, p: Process, e: Any) -> None:
     p.counts['legacy', e['cls'], e['why']] += 1
+    _change(p.classes.get(e['cls'], {}), 'legacy_blocks', 1)
 
 
 @_on('ace_fail')
 def _ace_fail(t: Tally, p: Process, e: Any) -> None:
     p.counts['ace_fail', e['layer'], e['reason']] += 1
+    _change(p.pools.get(e['layer'], {}), EVER_POOL.get(e['reason'], ''), 1)
     key = f"{e['layer']}: {e['reason']}"
     errno = f", errno {e['err']}" if e['err'] else ''
     t.fail(p, 'ace_fail', f"{key}, {e['size']} B, {e['used']} of {e['limit']} B used{errno}", key)

@@ -2,7 +2,8 @@
 
 They differ in what a counter is called where it is declared, and in how the text ends: scrapers
 that know OpenMetrics ask for it; node_exporter's textfile collector reads only the older one.
-Counters count from when hak top began to watch the process, and restart with it.
+Counters count from when hak top began to watch the process, and restart with it; shared_fail and
+legacy count from the process's beginning.
 """
 
 from collections.abc import Iterable, Iterator
@@ -77,6 +78,11 @@ def _of_class(what: str) -> Callable[[dict], Samples]:
                             for each in process['classes']]
 
 
+def _ever(what: str) -> Callable[[dict], Samples]:
+    return lambda process: [({'class': f"C{each['cls']}"}, each['ever'][what])
+                            for each in process['classes']]
+
+
 def _slabs(process: dict) -> Samples:
     return [({'class': f"C{each['cls']}", 'state': state}, each[state])
             for each in process['classes'] for state in ('active', 'listed', 'marked', 'unmarked')]
@@ -118,8 +124,10 @@ EACH = (
     Family('hakmem_empties', 'counter', 'Slabs in which nothing was live any more.',
            _of_class('empties')),
     Family('hakmem_shared_fail', 'counter', 'Acquires that every stage refused.',
-           _of_class('shared_fail')),
-    Family('hakmem_legacy', 'counter', 'Blocks from the legacy backend, by reason.',
+           _ever('shared_fail')),
+    Family('hakmem_legacy', 'counter', 'Blocks from the legacy backend.', _ever('legacy')),
+    Family('hakmem_legacy_events', 'counter', 'Requests that came to the legacy backend, by '
+           'reason.',
            lambda process: [({'why': why.removeprefix('WHY_').lower()}, count)
                             for why, count in process['legacy'].items()]),
     Family('hakmem_superslab_maps', 'counter', 'SuperSlabs mapped.', _count('superslab_maps')),

@@ -22,8 +22,9 @@ HELP = (
     'LISTED   EMPTY slabs that stage 1 finds',
     'ACQ/s    slabs acquired; S1% of them from stage 1, the cheapest',
     'LEGACY/s blocks that went to the legacy backend instead',
-    'FAILS    refusals, damaged blocks, double and invalid frees, NULL, since we watch',
-    'SFAIL    acquires that every stage refused      MAPS/s  SuperSlabs mapped',
+    'FAILS    refusals since the process began; damaged blocks, double and',
+    '         invalid frees and NULL since we watch',
+    'SFAIL    acquires that every stage refused; LEGACY: see above; both since it began',
     'RSS, LISTED and the pools are as of the last state dump, one every 5 s',
     'behind   how old the newest of what is shown is',
 )
@@ -76,9 +77,9 @@ def _share(part: float, whole: float) -> str:
 
 
 def failures_of(process: dict) -> int:
-    counts = process['counts']
-    return sum(counts[key] for key in ('shared_fail', 'ace_fail', 'hdr_reset', 'double_free',
-                                       'invalid_free', 'oom'))
+    counts, ever = process['counts'], process['ever']
+    return ever['shared_fail'] + ever['ace_fail'] + sum(
+        counts[key] for key in ('hdr_reset', 'double_free', 'invalid_free', 'oom'))
 
 
 def _active(process: dict) -> int:
@@ -112,12 +113,12 @@ CLASSES = (
     Column('ACQ', 6, 4, lambda c: _short(c['acquires'])),
     Column('S1%', 4, 3, lambda c: _share(c['stages']['STAGE_1'], c['acquires'])),
     Column('S3%', 4, 6, lambda c: _share(c['stages']['STAGE_3'], c['acquires'])),
-    Column('SFAIL', 6, 2, lambda c: _short(c['shared_fail']), bad=True),
-    Column('LEGACY', 6, 2, lambda c: _short(c['legacy']), bad=True),
+    Column('SFAIL', 6, 2, lambda c: _short(c['ever']['shared_fail']), bad=True),
+    Column('LEGACY', 6, 2, lambda c: _short(c['ever']['legacy']), bad=True),
 )
 CLASS_SORTS = (
     ('ACQ/s', lambda c: -c['acquire_rate']), ('ACTIVE', lambda c: -(c['active'] or 0)),
-    ('SFAIL', lambda c: -c['shared_fail']), ('LEGACY', lambda c: -c['legacy']),
+    ('SFAIL', lambda c: -c['ever']['shared_fail']), ('LEGACY', lambda c: -c['ever']['legacy']),
     ('CLASS', lambda c: c['cls']),
 )
 
@@ -226,7 +227,7 @@ def _about(process: dict) -> list[Line]:
 def _classes(process: dict, view: View, width: int, room: int) -> list[Line]:
     title, key = CLASS_SORTS[view.class_sort % len(CLASS_SORTS)]
     used = [each for each in process['classes'] if each['active'] or each['acquires']
-            or each['legacy'] or each['shared_fail'] or each['peak']]
+            or each['peak'] or any(each['ever'].values())]
     used.sort(key=lambda each: (key(each), each['cls']))
     lines = [_heading(CLASSES, title, width, len(used) - room)]
     return lines + [_row(CLASSES, each, width, '') for each in used[:room]]

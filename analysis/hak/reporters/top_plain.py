@@ -16,11 +16,10 @@ def show(told: dict) -> None:
              **{f'{key}_per_s': rates[key] for key in ('acquires', 'empties', 'legacy')},
              **process['counts'])
         for each in process['classes']:
-            if each['acquires'] or each['active'] or each['legacy']:
+            if each['acquires'] or each['active'] or any(each['ever'].values()):
                 line(out, 'class', pid=process['pid'], cls=f"C{each['cls']}",
                      active=each['active'], cap=each['cap'], acquires=each['acquires'],
-                     per_s=each['acquire_rate'], shared_fail=each['shared_fail'],
-                     legacy=each['legacy'])
+                     per_s=each['acquire_rate'], **each['ever'])
     for failure in told['failures']:
         line(out, 'failure', **failure)
     out.flush()

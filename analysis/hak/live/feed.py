@@ -120,21 +120,20 @@ class Feed:
 
 
 def resolve(wanted: str) -> str:
-    """The URL of a live session, given as URL or as a name the relay daemon here knows."""
+    """The URL of a live session, given as URL or as a name that the relay daemon here knows."""
     import bt2
 
     from hak.live import reader
 
-    if re.fullmatch(r'net[46]?://[^/]+/host/[^/]+/[^/]+', wanted):
-        return wanted
-    server = wanted if '://' in wanted else DEFAULT_RELAY
+    match = re.fullmatch(r'(net[46]?://[^/]+)(/host/[^/]+/[^/]+)?', wanted)
+    server, path = match.groups() if match else (DEFAULT_RELAY, None)
     try:
         known = reader.sessions(server)
     except bt2._Error:
         raise HakError(f'no relay daemon answers at {server}',
                        'start lttng-relayd, then `lttng create NAME --live`') from None
     for each in known:
-        if each['name'] == wanted:
+        if each['url'].endswith(path) if path else each['name'] == wanted:
             return each['url']
-    names = ', '.join(sorted(each['name'] for each in known)) or 'it has none'
+    names = ', '.join(sorted(each['url'] for each in known)) or 'it has none'
     raise HakError(f'{wanted} is no live session of {server}', f'there are: {names}')

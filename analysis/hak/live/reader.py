@@ -33,7 +33,6 @@ def main(url: str, interval: float) -> None:
     except bt2._Error as error:
         _say({'ended': _first_cause(error)})
         return
-    _say({'attached': True})
     _follow(messages, tally, interval)
 
 
@@ -53,6 +52,7 @@ def _source(url: str):
 
 def _follow(messages: Any, tally: Tally, interval: float) -> None:
     local: dict[int, bool] = {}
+    attached = False
     due = look = time.monotonic()
     why = 'the session has ended'
     while True:
@@ -66,6 +66,9 @@ def _follow(messages: Any, tally: Tally, interval: float) -> None:
         except bt2._Error as error:
             why = _first_cause(error)
             break
+        if not attached:   # only asking for messages attaches
+            _say({'attached': True})
+            attached = True
         if time.monotonic() >= look:
             _look(tally, local)
             look = time.monotonic() + LOOK

@@ -82,7 +82,7 @@ def start() -> Relay:
     program = shutil.which('lttng-relayd')
     if program is None:
         raise HakError('lttng-relayd is missing', lttng.INSTALL)
-    folder = Path(tempfile.mkdtemp(prefix='hak-top-'))
+    folder = Path(tempfile.mkdtemp(prefix='hak-'))
     control, data, live = _free_ports(3)
     command = [program, f'--control-port=tcp://127.0.0.1:{control}',
                f'--data-port=tcp://127.0.0.1:{data}', f'--live-port=tcp://127.0.0.1:{live}',

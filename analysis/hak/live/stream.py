@@ -3,22 +3,22 @@
 import argparse
 import contextlib
 import json
-import select
-import signal
-import sys
 from collections.abc import Iterator
 from typing import Optional
 
 from hak import ui
-from hak.live import server
+from hak.errors import HakError
+from hak.live import server, signals
 from hak.live.feed import Feed
 from hak.reporters import openmetrics, top_plain
 
 
 def run(feed: Feed, args: argparse.Namespace) -> None:
     with contextlib.ExitStack() as stack:
-        leave_on_signals()
+        stack.enter_context(signals.held())
         published = server.Published()
+        if args.textfile and not args.textfile.parent.is_dir():
+            raise HakError(f'{args.textfile.parent} is no directory', 'name another --textfile')
         if args.openmetrics:
             address = stack.enter_context(server.serving(args.openmetrics, published))
             ui.note(f'metrics at http://{address}/metrics')
@@ -42,7 +42,7 @@ def _told(feed: Feed, pid: Optional[int]) -> Iterator[dict]:
     state = feed.state
     while True:
         handle = feed.fileno()
-        select.select([] if handle is None else [handle], [], [], feed.wait_at_most())
+        signals.wait([] if handle is None else [handle], feed.wait_at_most())
         received = feed.received
         if not feed.advance():
             continue
@@ -64,9 +64,3 @@ def told(feed: Feed, pid: Optional[int]) -> dict:
         **snapshot,
         'processes': [each for each in snapshot['processes'] if pid in (None, each['pid'])],
     }
-
-
-def leave_on_signals() -> None:
-    """In an orderly way: what was started for the view ends with it."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))

@@ -3,7 +3,6 @@
 import contextlib
 import curses
 import os
-import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -11,16 +10,16 @@ from typing import Optional
 
 from hak import ui
 from hak.errors import HakError
+from hak.live import signals
 from hak.live.feed import Feed
-from hak.live.stream import leave_on_signals, told
+from hak.live.stream import told
 from hak.reporters import top_layout
 from hak.reporters.top_layout import View
 
 
 def run(feed: Feed, pid: Optional[int], count: Optional[int]) -> None:
-    leave_on_signals()
     _know_the_terminal()
-    with contextlib.closing(feed), contextlib.suppress(KeyboardInterrupt):
+    with signals.held(), contextlib.closing(feed), contextlib.suppress(KeyboardInterrupt):
         feed.open()
         with _resizes() as resized, _terminal() as window:
             _Screen(window, feed, pid).show(resized, count)
@@ -48,7 +47,7 @@ class _Screen:
         while True:
             self._draw()
             handles = [handle for handle in (0, resized, self.feed.fileno()) if handle is not None]
-            ready, _, _ = select.select(handles, [], [], self.feed.wait_at_most())
+            ready = signals.wait(handles, self.feed.wait_at_most())
             if resized in ready:
                 os.read(resized, 4096)
                 curses.resizeterm(*reversed(os.get_terminal_size(sys.stdout.fileno())))

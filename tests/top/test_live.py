@@ -1,0 +1,119 @@
+"""hak top beside programs that run: its numbers, its sessions, and what it survives."""
+
+import os
+import signal
+import socket
+
+import pytest
+from conftest import CAPPED, dumped, inner, of, recording, trouble, until
+
+
+def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daemon):
+    program = stage.program('shared_fail', 4000, **CAPPED)
+    top = stage.top('--json', '--interval', '0.2')
+    top.until(lambda told: dumped(told, program))
+    trouble(program)
+    users_daemon.lttng('stop', users_daemon.session)
+    events = recording.events(stage.hak.cwd / 'theirs')
+    refused = len(recording.named(events, 'shared_fail'))
+    legacy = len(recording.named(events, 'legacy_alloc'))
+    assert refused > 3000 and legacy >= refused
+
+    told = top.until(lambda told: of(told, program)['ever']['legacy'] >= legacy)
+    process = of(told, program)
+    c6 = next(each for each in process['classes'] if each['cls'] == 6)
+    assert told['lost'] == {'events': 0, 'packets': 0}
+    assert process['ever'] == {'shared_fail': refused, 'legacy': legacy, 'ace_fail': 0}
+    assert c6['ever'] == {'shared_fail': refused, 'legacy': legacy}
+    assert (c6['active'], c6['cap']) == (2, 2)
+    assert process['name'] == 'trouble' and process['memory']['rss'] > 1 << 20
+    assert any(each['event'] == 'shared_fail' and 'FAIL_SOFT_CAP' in each['text']
+               for each in told['failures'])
+
+
+def test_without_a_daemon_it_starts_one_that_programs_find_and_leaves_nothing(stage):
+    top = stage.top('--json', '--interval', '0.2')
+    assert until(lambda: recording.session_daemons(stage.hak.mark))
+    program = stage.program('churn')
+    told = top.until(lambda told: of(told, program).get('version') and
+                     of(told, program)['rates']['acquires'] > 0)
+    assert told['state'] == 'live'
+    os.kill(inner(program), signal.SIGKILL)
+    top.until(lambda told: of(told, program).get('ended', True))
+    os.kill(top.pid(), signal.SIGTERM)
+    top.process.communicate(timeout=30)
+    assert not recording.session_daemons(stage.hak.mark)
+
+
+def test_it_outlives_the_session_daemon_and_finds_the_next(stage, users_daemon):
+    top = stage.top('--json', '--interval', '0.2')
+    program = stage.program('shared_fail')
+    top.until(lambda told: dumped(told, program))
+    os.kill(users_daemon.pid(), signal.SIGKILL)
+    told = top.until(lambda told: told['state'] == 'ended')
+    assert told['why'] and of(told, program)
+    # No daemon is left: top starts one, and the program registers with it by itself.
+    told = top.until(lambda told: told['state'] == 'live' and dumped(told, program))
+    trouble(program)
+    users_daemon.process.wait(timeout=30)
+
+
+def test_a_live_session_of_the_users_is_shown_and_its_end_is_told(stage, users_daemon, relay):
+    users_daemon.lttng('create', 'mine', '--live=200000',
+                       f'--set-url=net://127.0.0.1:{relay.control}:{relay.data}')
+    users_daemon.lttng('enable-event', '--userspace', '--session', 'mine', 'hakmem:*')
+    users_daemon.lttng('add-context', '--userspace', '--session', 'mine', '--type', 'vpid',
+                       '--type', 'vtid', '--type', 'procname')
+    unknown = stage.hak('top', '--json', f'{relay.url()}/host/nowhere/other')
+    assert unknown.code == 3 and '/mine' in unknown.err, unknown.err
+
+    top = stage.top('--json', '--interval', '0.2', f'{relay.url()}/host/{os.uname()[1]}/mine')
+    users_daemon.lttng('start', 'mine')
+    program = stage.program('shared_fail')
+    top.until(lambda told: dumped(told, program))
+    users_daemon.lttng('destroy', 'mine')
+    told = top.until(lambda told: told['state'] == 'ended')
+    assert told['why'] == 'the session has ended' and dumped(told, program)
+    # The session was not its own, and so it makes none.
+    assert users_daemon.session in users_daemon.lttng('list')
+
+
+def test_a_session_is_found_by_its_name_where_the_relay_daemon_runs_here(
+        users_daemon, relay, monkeypatch):
+    from hak.live import feed
+
+    users_daemon.lttng('create', 'mine', '--live',
+                       f'--set-url=net://127.0.0.1:{relay.control}:{relay.data}')
+    users_daemon.lttng('enable-event', '--userspace', '--session', 'mine', 'hakmem:*')
+    monkeypatch.setattr(feed, 'DEFAULT_RELAY', relay.url())
+    assert feed.resolve('mine').endswith('/mine')
+
+
+def test_what_is_lost_is_told(stage, users_daemon):
+    """A flood, of which the relay daemon keeps only the newest."""
+    program = stage.program('churn')
+    top = stage.top('--json', '--interval', '0.2')
+    told = top.until(lambda told: sum(told['lost'].values()) > 0)
+    assert of(told, program)['counts']['acquires'] > 0
+
+
+@pytest.mark.parametrize('arguments, code, says', [
+    (['--interval', '0'], 2, 'interval'),
+    (['--openmetrics', 'x'], 2, 'port'),
+    (['--openmetrics', '256.0.0.1:80'], 3, 'listen'),
+    (['net://127.0.0.1:9'], 3, 'no relay daemon answers'),
+    (['--textfile', '/nowhere/x.prom', '--count', '1'], 3, '/nowhere'),
+])
+def test_what_cannot_be_done_gets_one_line(stage, arguments, code, says):
+    result = stage.hak('top', *arguments)
+    assert (result.code, len(result.notes())) == (code, 1), result.err
+    assert says in result.err and 'Traceback' not in result.err
+
+
+def test_a_port_in_use_is_named(stage):
+    with socket.socket() as taken:
+        taken.bind(('127.0.0.1', 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = stage.hak('top', '--openmetrics', str(port))
+    assert result.code == 3 and f'127.0.0.1:{port}' in result.err

@@ -59,8 +59,18 @@ class Stage:
 
     def program(self, *args, **env) -> subprocess.Popen:
         """Runs `trouble`; returns when it runs."""
+        return self.run(str(TROUBLE), *map(str, args), **env)
+
+    def steady(self) -> subprocess.Popen:
+        """Some hundred acquires a second, for as long as it lives."""
+        return self.run('perl', '-e', """
+            $| = 1; print "ready\\n";
+            while (1) { my @blocks = map { 'x' x 500 } 1 .. 9000; select undef, undef, undef, 0.1 }
+        """)
+
+    def run(self, *command, **env) -> subprocess.Popen:
         process = subprocess.Popen(
-            [*self.hak.prefix, 'env', f'LD_PRELOAD={LIBRARY}', str(TROUBLE), *map(str, args)],
+            [*self.hak.prefix, 'env', f'LD_PRELOAD={LIBRARY}', *command],
             env=self.environment(HAKMEM_TRACE='1', **env), cwd=self.hak.cwd, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.programs.append(process)

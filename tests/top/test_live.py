@@ -34,7 +34,7 @@ def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daem
 def test_without_a_daemon_it_starts_one_that_programs_find_and_leaves_nothing(stage):
     top = stage.top('--json', '--interval', '0.2')
     assert until(lambda: recording.session_daemons(stage.hak.mark))
-    program = stage.program('churn')
+    program = stage.steady()
     told = top.until(lambda told: of(told, program).get('version') and
                      of(told, program)['rates']['acquires'] > 0)
     assert told['state'] == 'live'

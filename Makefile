@@ -117,6 +117,7 @@ install: all
 	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
 	install -m 755 scripts/hak $(LIB)/scripts
 	cd analysis && find hak -name '*.py' -exec install -D -m 644 {} $(abspath $(LIB))/analysis/{} \;
+	install -D -m 644 dashboards/grafana/hakmem.json $(LIB)/dashboards/grafana/hakmem.json
 	install -m 644 src/hakmem.h $(DESTDIR)$(PREFIX)/include
 	ln -sfn ../lib/hakmem/scripts/hak $(DESTDIR)$(PREFIX)/bin/hak
 

@@ -124,6 +124,18 @@ def test_what_finds_no_room_is_counted_and_the_picked_process_is_shown():
     assert any(line.lstrip().startswith('33 prog') for line in lines[2:8])
 
 
+def test_a_class_that_falls_back_comes_first():
+    session = full_session()
+    session.tally.snapshot()
+    for _ in range(9):
+        session.tell(3, 'slab_active', 1, cls=3, stage='STAGE_1')
+    session.tell(3, 'legacy_alloc', 1, cls=6, why='WHY_SHARED_FAIL')
+    lines = [''.join(text for text, _ in line) for line in
+             top_layout.screen(session.told(), 'live', '', View(), 80, 24)]
+    heading = next(at for at, line in enumerate(lines) if line.startswith('CLASS'))
+    assert [line[:2] for line in lines[heading + 1:heading + 3]] == ['C6', 'C3']
+
+
 def test_a_hostile_name_cannot_move_the_cursor():
     told = full_session('a\x1b[2Jb\nc\t\x9b').told()
     lines = top_layout.screen(told, 'ended', 'x\x1by', View(), 80, 24)

@@ -10,6 +10,7 @@ from hak import ui
 from hak.errors import HakError
 from hak.live import server, signals
 from hak.live.feed import Feed
+from hak.live.tally import behind
 from hak.reporters import openmetrics, top_plain
 
 
@@ -59,8 +60,7 @@ def told(feed: Feed, pid: Optional[int]) -> dict:
     snapshot = feed.snapshot
     return {
         'state': feed.state, 'why': feed.why or None,
-        'behind': max(0.0, round(feed.received - snapshot['time'] / 1e9, 3))
-        if snapshot['time'] else None,
+        'behind': behind(snapshot),
         **snapshot,
         'processes': [each for each in snapshot['processes'] if pid in (None, each['pid'])],
     }

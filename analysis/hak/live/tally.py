@@ -4,6 +4,7 @@ The tally knows events by name and payload, and nothing of Babeltrace: any mappi
 Enumerations come as their labels.
 """
 
+import time as clock
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 
 # Failures that a snapshot tells of, latest first. The same again and again takes one place.
 REMEMBERED = 12
-# Processes that have ended are told of for so long, in nanoseconds, then only in the totals.
+# Processes that have ended are told of for so long, in nanoseconds.
 MOURNED = 10_000_000_000
 # What is also told per second; the sums over classes, stages and layers.
 RATES = ('events', 'acquires', 'empties', 'superslab_maps', 'superslab_unmaps', 'purges',
@@ -92,14 +93,18 @@ class Tally:
 
     def snapshot(self) -> dict:
         """Plain data, as `hak top --json` prints it."""
+        self._forget()
         self._rate()
         return {
             'time': self.now,
             'lost': {'events': self.lost['events'], 'packets': self.lost['packets']},
-            'processes': [_told(process) for process in self.processes.values()
-                          if process.ended is None or self.now - process.ended < MOURNED],
+            'processes': [_told(process) for process in self.processes.values()],
             'failures': [vars(failure) for failure in self.failures],
         }
+
+    def _forget(self) -> None:
+        self.processes = {pid: process for pid, process in self.processes.items()
+                          if process.ended is None or self.now - process.ended < MOURNED}
 
     def _rate(self) -> None:
         """Over the trace's time, not ours: events arrive in bursts, the time they tell does not."""
@@ -115,6 +120,12 @@ class Tally:
         self._rated_at = self.now
 
 
+def behind(snapshot: dict) -> Optional[float]:
+    """Seconds from what a snapshot tells to now. They grow when nothing more is heard."""
+    at = snapshot['time']
+    return max(0.0, round(clock.time() - at / 1e9, 3)) if at else None
+
+
 def _is_another(process: Process, event: str, payload: Any) -> bool:
     """Has the pid been given to a new process?"""
     return (event == 'process_start' and payload['complete'] == 1 and payload['again'] == 0
@@ -122,12 +133,12 @@ def _is_another(process: Process, event: str, payload: Any) -> bool:
 
 
 def _sums(process: Process) -> Counter:
-    """Over all labels, and of acquires per class too."""
+    """Over all labels, and of what has a rate in each class, over the class too."""
     sums: Counter = Counter()
     for key, count in process.counts.items():
         sums[key[0]] += count
-        if key[0] == 'acquires':
-            sums['acquires', key[1]] += count
+        if key[0] in ('acquires', 'legacy'):
+            sums[key[:2]] += count
     return sums
 
 
@@ -177,6 +188,7 @@ def _told_class(process: Process, cls: int) -> dict:
         **{key: dumped.get(key) for key in DUMPED_CLASS[1:]},
         'acquires': sum(counts['acquires', cls, stage] for stage in STAGES),
         'acquire_rate': round(process.rates.get(('acquires', cls), 0.0), 1),
+        'legacy_rate': round(process.rates.get(('legacy', cls), 0.0), 1),
         'stages': {stage: counts['acquires', cls, stage] for stage in STAGES},
         'empties': counts['empties', cls],
         'shared_fail': shared_fail, 'legacy': legacy,

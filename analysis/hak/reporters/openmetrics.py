@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from hak.geometry import STAGE_NAMES
+from hak.live.tally import behind
 
 OPENMETRICS = 'application/openmetrics-text; version=1.0.0; charset=utf-8'
 PLAIN = 'text/plain; version=0.0.4; charset=utf-8'
@@ -114,7 +115,7 @@ WHOLE = (
     Family('hakmem_up', 'gauge', 'Whether a session is being read.',
            lambda told: [({}, int(told['state'] == 'live'))]),
     Family('hakmem_behind_seconds', 'gauge', 'How far what is told lies behind the clock.',
-           lambda told: [({}, told['behind'])]),
+           lambda told: [({}, behind(told))]),
     Family('hakmem_lost', 'counter', 'Events and packets that the recording could not keep.',
            lambda told: [({'what': what}, count) for what, count in told['lost'].items()]),
 )

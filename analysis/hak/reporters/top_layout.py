@@ -21,7 +21,8 @@ HELP = (
     'ACTIVE   slabs in use, of CAP that the class may have; 0: no cap',
     'LISTED   EMPTY slabs that stage 1 finds',
     'ACQ/s    slabs acquired; S1% of them from stage 1, the cheapest',
-    'LEGACY/s blocks that went to the legacy backend instead',
+    'LEGACY/s blocks that went to the legacy backend instead; by ACQ/s, processes',
+    '         and classes with such come first',
     'FAILS    refusals since the process began; damaged blocks, double and',
     '         invalid frees and NULL since we watch',
     'SFAIL    acquires that every stage refused; LEGACY: see above; both since it began',
@@ -99,7 +100,7 @@ PROCESSES = (
     Column('FAILS', 6, 1, lambda p: _short(failures_of(p)), bad=True),
 )
 PROCESS_SORTS = (
-    ('ACQ/s', lambda p: -p['rates']['acquires']), ('RSS', lambda p: -p['memory'].get('rss', 0)),
+    ('ACQ/s', lambda p: -p['rates']['acquires'] - p['rates']['legacy']), ('RSS', lambda p: -p['memory'].get('rss', 0)),
     ('LEGACY/s', lambda p: -p['rates']['legacy']), ('FAILS', lambda p: -failures_of(p)),
     ('PID', lambda p: p['pid']),
 )
@@ -110,14 +111,14 @@ CLASSES = (
     Column('CAP', 5, 1, lambda c: _short(c['cap'])),
     Column('LISTED', 6, 5, lambda c: _short(c['listed'])),
     Column('ACQ/s', 7, 1, lambda c: _rate(c['acquire_rate'])),
-    Column('ACQ', 6, 4, lambda c: _short(c['acquires'])),
     Column('S1%', 4, 3, lambda c: _share(c['stages']['STAGE_1'], c['acquires'])),
     Column('S3%', 4, 6, lambda c: _share(c['stages']['STAGE_3'], c['acquires'])),
+    Column('LEG/s', 6, 4, lambda c: _rate(c['legacy_rate']), bad=True),
     Column('SFAIL', 6, 2, lambda c: _short(c['ever']['shared_fail']), bad=True),
     Column('LEGACY', 6, 2, lambda c: _short(c['ever']['legacy']), bad=True),
 )
 CLASS_SORTS = (
-    ('ACQ/s', lambda c: -c['acquire_rate']), ('ACTIVE', lambda c: -(c['active'] or 0)),
+    ('ACQ/s', lambda c: (-c['legacy_rate'], -c['acquire_rate'])), ('ACTIVE', lambda c: -(c['active'] or 0)),
     ('SFAIL', lambda c: -c['ever']['shared_fail']), ('LEGACY', lambda c: -c['ever']['legacy']),
     ('CLASS', lambda c: c['cls']),
 )
@@ -234,11 +235,12 @@ def _classes(process: dict, view: View, width: int, room: int) -> list[Line]:
 
 
 def _heading(columns: Sequence, sort: str, width: int, hidden: int) -> Line:
-    more = f'+{hidden} more' if hidden > 0 else ''
-    columns = _that_fit(columns, width - len(more))
-    line = [(_fitted(column.title, column) + ' ', 'sort' if column.title == sort else 'head')
-            for column in columns]
-    return [*line, (more, 'dim')]
+    line = []
+    for column in _that_fit(columns, width):
+        more = f' +{hidden} more' if column.left and hidden > 0 else ''
+        line.append((_fitted(column.title + more, column) + ' ',
+                     'sort' if column.title == sort else 'head'))
+    return line
 
 
 def _row(columns: Sequence, row: dict, width: int, style: str) -> Line:

@@ -117,7 +117,7 @@ def of(told: dict, program: subprocess.Popen) -> dict:
 
 def dumped(told: dict, program: subprocess.Popen) -> bool:
     """Has a state dump of it come in? Then it is attached, and every event from now on counts."""
-    return 'rss' in of(told, program).get('memory', {})
+    return 'vm' in of(told, program).get('memory', {})
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ the end {"ended": why}.
 """
 
 import json
+import resource
 import signal
 import sys
 import time
@@ -23,6 +24,7 @@ LOOK = 1.0
 # A process that is not to be seen in /proc, such as one of another host, has ended when it has
 # missed two of the state dumps that it makes every five seconds.
 SILENCE = 12_000_000_000
+PAGE = resource.getpagesize()
 
 
 def main(url: str, interval: float) -> None:
@@ -51,7 +53,7 @@ def _source(url: str):
 
 
 def _follow(messages: Any, tally: Tally, interval: float) -> None:
-    local: dict[int, bool] = {}
+    local: set[int] = set()
     attached = False
     due = look = time.monotonic()
     why = 'the session has ended'
@@ -114,25 +116,33 @@ class _Payload:
         return str(value) if isinstance(value, bt2._StringFieldConst) else int(value)
 
 
-def _look(tally: Tally, local: dict[int, bool]) -> None:
-    """LTTng tells nobody when a process ends."""
+def _look(tally: Tally, local: set[int]) -> None:
+    """LTTng tells nobody when a process ends, and a state dump tells the RSS now and then only.
+
+    local: the pids that we know to be what /proc shows under that number. Those of another host
+    or of a container need not be.
+    """
     for process in tally.processes.values():
         if process.ended is not None or not process.os_pid:
             continue
-        path = Path(f'/proc/{process.os_pid}')
-        lives = path.exists()
-        if lives and not process.name:
-            process.name = _comm(path)
-        seen = local[process.os_pid] = local.get(process.os_pid, False) or lives
-        if not lives and (seen or tally.now - process.last > SILENCE):
+        comm, rss = _seen(process.os_pid)
+        process.name = process.name or comm
+        if comm and comm == process.name:
+            local.add(process.os_pid)
+            process.memory['rss'] = rss
+        elif process.os_pid in local and not comm or tally.now - process.last > SILENCE:
             process.ended = tally.now
 
 
-def _comm(path: Path) -> str:
+def _seen(pid: int) -> tuple[str, int]:
+    """What /proc calls the process, and its resident bytes; nothing if it is not there."""
     try:
-        return (path / 'comm').read_text(errors='replace').rstrip('\n')
-    except OSError:
-        return ''
+        folder = Path(f'/proc/{pid}')
+        pages = int((folder / 'statm').read_text().split()[1])
+        comm = (folder / 'comm').read_text(errors='replace').rstrip('\n')
+    except (OSError, IndexError):
+        return '', 0
+    return (comm, pages * PAGE) if pages else ('', 0)   # without pages: a zombie
 
 
 def _first_cause(error: bt2._Error) -> str:

@@ -148,8 +148,7 @@ EACH = (
     Family('hakmem_slabs', 'gauge', 'Slabs: ACTIVE; or with nothing live: listed, marked, or '
            'unmarked.', _slabs),
     Family('hakmem_soft_cap_slabs', 'gauge', 'ACTIVE slabs that the class may have.', _caps),
-    Family('hakmem_resident_memory_bytes', 'gauge', 'RSS, at the last state dump.',
-           _memory('rss')),
+    Family('hakmem_resident_memory_bytes', 'gauge', 'RSS.', _memory('rss')),
     Family('hakmem_superslab_bytes', 'gauge', 'Mapped for SuperSlabs.',
            _memory('superslab_bytes')),
     Family('hakmem_purged_bytes', 'gauge', 'Of those, given back to the kernel.',

@@ -26,7 +26,7 @@ HELP = (
     'FAILS    refusals since the process began; damaged blocks, double and',
     '         invalid frees and NULL since we watch',
     'SFAIL    acquires that every stage refused; LEGACY: see above; both since it began',
-    'RSS, LISTED and the pools are as of the last state dump, one every 5 s',
+    'LISTED, what is purged and used of pools: as of the last state dump, every 5 s',
     'behind   how old the newest of what is shown is',
 )
 

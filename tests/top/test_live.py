@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 from conftest import CAPPED, dumped, inner, of, recording, trouble, until
@@ -90,11 +91,27 @@ def test_a_session_is_found_by_its_name_where_the_relay_daemon_runs_here(
 
 
 def test_what_is_lost_is_told(stage, users_daemon):
-    """A flood, of which the relay daemon keeps only the newest."""
-    program = stage.program('churn')
+    """A flood while nobody empties the buffers."""
+    program = stage.program('shared_fail', 60_000, **CAPPED)
     top = stage.top('--json', '--interval', '0.2')
-    told = top.until(lambda told: sum(told['lost'].values()) > 0)
-    assert of(told, program)['counts']['acquires'] > 0
+    told = top.until(lambda told: dumped(told, program))
+    assert told['lost'] == {'events': 0, 'packets': 0}
+    consumer, = consumers(users_daemon)
+    os.kill(consumer, signal.SIGSTOP)
+    try:
+        trouble(program)
+    finally:
+        os.kill(consumer, signal.SIGCONT)
+    told = top.until(lambda told: told['lost']['events'] > 0)
+    # What the events do not tell the next state dump does.
+    told = top.until(lambda told: of(told, program)['ever']['legacy'] > 50_000)
+    assert of(told, program)['counts']['legacy'] < 50_000
+
+
+def consumers(daemon: recording.UsersDaemon) -> list[int]:
+    children = Path(f'/proc/{daemon.pid()}/task').glob('*/children')
+    return [int(pid) for each in children for pid in each.read_text().split()
+            if Path(f'/proc/{pid}/comm').read_text().startswith('lttng-consumer')]
 
 
 @pytest.mark.parametrize('arguments, code, says', [

@@ -98,11 +98,21 @@ def test_prometheus_scrapes_hak_top_and_answers_what_the_dashboard_asks(stage, t
 def test_a_textfile_is_replaced_as_a_whole(stage):
     program = stage.program('shared_fail', 100)
     path = stage.hak.cwd / 'hakmem.prom'
-    result = stage.hak('top', '--textfile', path, '--interval', '0.2', '--count', '10')
-    assert (result.code, result.out) == (0, ''), result.err
-    promtool('check', 'metrics', stdin=path.read_text())
-    assert f'pid="{inner(program)}"' in path.read_text()
-    assert [each.name for each in path.parent.glob('.*prom*')] == []
+    top = stage.top('--textfile', path, '--interval', '0.1')
+    seen = set()
+
+    def mine() -> bool:
+        if path.exists():
+            seen.add(path.read_text())
+        return any(f'pid="{inner(program)}"' in text for text in seen)
+
+    assert until(mine)
+    for text in seen:
+        promtool('check', 'metrics', stdin=text)
+        assert text.startswith('# TYPE hakmem_up gauge') and text.endswith('\n')
+    os.kill(top.pid(), signal.SIGTERM)
+    assert top.process.communicate(timeout=30) == ('', '')
+    assert not list(path.parent.glob('.*prom*'))
 
 
 def served(address: str) -> str:

@@ -42,6 +42,10 @@ class Top:
                 return self.said[-1]
         raise AssertionError(f'hak top ended: {self.process.stderr.read()} {self.said[-2:]}')
 
+    def live(self) -> None:
+        """From now on a program that starts is seen from its beginning."""
+        self.until(lambda told: told['state'] == 'live')
+
     def pid(self) -> int:
         return inner(self.process)
 
@@ -116,7 +120,7 @@ def of(told: dict, program: subprocess.Popen) -> dict:
 
 
 def dumped(told: dict, program: subprocess.Popen) -> bool:
-    """Has a state dump of it come in? Then it is attached, and every event from now on counts."""
+    """Has a state dump of it come in?"""
     return 'vm' in of(told, program).get('memory', {})
 
 

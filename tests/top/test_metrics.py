@@ -72,14 +72,14 @@ def test_the_dashboards_panels_lie_beside_each_other():
 
 
 def test_prometheus_scrapes_hak_top_and_answers_what_the_dashboard_asks(stage, tmp_path):
-    program = stage.program('shared_fail', 3000, **CAPPED)
     top = stage.top('--openmetrics', '0', '--interval', '0.2')
     listens = top.process.stderr.readline()
     address = re.search(r'http://(127\.0\.0\.1:\d+)/metrics', listens)[1]
-    mine = f'{{pid="{inner(program)}",name="trouble"'
-    assert until(lambda: f'hakmem_resident_memory_bytes{mine}' in served(address))
     with prometheus(tmp_path, address) as server:
+        assert until(lambda: served(address))
+        program = stage.program('shared_fail', 3000, **CAPPED)
         trouble(program)
+        mine = f'{{pid="{inner(program)}",name="trouble"'
         refused = f'hakmem_shared_fail_total{mine},class="C6"}}'
 
         def seen() -> float:
@@ -96,14 +96,14 @@ def test_prometheus_scrapes_hak_top_and_answers_what_the_dashboard_asks(stage, t
 
 
 def test_a_textfile_is_replaced_as_a_whole(stage):
-    program = stage.program('shared_fail', 100)
     path = stage.hak.cwd / 'hakmem.prom'
     top = stage.top('--textfile', path, '--interval', '0.1')
+    assert until(path.exists)
+    program = stage.program('shared_fail', 100)
     seen = set()
 
     def mine() -> bool:
-        if path.exists():
-            seen.add(path.read_text())
+        seen.add(path.read_text())
         return any(f'pid="{inner(program)}"' in text for text in seen)
 
     assert until(mine)

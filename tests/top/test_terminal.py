@@ -60,9 +60,10 @@ def terminal(stage):
 
 
 def test_numbers_move_keys_work_and_quitting_gives_the_terminal_back(stage, terminal):
+    terminal.open('--interval', '0.2')
+    terminal.see(r'^ hak top  live')
     steady = stage.steady()
     capped = stage.program('shared_fail', 2500, **CAPPED)
-    terminal.open('--interval', '0.2')
     first = terminal.see(r'C\d+ \([\d,]+ B\) +\d+ +\d+ +\d+ +\d+ +[1-9]')
     assert all(len(line) <= 80 for line in first.splitlines())
     assert 'q quit' in first.splitlines()[23]
@@ -91,8 +92,9 @@ def test_numbers_move_keys_work_and_quitting_gives_the_terminal_back(stage, term
 
 
 def test_any_size_is_drawn_and_the_daemons_death_is_survived(stage, terminal, users_daemon):
-    stage.steady()
     terminal.open('--interval', '0.2', width=60, height=12)
+    terminal.see(r'^ hak top  live')
+    stage.steady()
     terminal.see(r'perl')
     terminal.resize(30, 5)
     terminal.see(r'needs 40×10')

@@ -348,11 +348,14 @@ def users_home() -> Path:
     return Path(os.environ.get('LTTNG_HOME') or Path.home())
 
 
+def folders() -> Path:
+    """Where ours are. The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice."""
+    return Path('/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else tempfile.gettempdir())
+
+
 def _new_folder() -> Path:
-    # The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice.
-    base = '/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else None
     try:
-        return Path(tempfile.mkdtemp(prefix='hak-', dir=base))
+        return Path(tempfile.mkdtemp(prefix='hak-', dir=folders()))
     except OSError as error:
         raise HakError(f'no directory for the session daemon: {error.strerror}',
                        'make /tmp writable') from None

@@ -125,10 +125,10 @@ def dumped(told: dict, program: subprocess.Popen) -> bool:
 
 
 @pytest.fixture
-def relay():
+def relay(tmp_path):
     """A relay daemon like the user's own."""
     from hak.live import relay
 
-    daemon = relay.start()
+    daemon = relay.start(tmp_path / 'relay')
     yield daemon
     daemon.close()

@@ -59,6 +59,16 @@ def test_it_outlives_the_session_daemon_and_finds_the_next(stage, users_daemon):
     users_daemon.process.wait(timeout=30)
 
 
+def test_what_a_killed_one_leaves_the_next_one_removes(stage, users_daemon):
+    killed = stage.top('--json')
+    killed.live()
+    os.kill(killed.pid(), signal.SIGKILL)
+    killed.process.wait(timeout=30)
+    assert users_daemon.lttng('list').count('hak-top-') == 1
+    stage.top('--json').live()
+    assert users_daemon.lttng('list').count('hak-top-') == 1
+
+
 def test_a_live_session_of_the_users_is_shown_and_its_end_is_told(stage, relay, users_daemon):
     users_daemon.lttng('create', 'mine', '--live=200000',
                        f'--set-url=net://127.0.0.1:{relay.control}:{relay.data}')

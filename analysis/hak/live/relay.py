@@ -5,18 +5,18 @@ says so, instead of filling the disk.
 """
 
 import contextlib
+import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
 
-from hak import buffers, catalogue, daemon, limits, lttng
+from hak import buffers, catalogue, daemon, limits, lttng, processes
 from hak.errors import HakError
 
 START_SECONDS = 10
@@ -29,6 +29,7 @@ FILES, FILE_BYTES = 4, 4 * buffers.MIB
 # beside slab_active, and the dump's lists of slabs.
 LEFT_OUT = {'acquire_begin', 'acquire_stage', 'statedump_slab', 'statedump_superslab',
             'thread_start', 'thread_exit', 'slab_release', 'slab_publish', 'config'}
+_NAME = re.compile(r'hak-top-(\d+)-(hak-\w+)')
 BUFFERS = {'lifecycle': buffers.Buffers(buffers.MIB // 2, 4),
            'statedump': buffers.Buffers(buffers.MIB // 8, 4),
            'flow': buffers.Buffers(buffers.MIB, 4)}
@@ -71,18 +72,20 @@ def own_session(tier: str) -> Iterator[OwnSession]:
     with contextlib.ExitStack() as stack:
         used = daemon.running() or daemon.start_visible()
         stack.callback(used.close)
-        relay = start()
+        _sweep(used.client)
+        relay = start(used.folder / 'relay')
         stack.callback(relay.close)
-        session = _create(used.client, lttng.unique_name('top'), relay, tier)
+        session = _create(used, relay, tier)
         stack.callback(_destroy, session)
         yield OwnSession(session, _viewed_at(relay, session.name))
 
 
-def start() -> Relay:
+def start(folder: Path) -> Relay:
+    """In a new folder, which goes with it."""
     program = shutil.which('lttng-relayd')
     if program is None:
         raise HakError('lttng-relayd is missing', lttng.INSTALL)
-    folder = Path(tempfile.mkdtemp(prefix='hak-'))
+    folder.mkdir()
     control, data, live = _free_ports(3)
     command = [program, f'--control-port=tcp://127.0.0.1:{control}',
                f'--data-port=tcp://127.0.0.1:{data}', f'--live-port=tcp://127.0.0.1:{live}',
@@ -136,7 +139,18 @@ def _free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
-def _create(client: lttng.Client, name: str, relay: Relay, tier: str) -> lttng.Session:
+def _sweep(client: lttng.Client) -> None:
+    """Removes what a hak top that was killed has left."""
+    for name in client.sessions():
+        match = _NAME.fullmatch(name)
+        if match and not processes.started(int(match[1])):
+            _destroy(lttng.Session(client, name))
+            shutil.rmtree(daemon.folders() / match[2], ignore_errors=True)
+
+
+def _create(used: daemon.Daemon, relay: Relay, tier: str) -> lttng.Session:
+    # Named after our process and our folder, for _sweep.
+    client, name = used.client, f'hak-top-{os.getpid()}-{used.folder.name}'
     client.run('create', name, f'--live={LIVE_MICROSECONDS}',
                f'--set-url=net://127.0.0.1:{relay.control}:{relay.data}')
     session = lttng.Session(client, name)
@@ -164,5 +178,5 @@ def _destroy(session: lttng.Session) -> None:
         session.destroy()
 
 
-def _viewed_at(relay: Relay, name: str) -> Optional[str]:
+def _viewed_at(relay: Relay, name: str) -> str:
     return f'{relay.url()}/host/{socket.gethostname()}/{name}'

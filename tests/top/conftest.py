@@ -65,9 +65,9 @@ class Stage:
         """Runs `trouble`; returns when it runs."""
         return self.run(str(TROUBLE), *map(str, args), **env)
 
-    def steady(self) -> subprocess.Popen:
+    def steady(self, perl: str = 'perl') -> subprocess.Popen:
         """Some hundred acquires a second, for as long as it lives."""
-        return self.run('perl', '-e', """
+        return self.run(perl, '-e', """
             $| = 1; print "ready\\n";
             while (1) { my @blocks = map { 'x' x 500 } 1 .. 9000; select undef, undef, undef, 0.1 }
         """)

@@ -1,6 +1,7 @@
 """hak top beside programs that run: its numbers, its sessions, and what it survives."""
 
 import os
+import shutil
 import signal
 import socket
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_it_outlives_the_session_daemon_and_finds_the_next(stage, users_daemon):
     told = top.until(lambda told: told['state'] == 'live' and dumped(told, program))
     trouble(program)
     users_daemon.process.wait(timeout=30)
+
+
+def test_any_name_and_the_flow_of_blocks_are_shown(stage):
+    hostile = os.fsdecode(bytes(stage.hak.cwd) + b'/\xff\xfe"\n\x1b[2J')
+    os.symlink(shutil.which('perl'), hostile)
+    top = stage.top('--json', '--interval', '0.2', '--tier', 'flow')
+    top.live()
+    program = stage.steady(hostile)
+    told = top.until(lambda told: of(told, program).get('rates', {}).get('blocks_drained', 0) > 0
+                     and 'rss' in of(told, program)['memory'])
+    assert of(told, program)['name'] == '\ufffd\ufffd"\n\x1b[2J'
+    assert of(told, program)['rates']['blocks_refilled'] > 0
 
 
 def test_what_a_killed_one_leaves_the_next_one_removes(stage, users_daemon):

@@ -21,7 +21,6 @@ from hak.live import relay
 DEFAULT_RELAY = 'net://127.0.0.1'
 # Between two attempts to find a session again.
 RETRY_SECONDS = 2.0
-STOP_SECONDS = 5
 
 
 @dataclass
@@ -67,7 +66,11 @@ class Feed:
             self._ended(self.why or 'the reader of the session has died')
             return True
         *lines, self._partial = (self._partial + data).split(b'\n')
-        return any([self._heard(json.loads(line)) for line in lines])
+        try:
+            return any([self._heard(json.loads(line)) for line in lines])
+        except HakError as error:
+            self._ended(error.line())
+            return True
 
     def close(self) -> None:
         self._detach()

@@ -93,7 +93,7 @@ def _take(tally: Tally, message: Any) -> None:
         # Of other threads, procname is what the thread is called.
         main = 'vtid' in context and context['vtid'] == pid and 'procname' in context
         tally.event(name, message.default_clock_snapshot.ns_from_origin, pid,
-                    str(context['procname']) if main else '', _Payload(message.event.payload_field))
+                    _text(str(context['procname'])) if main else '', _Payload(message.event.payload_field))
     elif kind is bt2._MessageIteratorInactivityMessageConst:
         tally.reach(message.clock_snapshot.ns_from_origin)
     elif kind is bt2._DiscardedEventsMessageConst:
@@ -139,10 +139,15 @@ def _seen(pid: int) -> tuple[str, int]:
     try:
         folder = Path(f'/proc/{pid}')
         pages = int((folder / 'statm').read_text().split()[1])
-        comm = (folder / 'comm').read_text(errors='replace').rstrip('\n')
+        comm = _text((folder / 'comm').read_text(errors='surrogateescape').removesuffix('\n'))
     except (OSError, IndexError):
         return '', 0
     return (comm, pages * PAGE) if pages else ('', 0)   # without pages: a zombie
+
+
+def _text(name: str) -> str:
+    """A name may be any bytes; what we print may not."""
+    return name.encode('utf-8', 'surrogateescape').decode('utf-8', 'replace')
 
 
 def _first_cause(error: bt2._Error) -> str:

@@ -222,7 +222,14 @@ def _about(process: dict) -> list[Line]:
                        for stage, count in process['stages'].items() if count)
     return [[], [(name, 'head'), ('  ' + '  '.join(facts), '')],
             [('stages  ', 'head'), (stages or 'no slab acquired yet', ''),
-             (f'   of {ui.number(total)}' if total else '', 'dim')]]
+             (f'   of {ui.number(total)}' if total else '', 'dim'),
+             (_flow(process['rates']), '')]]
+
+
+def _flow(rates: dict) -> str:
+    """Blocks between slabs and thread caches, where the session records them."""
+    taken, given = rates['blocks_refilled'], rates['blocks_drained']
+    return f'   blocks taken {_rate(taken)}/s given {_rate(given)}/s' if taken or given else ''
 
 
 def _classes(process: dict, view: View, width: int, room: int) -> list[Line]:

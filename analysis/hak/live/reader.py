@@ -92,8 +92,9 @@ def _take(tally: Tally, message: Any) -> None:
         pid = int(context['vpid']) if 'vpid' in context else 0
         # Of other threads, procname is what the thread is called.
         main = 'vtid' in context and context['vtid'] == pid and 'procname' in context
-        tally.event(name, message.default_clock_snapshot.ns_from_origin, pid,
-                    _text(str(context['procname'])) if main else '', _Payload(message.event.payload_field))
+        comm = _text(str(context['procname'])) if main else ''
+        tally.event(name, message.default_clock_snapshot.ns_from_origin, pid, comm,
+                    _Payload(message.event.payload_field))
     elif kind is bt2._MessageIteratorInactivityMessageConst:
         tally.reach(message.clock_snapshot.ns_from_origin)
     elif kind is bt2._DiscardedEventsMessageConst:

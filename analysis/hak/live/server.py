@@ -26,8 +26,9 @@ def serving(address: tuple[str, int], published: Published) -> Iterator[str]:
     try:
         server = ThreadingHTTPServer(address, _handler(published))
     except (OSError, OverflowError) as error:
-        raise HakError(f'cannot listen at {address[0]}:{address[1]}: '
-                       f'{getattr(error, "strerror", "") or error}', 'choose another port') from None
+        why = getattr(error, 'strerror', None) or error
+        raise HakError(f'cannot listen at {address[0]}:{address[1]}: {why}',
+                       'choose another') from None
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -26,14 +26,14 @@ def run(feed: Feed, args: argparse.Namespace) -> None:
         stack.callback(feed.close)
         feed.open()
         quiet = args.openmetrics or args.textfile
-        for number, told in enumerate(_told(feed, args.pid), 1):
-            published.told = told
+        for number, snapshot in enumerate(_told(feed, args.pid), 1):
+            published.told = snapshot
             if args.textfile:
-                server.replace(args.textfile, openmetrics.text(told, openmetrics.PLAIN))
+                server.replace(args.textfile, openmetrics.text(snapshot, openmetrics.PLAIN))
             if args.json:
-                print(json.dumps(told), flush=True)
+                print(json.dumps(snapshot), flush=True)
             elif not quiet:
-                top_plain.show(told)
+                top_plain.show(snapshot)
             if number == args.count:
                 break
 
@@ -47,9 +47,11 @@ def _told(feed: Feed, pid: Optional[int]) -> Iterator[dict]:
         received = feed.received
         if not feed.advance():
             continue
-        ended, resumed = feed.state == 'ended' != state, feed.state != 'ended' == state
-        if ended or resumed:
-            ui.note(f'ended: {feed.why}; waiting for the next session' if ended else feed.state)
+        ended = feed.state == 'ended' and state != 'ended'
+        if ended:
+            ui.note(f'ended: {feed.why}; waiting for the next session')
+        elif state == 'ended' and feed.state == 'live':
+            ui.note('live again')
         if feed.snapshot is not None and (ended or feed.received != received):
             yield told(feed, pid)
         state = feed.state

@@ -100,7 +100,8 @@ PROCESSES = (
     Column('FAILS', 6, 1, lambda p: _short(failures_of(p)), bad=True),
 )
 PROCESS_SORTS = (
-    ('ACQ/s', lambda p: -p['rates']['acquires'] - p['rates']['legacy']), ('RSS', lambda p: -p['memory'].get('rss', 0)),
+    ('ACQ/s', lambda p: -p['rates']['acquires'] - p['rates']['legacy']),
+    ('RSS', lambda p: -p['memory'].get('rss', 0)),
     ('LEGACY/s', lambda p: -p['rates']['legacy']), ('FAILS', lambda p: -failures_of(p)),
     ('PID', lambda p: p['pid']),
 )
@@ -118,7 +119,8 @@ CLASSES = (
     Column('LEGACY', 6, 2, lambda c: _short(c['ever']['legacy']), bad=True),
 )
 CLASS_SORTS = (
-    ('ACQ/s', lambda c: (-c['legacy_rate'], -c['acquire_rate'])), ('ACTIVE', lambda c: -(c['active'] or 0)),
+    ('ACQ/s', lambda c: (-c['legacy_rate'], -c['acquire_rate'])),
+    ('ACTIVE', lambda c: -(c['active'] or 0)),
     ('SFAIL', lambda c: -c['ever']['shared_fail']), ('LEGACY', lambda c: -c['ever']['legacy']),
     ('CLASS', lambda c: c['cls']),
 )

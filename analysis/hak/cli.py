@@ -19,6 +19,7 @@ COMMANDS = {
     'export': 'write a recording for Perfetto, or all of its tables as CSV or NDJSON',
     'oom': 'say why memory ran out or grew: the causes, the evidence, what to change',
     'verify': 'check every transition of a recording against the state machine',
+    'top': 'show what running programs do, live, and tell Prometheus',
     'flight': 'keep the last events in memory, and a snapshot when something goes wrong',
     'config': "list the allocator's knobs with default, meaning and current value",
     'doctor': 'say what on this machine is missing or too small, and how to fix it',

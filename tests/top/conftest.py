@@ -1,12 +1,12 @@
 """hak top as its users run it: an ordinary user, with a session daemon of his own or with none.
 
-What runs hak and sees what it leaves behind is the trace tests'.
+What runs hak and sees what it leaves behind is running.py's.
 """
 
-import importlib.util
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +14,14 @@ from typing import Callable
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-_SPEC = importlib.util.spec_from_file_location('recording', ROOT / 'tests/trace/conftest.py')
-recording = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(recording)
-mark, user_hak, users_daemon = recording.mark, recording.user_hak, recording.users_daemon
-until = recording.until
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-LIBRARY = ROOT / 'build/trace/libhakmem.so'
-TROUBLE = ROOT / 'build/tests/flight/trouble'
+import running  # noqa: E402
+from flying import CAPPED, TROUBLE  # noqa: E402
+from running import LIBRARY, ROOT, Hak, mark, until, user_hak, users_daemon  # noqa: E402
+
+__all__ = ['CAPPED', 'mark', 'user_hak', 'users_daemon']
 DASHBOARD = ROOT / 'dashboards/grafana/hakmem.json'
-# Every request of 512 bytes beyond two slabs of them is a shared_fail.
-CAPPED = {'HAKMEM_SS_EMPTY_RECYCLE': 'off', 'HAKMEM_TINY_CAP': '6:2'}
 
 
 @dataclass
@@ -53,12 +49,12 @@ class Top:
 @dataclass
 class Stage:
     """Programs and hak top beside each other, for one user."""
-    hak: recording.Hak
+    hak: Hak
     programs: list[subprocess.Popen] = field(default_factory=list)
     tops: list[Top] = field(default_factory=list)
 
     def environment(self, **more: str) -> dict[str, str]:
-        env = {**os.environ, **self.hak.env, recording.MARK: self.hak.mark, **more}
+        env = {**os.environ, **self.hak.env, running.MARK: self.hak.mark, **more}
         return {key: value for key, value in env.items() if value is not None}
 
     def program(self, *args, **env) -> subprocess.Popen:

@@ -7,7 +7,8 @@ import socket
 from pathlib import Path
 
 import pytest
-from conftest import CAPPED, dumped, inner, of, recording, trouble
+import running
+from conftest import CAPPED, dumped, inner, of, trouble
 
 
 def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daemon):
@@ -16,9 +17,9 @@ def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daem
     program = stage.program('shared_fail', 4000, **CAPPED)
     trouble(program)
     users_daemon.lttng('stop', users_daemon.session)
-    events = recording.events(stage.hak.cwd / 'theirs')
-    refused = len(recording.named(events, 'shared_fail'))
-    legacy = len(recording.named(events, 'legacy_alloc'))
+    events = running.events(stage.hak.cwd / 'theirs')
+    refused = len(running.named(events, 'shared_fail'))
+    legacy = len(running.named(events, 'legacy_alloc'))
     assert refused > 3000 and legacy >= refused
 
     told = top.until(lambda told: of(told, program).get('counts', {}).get('legacy', 0) >= legacy)
@@ -35,7 +36,7 @@ def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daem
 def test_without_a_daemon_it_starts_one_that_programs_find_and_leaves_nothing(stage):
     top = stage.top('--json', '--interval', '0.2')
     top.live()
-    assert recording.session_daemons(stage.hak.mark)
+    assert running.session_daemons(stage.hak.mark)
     program = stage.steady()
     told = top.until(lambda told: of(told, program).get('version') and
                      of(told, program)['rates']['acquires'] > 0)
@@ -44,7 +45,7 @@ def test_without_a_daemon_it_starts_one_that_programs_find_and_leaves_nothing(st
     top.until(lambda told: of(told, program).get('ended', True))
     os.kill(top.pid(), signal.SIGTERM)
     top.process.communicate(timeout=30)
-    assert not recording.session_daemons(stage.hak.mark)
+    assert not running.session_daemons(stage.hak.mark)
 
 
 def test_it_outlives_the_session_daemon_and_finds_the_next(stage, users_daemon):
@@ -133,7 +134,7 @@ def test_what_is_lost_is_told(stage, users_daemon):
     assert (c6['cls'], c6['active'], c6['cap'], c6['frozen']) == (6, 2, 2, 1)
 
 
-def consumers(daemon: recording.UsersDaemon) -> list[int]:
+def consumers(daemon: running.UsersDaemon) -> list[int]:
     children = Path(f'/proc/{daemon.pid()}/task').glob('*/children')
     return [int(pid) for each in children for pid in each.read_text().split()
             if Path(f'/proc/{pid}/comm').read_text().startswith('lttng-consumer')]

@@ -3,13 +3,13 @@
 import itertools
 
 import pytest
-from conftest import recording   # makes hak importable
+import running   # makes hak importable
 
 from hak.live.tally import REMEMBERED, Tally
 from hak.reporters import top_layout
 from hak.reporters.top_layout import View
 
-assert recording
+assert running
 SECOND = 10**9
 CLASS = {'stride': 512, 'active': 3, 'peak': 5, 'cap': 9, 'frozen': 0, 'listed': 1, 'marked': 0,
          'unmarked': 0, 'ss_lg': 19, 'shared_fail': 0, 'legacy_blocks': 0}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
 
+from hak import ui
 from hak.db import Database
 from hak.geometry import STRIDES
 
@@ -81,20 +82,29 @@ class Facts:
         return bool(self.process['complete']) and not self.losses
 
     @cached_property
+    def lost(self) -> str:
+        """What was lost of the events that are counted; '' if nothing was. Packets that are
+        overwritten in their turn are what a snapshot is made without."""
+        gone = [row for row in self.losses if row['kind'] != 'overwritten']
+        counts = {kind: sum(row['count'] or 0 for row in gone if row['kind'] == kind)
+                  for kind in ('events', 'packets')}
+        parts = [ui.counted(count, kind[:-1]) for kind, count in counts.items() if count]
+        many = sum(counts.values())
+        return '' if not gone else (f'{" and ".join(parts) or "an unknown number of events"} '
+                                    f'{"was" if many == 1 else "were"} lost')
+
+    @cached_property
     def gap(self) -> str:
         """Why events may be missing that no dump makes up for; '' if none are."""
-        counted = [row for row in self.losses if row['kind'] != 'overwritten']
-        if counted:
-            many = sum(row['count'] or 0 for row in counted)
-            return f'{many:,} events were lost' if many else 'events were lost, nobody knows how many'
+        if self.lost:
+            return self.lost
         if not self.whole and not self.dumps:
             return "what came before the recording is not known: there is no state dump in it"
         return ''
 
     @property
     def next_time(self) -> str:
-        lost = any(row['kind'] != 'overwritten' for row in self.losses)
-        return 'hak record --buffer-size 4M -- CMD' if lost else 'hak record -- CMD'
+        return 'hak record --buffer-size 4M -- CMD' if self.lost else 'hak record -- CMD'
 
     # ---- refusals ----
 

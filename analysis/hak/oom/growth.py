@@ -70,7 +70,7 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     elif by_activity or _grew(windows):
         yield Insufficient('leak', 'live memory grew, but little else happened: data being loaded '
                            'looks the same', 'hak flight start')
-    elif facts.gap and not dumps:
+    elif facts.gap:
         yield Insufficient('leak', facts.gap, facts.next_time)
 
 

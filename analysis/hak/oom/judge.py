@@ -6,7 +6,8 @@ from dataclasses import replace
 from hak.db import Scope
 from hak.oom import churn, growth, layers, limits, misuse, refused, waste
 from hak.oom.facts import Facts
-from hak.oom.verdict import CAUSES, Answer, Insufficient, ProcessVerdict, Verdict
+from hak.oom.verdict import (CAUSES, Answer, Evidence, Insufficient, ProcessVerdict,
+                             Verdict)
 from hak.reading import Source
 
 RULES = (refused, layers, limits, growth, waste, misuse, churn)
@@ -16,6 +17,8 @@ MUCH, SOME = 0.5, 0.1
 # Causes that make memory grow without a leak; what is less sure than that is a guess.
 HOLDING = {*waste.CAUSES, 'stranded_empty', 'not_us'}
 SURE_ENOUGH = 0.5
+# Of the confidence, that is left where events were lost.
+LOSSY = 0.8
 
 
 def judge(source: Source, trace: str) -> list[ProcessVerdict]:
@@ -39,9 +42,19 @@ def _process(facts: Facts) -> ProcessVerdict:
                                 if isinstance(each, Insufficient) and each.cause not in named]
         told = {each.cause for each in found}
         answer.ruled_out += [cause for cause in rule.CAUSES if cause not in told]
+    if facts.lost:
+        answer.verdicts = [_with_losses(each, facts) for each in answer.verdicts]
     _drop_guess(answer)
     answer.verdicts = ranked(answer.verdicts)
     return answer
+
+
+def _with_losses(verdict: Verdict, facts: Facts) -> Verdict:
+    """Nothing is built on what was lost without saying so."""
+    begin = min((row['begin'] for row in facts.losses if row['begin']), default=None)
+    warning = Evidence(f'{facts.lost}: what is counted here may be too little', begin, {})
+    return replace(verdict, confidence=verdict.confidence * LOSSY,
+                   evidence=[*verdict.evidence, warning])
 
 
 def _drop_guess(answer: ProcessVerdict) -> None:

@@ -194,8 +194,10 @@ class Facts:
         return [(row['tick'], row['tiny'] + row['mid'] + row['large'] + row['huge'])
                 for row in self.rows('memory', 'tick')]
 
-    def outgrown(self, dump: 'Dump') -> bool:
-        """Has hakmem mapped far more after this dump than it says?"""
+    @property
+    def outgrown(self) -> bool:
+        """Has hakmem mapped far more after the last dump than it says?"""
+        dump = self.last_dump
         later = max((mapped for tick, mapped in self._memory if tick > dump.end), default=0)
         return later - self.mapped_at(dump.end) > max(OUTGROWN, dump.ours / 2)
 

@@ -28,6 +28,7 @@ static struct {
     _Atomic uint64_t next_map_fail;
     uint64_t again_at; /* 0: not again */
     bool recorded;
+    uint32_t transitions; /* those that were recorded at the last look */
 } dump;
 
 #define TELL(name, ...)                                        \
@@ -41,7 +42,7 @@ static struct {
 
 /* Of one dump. */
 struct sums {
-    uint32_t superslabs, slabs;
+    uint32_t superslabs, slabs, threads;
     uint32_t links; /* still to be followed */
     uint64_t parked[CLASSES];
 };
@@ -61,7 +62,8 @@ static void tell_process(void)
          .max_maps = l.max_maps, .overcommit = l.overcommit, .threads = l.threads,
          .superslab_bytes = ss_mapped_bytes(), .purged_bytes = reclaim_purged_bytes(),
          .committed = l.committed, .commit_limit = l.commit_limit, .memory = l.memory,
-         .hdr_resets = count_of(&counters.hdr_resets), .double_frees = count_of(&counters.double_frees),
+         .hdr_resets = count_of(&counters.hdr_resets),
+         .double_frees = count_of(&counters.double_frees),
          .invalid_frees = count_of(&counters.invalid_frees),
          .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms));
 }
@@ -78,6 +80,7 @@ static void tell_thread(const struct thread_stock *t, void *arg)
     }
     TELL(statedump_thread, .seq = dump.seq, .owner = t->owner, .tid = t->tid, .parked = blocks,
          .parked_bytes = bytes, .cached = t->cached, .cpu_ns = t->cpu_ns);
+    sums->threads++;
 }
 
 static void tell_class(unsigned cls, uint64_t parked)
@@ -141,6 +144,7 @@ static void tell_all(enum hak_dump_why why)
 {
     struct sums n = {.links = LINKS_MOST};
     uint64_t began = os_now_ns();
+    bool whole;
 
     dump.seq++;
     TELL(statedump_begin, .seq = dump.seq, .why = why, .os_pid = (uint32_t)getpid(),
@@ -151,10 +155,10 @@ static void tell_all(enum hak_dump_why why)
         tell_class(c, n.parked[c]);
     for (enum hak_ace_layer layer = HAK_MID; layer <= HAK_HUGE; layer++)
         tell_layer(layer);
-    reclaim_each(tell_superslab, &n);
+    whole = reclaim_each(tell_superslab, &n);
     legacy_each(tell_superslab, &n);
     TELL(statedump_end, .seq = dump.seq, .superslabs = n.superslabs, .slabs = n.slabs,
-         .ns = os_now_ns() - began);
+         .threads = n.threads, .whole = whole, .ns = os_now_ns() - began);
 }
 
 void dump_state(enum hak_dump_why why)
@@ -176,13 +180,37 @@ void dump_map_fail(void)
         dump_state(HAK_DUMP_MAP_FAIL);
 }
 
+/* A bit for each kind of event that tells how slabs change hands. */
+static uint32_t transitions_recorded(void)
+{
+    static const enum hak_event kinds[] = {
+        HAK_EV_slab_active, HAK_EV_slab_empty,    HAK_EV_slab_release,   HAK_EV_slab_publish,
+        HAK_EV_slab_adopt,  HAK_EV_superslab_map, HAK_EV_superslab_unmap};
+    uint32_t mask = 0;
+
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        mask |= (uint32_t)listener_wants(kinds[i]) << i;
+    return mask;
+}
+
+/* Does a session begin? Its events may be enabled one after the other, and a reader can only
+ * go on from a dump that came after the last of them. */
+static bool session_begins(bool recorded)
+{
+    uint32_t transitions = transitions_recorded();
+    bool begins = recorded && (!dump.recorded || transitions & ~dump.transitions);
+
+    dump.recorded = recorded;
+    dump.transitions = transitions;
+    return begins;
+}
+
 void dump_tick(uint64_t now_ns)
 {
     bool recorded = listener_wants(HAK_EV_statedump_begin);
-    bool begins = recorded && !dump.recorded;
+    bool begins = session_begins(recorded);
     bool again = recorded && dump.again_at && now_ns >= dump.again_at;
 
-    dump.recorded = recorded;
     if (begins || again) {
         dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);

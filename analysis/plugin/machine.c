@@ -36,7 +36,8 @@ static struct process *process_new(struct machine *m, uint64_t pid, const int64_
 
     p->number = ++m->process_count;
     p->pid = pid;
-    p->began = p->ended = UNKNOWN;
+    p->began = p->ended = p->based = UNKNOWN;
+    p->dump_due = INT64_MAX;
     p->loss_until = loss_until;
     footprint_init(&p->footprint);
     map_put(&m->processes, pid, p);
@@ -52,10 +53,10 @@ struct process *machine_process(struct machine *m, uint64_t pid, const int64_t *
 
 static void process_close(struct machine *m, struct process *p, enum life_end ended)
 {
+    dumps_close(m, p);
     superslabs_close(m, p, ended);
     owners_close(m, p);
     ace_close(p);
-    dumps_close(m, p);
     ops_close(m, p);
     footprint_close(m, p);
     totals_end_tick_of(m, p);
@@ -182,6 +183,8 @@ void machine_event(struct machine *m, int64_t now, enum hak_event event,
     m->payload = payload;
     m->tid = tid;
     m->complained = false;
+    if (now >= m->process->dump_due)
+        dumps_due(m);
     dispatch(m, payload);
     if (m->process->began == UNKNOWN)
         m->process->began = now;

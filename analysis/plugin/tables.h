@@ -35,10 +35,11 @@
           "PRIMARY KEY (proc, tick)) WITHOUT ROWID")                                              \
     /* ended: enum life_end. stage, begin: NULL if the life began before the recording.           \
      * tid: of the first owner. spells: owners one after the other. purged, unmapped: what        \
-     * became of its memory before the next life. */                                              \
+     * became of its memory before the next life. dumped: begin of the state dump that told it    \
+     * before any event did. */                                                                   \
     TABLE(life, "",                                                                               \
-          "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, stage, "    \
-          "from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, drains, "   \
+          "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, dumped, "   \
+          "stage, from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, drains, "   \
           "drained, used_max, used_last, certain",                                                \
           "PRIMARY KEY (proc, ss, mapping, slab, n)) WITHOUT ROWID")                              \
     /* Of lives that changed hands: one row per owner, owner 0 while published. */                \
@@ -82,7 +83,7 @@
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
           "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete",                      \
-          "PRIMARY KEY (proc, seq)) WITHOUT ROWID")                                               \
+          ")")                                                                                    \
     /* slabs … capacity: sums over the class's ACTIVE slabs. */                                   \
     TABLE(dump_class, "",                                                                         \
           "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \

@@ -35,6 +35,10 @@ class Dump:
         return self.row['begin']
 
     @property
+    def end(self) -> int:
+        return self.row['end']
+
+    @property
     def ours(self) -> int:
         """Bytes that hakmem has mapped and not given back."""
         return (self.row['superslab_bytes'] - self.row['purged_bytes']
@@ -190,10 +194,12 @@ class Facts:
         return [(row['tick'], row['tiny'] + row['mid'] + row['large'] + row['huge'])
                 for row in self.rows('memory', 'tick')]
 
-    def outgrown(self, dump: 'Dump') -> bool:
-        """Has hakmem mapped far more after this dump than it says?"""
-        later = max((mapped for tick, mapped in self._memory if tick > dump.time), default=0)
-        return later - self.mapped_at(dump.time) > max(OUTGROWN, dump.ours / 2)
+    @property
+    def outgrown(self) -> bool:
+        """Has hakmem mapped far more after the last dump than it says?"""
+        dump = self.last_dump
+        later = max((mapped for tick, mapped in self._memory if tick > dump.end), default=0)
+        return later - self.mapped_at(dump.end) > max(OUTGROWN, dump.ours / 2)
 
     @cached_property
     def peaks(self) -> dict[int, int]:

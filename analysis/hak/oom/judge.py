@@ -14,8 +14,10 @@ RULES = (refused, layers, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
-# Causes that make memory grow without a leak; what is less sure than that is a guess.
-HOLDING = {*waste.CAUSES, 'stranded_empty', 'not_us'}
+# Causes that make memory grow, or requests fail, without a leak; of one that is less sure than
+# that it may be one.
+OTHERS = {*waste.CAUSES, 'stranded_empty', 'not_us', 'map_fail_injected',
+          'map_fail_max_map_count', 'map_fail_overcommit'}
 SURE_ENOUGH = 0.5
 # Of the confidence, that is left where events were lost.
 LOSSY = 0.8
@@ -58,14 +60,14 @@ def _with_losses(verdict: Verdict, facts: Facts) -> Verdict:
 
 
 def _drop_guess(answer: ProcessVerdict) -> None:
-    """Memory that is held for another reason has grown for that reason."""
-    if not any(each.cause in HOLDING for each in answer.verdicts):
+    """What has another reason has that one."""
+    if not any(each.cause in OTHERS for each in answer.verdicts):
         return
     for guess in [each for each in answer.verdicts
                   if each.cause == 'leak' and each.confidence < SURE_ENOUGH]:
         answer.verdicts.remove(guess)
-        answer.insufficient.append(Insufficient('leak', 'live memory grew, but for another reason '
-                                                'that was found', 'hak flight start'))
+        answer.insufficient.append(Insufficient('leak', 'live memory grew, but there is another '
+                                                'reason', 'hak flight start'))
 
 
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:

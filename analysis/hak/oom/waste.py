@@ -31,7 +31,7 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if dump is None:
         why = 'no state dump says what slabs and threads held'
         yield from (Insufficient(cause, why, facts.next_time) for cause in CAUSES[:3])
-    elif facts.outgrown(dump):
+    elif facts.outgrown:
         why = 'memory grew far beyond what the last state dump tells of'
         yield from (Insufficient(cause, why, 'hak flight start') for cause in CAUSES[:3])
     else:

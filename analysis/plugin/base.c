@@ -242,8 +242,15 @@ static void take(struct machine *m, const struct dump *d, enum mode mode)
         superslabs_only_told(m, b.since);
         m->process->based = b.since;
     }
+    superslabs_count(m);
     m->quiet = false;
     restore(m, &saved);
+}
+
+void base_begin(struct machine *m, const struct dump *d)
+{
+    if (!m->process->complete && d->process.superslab_bytes > footprint_superslabs(m))
+        footprint_correct(m, d->process.superslab_bytes);
 }
 
 void base_settle(struct machine *m, const struct dump *d)

@@ -207,29 +207,31 @@ static bool set_error(struct component *c, const char *error)
     return false;
 }
 
+/* What the context has is the name of a thread: the allocator's own says nothing. */
+#define HELPER_NAME "hakmem-tick"
+
+static void set_name(struct process *p, const struct event_shape *shape, const bt_event *event)
+{
+    const char *name = decode_procname(shape, event);
+
+    if (name)
+        snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
 static struct process *process_of(struct component *c, const struct event_shape *shape,
                                   const bt_event *event)
 {
     uint64_t pid = decode_pid(shape, event);
     struct process *p = map_get(&c->machine.processes, pid);
-    const char *name;
 
+    if (p && strcmp(p->name, HELPER_NAME) == 0)
+        set_name(p, shape, event);
     if (p)
         return p;
     p = machine_process(&c->machine, pid,
                         losses_until(&c->losses, c->store, bt_event_borrow_stream_const(event)));
-    name = decode_procname(shape, event);
-    snprintf(p->name, sizeof(p->name), "%s", name ? name : "");
+    set_name(p, shape, event);
     return p;
-}
-
-/* exec changes a process's name. */
-static void renew_name(struct component *c, const struct event_shape *shape, const bt_event *event)
-{
-    const char *name = decode_procname(shape, event);
-
-    if (name)
-        snprintf(c->machine.process->name, sizeof(c->machine.process->name), "%s", name);
 }
 
 static bool on_event(struct component *c, const bt_message *message)
@@ -260,8 +262,9 @@ static bool on_event(struct component *c, const bt_message *message)
     decode_payload(shape, event, &c->payload);
     machine_event(&c->machine, now, shape->kind, &c->payload,
                   shape->threaded ? (uint32_t)decode_tid(shape, event) : 0);
+    /* exec changes it. */
     if (shape->kind == HAK_EV_process_start)
-        renew_name(c, shape, event);
+        set_name(c->machine.process, shape, event);
     return true;
 }
 

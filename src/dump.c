@@ -19,6 +19,8 @@
 /* A session enables its events some time before it is started, and what is dumped in between is
  * lost, which nobody here can see. So what a session begins with is dumped once more. */
 #define AGAIN_NS 250000000u
+/* A dump of thousands of mappings or slabs takes some ten milliseconds. */
+#define WAIT_NS 1000000000u
 
 static struct {
     _Atomic pid_t
@@ -161,15 +163,33 @@ static void tell_all(enum hak_dump_why why)
          .threads = n.threads, .whole = whole, .ns = os_now_ns() - began);
 }
 
+/* Has this process a dump at work? */
+static bool at_work(void)
+{
+    return atomic_load(&dump.at_work) == getpid();
+}
+
 void dump_state(enum hak_dump_why why)
 {
-    pid_t self = getpid(), at_work = atomic_load(&dump.at_work);
+    pid_t self = getpid(), other = atomic_load(&dump.at_work);
 
     if (!trace_attached() || !listener_wants(HAK_EV_statedump_begin) || trace_busy() ||
-        at_work == self || !atomic_compare_exchange_strong(&dump.at_work, &at_work, self))
+        other == self || !atomic_compare_exchange_strong(&dump.at_work, &other, self))
         return;
     tell_all(why);
     atomic_store(&dump.at_work, 0);
+}
+
+void dump_before(enum hak_dump_why why)
+{
+    uint64_t began = os_now_ns();
+
+    /* Not within a dump of ours. */
+    if (trace_busy())
+        return;
+    while (at_work() && os_now_ns() - began < WAIT_NS)
+        os_sleep_ns(1000000);
+    dump_state(why);
 }
 
 void dump_map_fail(void)
@@ -177,7 +197,7 @@ void dump_map_fail(void)
     uint64_t now = os_now_ns(), next = atomic_load(&dump.next_map_fail);
 
     if (now >= next && atomic_compare_exchange_strong(&dump.next_map_fail, &next, now + PERIOD_NS))
-        dump_state(HAK_DUMP_MAP_FAIL);
+        dump_before(HAK_DUMP_MAP_FAIL);
 }
 
 /* A bit for each kind of event that tells how slabs change hands. */

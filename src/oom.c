@@ -93,7 +93,7 @@ void oom(size_t size, size_t align, int err)
 
     /* First, so that a snapshot which the event triggers has all of it. */
     if (told)
-        dump_state(HAK_DUMP_OOM);
+        dump_before(HAK_DUMP_OOM);
     trace_oom(size, align, err);
     if (told && config.oom_report)
         report(size, align, err);

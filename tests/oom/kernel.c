@@ -78,12 +78,17 @@ unsigned long map(unsigned long mib, unsigned long unused, unsigned long unused2
     return mib << 20;
 }
 
-/* Every other page of what is reserved first may be read: no two neighbours can be one mapping. */
+/* More than any gap between what is mapped: it lies below all, and what comes later lies below it. */
+#define LID ((size_t)768 << 20)
+
+/* Every other page of what is reserved first may be read: no two neighbours can be one mapping, and
+ * what comes later cannot be one with something else. */
 unsigned long maps(unsigned long most, unsigned long unused, unsigned long unused2)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t size = most * page > LID ? most * page : LID;
     size_t made = 0;
-    char *memory = mmap(NULL, most * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *memory = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (memory == MAP_FAILED)
         give_up("mmap");

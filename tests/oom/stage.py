@@ -130,7 +130,8 @@ class Stage:
         lttng = self.daemon.lttng
         lttng('create', name, f'--output={target}')
         lttng('enable-channel', '-u', '-s', name, '--subbuf-size=32K', '--num-subbuf=16', 'all')
-        lttng('enable-event', '-u', '-s', name, '-c', 'all', 'hakmem:*')
+        lttng('enable-event', '-u', '-s', name, '-c', 'all', 'hakmem:*',
+              '--exclude=hakmem:alloc,hakmem:free')
         lttng('add-context', '-u', '-s', name, '-t', 'vpid', '-t', 'vtid', '-t', 'procname')
         lttng('start', name)
         try:

@@ -129,8 +129,9 @@ def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
 
 
 def _vm_at(time: int, dump: Dump, facts: Facts) -> int:
-    """The address space then, which differs from the dump's by what hakmem mapped meanwhile."""
-    if abs(time - dump.time) < 2 * TICK_NS:
+    """The address space then, which differs from the dump's by what hakmem mapped meanwhile; what
+    was lost of that cannot be counted."""
+    if facts.lost or abs(time - dump.time) < 2 * TICK_NS:
         return dump.row['vm']
     return dump.row['vm'] + facts.mapped_at(time) - facts.mapped_at(dump.end)
 

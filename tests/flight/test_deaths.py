@@ -1,6 +1,7 @@
 """Flight survives the death of what it watches, and of its own parts."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -12,12 +13,13 @@ import pytest
 from conftest import CAPPED, events, kill, until
 import running
 
-KILLS = 10
+KILLS, TIMES = 10, 5
 
 
-def test_sigkill_at_random_moments(flight):
-    """After each, what was recorded can be read and proved up to the last packet, and what the
-    dead process has broken can be repaired."""
+@pytest.mark.parametrize('part', range(TIMES))
+def test_sigkill_at_random_moments(flight, part):
+    """After each, what was recorded can be read and proved up to the last packet, hak oom has an
+    answer, and what the dead process has broken can be repaired."""
     seed = random.randrange(1 << 32)
     print(f'seed {seed}')
     delay = random.Random(seed)
@@ -30,8 +32,12 @@ def test_sigkill_at_random_moments(flight):
         kill(program)
         path = flight.dump()
         out = flight.verify(path)
-        assert out.startswith('proved: '), (seed, number, out)
+        assert out.startswith('proved'), (seed, number, out)
         assert any(f'vpid = {pid},' in line for line in events(path)), (seed, number)
+        answer = flight.hak('oom', path, '--json')
+        assert answer.code in (0, 1), (seed, number, answer.err)
+        ours, = [each for each in json.loads(answer.out)['processes'] if each['pid'] == pid]
+        assert ours['verdicts'] or ours['insufficient'] or ours['ruled_out']
         repaired += 'repairing: ' in flight.start().err
     print(f'{repaired} holes repaired')
     assert flight.status()['problems'] == []

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from hak import ui
 from hak.db import Database
-from hak.geometry import STRIDES
+from hak.geometry import ADDRESSES, STRIDES
 
 SLAB = 1 << 16
 # Of a row of the table memory.
@@ -127,7 +127,8 @@ class Facts:
                 for row in map(dict, self.db.ace_failures_of(self.process['proc']))]
 
     def failures(self, kind: str) -> list:
-        return [row for row in self._failures if row['kind'] == kind]
+        return [row for row in self._failures
+                if row['kind'] == kind and (row['size'] or 0) < ADDRESSES]
 
     @cached_property
     def _failures(self) -> list:

@@ -204,6 +204,6 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if legacy := facts.system_malloc_bytes:
         evidence.append(Evidence(f'{ui.size(legacy)} went to the system\'s malloc through the '
                                  'legacy backend', None, {'legacy_bytes': legacy}))
-    yield Verdict('not_us', 0.85 if grew else 0.5, first.time if grew else facts.began,
+    yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
                   outside / rss, evidence,
                   'strace -f -k -e trace=mmap,mremap,brk CMD')

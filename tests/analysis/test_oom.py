@@ -22,7 +22,7 @@ LIGHT = {'owner': 1, 'tid': 101, 'parked_bytes': MIB, 'cpu_ns': 5}
 
 # name -> the history, what must be named, what must not, for what data must be insufficient.
 CASES = {
-    'nothing': (Troubled(), [], CAUSES, ()),
+    'nothing': (Troubled(), [], {*CAUSES} - {'not_us'}, ['not_us']),
 
     'stranded': (t.stranded(), ['stranded_empty'], ['soft_cap', 'scan_limit'], ()),
     'few are idle': (t.stranded(unmarked=1), ['soft_cap'], ['stranded_empty'], ()),
@@ -66,7 +66,7 @@ CASES = {
     'refused before': (t.refused_before(limit_as=103 * MIB), ['map_fail_rlimit_as'], [], ()),
     'limits unknown': (t.never_dumped(), ['map_fail_unknown'], [],
                        ['map_fail_rlimit_as', 'map_fail_max_map_count', 'map_fail_overcommit']),
-    'more than addresses': (t.limited(size=1 << 60), [], ['map_fail_overcommit',
+    'more than addresses': (t.limited(size=1 << 50), [], ['map_fail_overcommit',
                                                           'map_fail_unknown'], ()),
     'group': (t.in_group(95 * MIB), ['map_fail_cgroup'], [], ()),
     'group with room': (t.in_group(80 * MIB), [], ['map_fail_cgroup'], ()),
@@ -77,7 +77,9 @@ CASES = {
     'leak until it is tight': (t.leaking(busy=0, tight=True), ['leak'], [], ()),
     'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),
     'small leak': (t.leaking(waves=12), [], ['leak'], ()),
-    'full cache': (t.filled(), [], ['leak'], ()),
+    'full cache': (t.filled(), [], ['leak'], ['leak']),
+    'late ramp': (t.late_ramp(), [], ['leak'], ['leak']),
+    'leak that ended': (t.ended_leak(), [], ['leak'], ['leak']),
     'growth in a second': (t.dumped_growth(), [], ['leak'], ()),
     'outside': (t.outside(5, 60, 60), ['not_us'], [], ()),
     'outside, always': (t.outside(60, 60, 60), [], ['not_us'], ()),
@@ -87,9 +89,9 @@ CASES = {
     'sparse': (t.dumped([SPARSE] * 160), ['fragmentation'], ['remote_backlog'], ()),
     'half full': (t.dumped([HALF] * 160), [], ['fragmentation'], ()),
     'sparse, of many': (t.dumped([SPARSE] * 80 + [FULL] * 560), [], ['fragmentation'], ()),
-    'few sparse': (t.dumped([{**SPARSE, 'cls': 0, 'carved': 8192, 'capacity': 8192}] * 15), [],
-                   ['fragmentation'], ()),
-    'not carved yet': (t.dumped([{'used': 4, 'carved': 4}] * 160), [], ['fragmentation'], ()),
+    'few sparse': (t.dumped([SPARSE] * 40), [], ['fragmentation'], ()),
+    'not carved yet': (t.dumped([{'used': 4, 'carved': 16}] * 160), [], ['fragmentation'], ()),
+    'sparse, grown, tight': (t.grown_sparse(), ['fragmentation'], ['leak'], ['leak']),
     'queued': (t.dumped([QUEUED] * 160, [LIGHT]), ['remote_backlog'], ['fragmentation'], ()),
     'little queued': (t.dumped([QUEUED] * 40 + [FULL] * 600), [], ['remote_backlog'], ()),
     'caches': (t.dumped([FULL] * 160, [HEAVY]), ['thread_cache_bloat'], ['remote_backlog'], ()),
@@ -97,8 +99,10 @@ CASES = {
     'outgrown': (t.overgrown(), [], [], ['fragmentation', 'remote_backlog',
                                          'thread_cache_bloat']),
     'strides': (t.wasteful(mean=520), ['class_waste'], [], ()),
-    'strides that fit': (t.wasteful(mean=1700), [], ['class_waste'], ()),
+    'strides that fit': (t.wasteful(mean=1700, slabs=600), [], ['class_waste'], ()),
     'strides of little': (t.wasteful(mean=520, slabs=50), [], ['class_waste'], ()),
+    'strides of a small part': (t.wasteful(mean=520, slabs=100, rss=64 * MIB), [],
+                                ['class_waste'], ()),
     'strides, hardly sampled': (t.wasteful(mean=520, samples=20), [], ['class_waste'],
                                 ['class_waste']),
     'operations': (t.operating(520), ['class_waste'], [], ()),
@@ -110,9 +114,10 @@ CASES = {
     'misuse before': (t.corrupt_before(), ['corruption'], [], ()),
 
     'small SuperSlabs': (t.churning(8), ['superslab_too_small'], [], ()),
+    'SuperSlabs used again': (t.recycling(), [], ['superslab_too_small'], ()),
     'large SuperSlabs': (t.churning(32), [], ['superslab_too_small'], ()),
 
-    'begins in the middle': (t.late(), [], CAUSES, ['stranded_empty', 'corruption', 'leak',
+    'begins in the middle': (t.late(), [], [], ['stranded_empty', 'corruption', 'leak',
                                                     'map_fail_rlimit_as', 'fragmentation',
                                                     'not_us', 'ace_exhaustion']),
     'two at once': (t.both(), ['ace_exhaustion', 'soft_cap'], [], ()),
@@ -123,7 +128,7 @@ CASES = {
 def recorded(lttng_recorder, tmp_path_factory):
     """All of them in one recording, each a process of its own: its path, and name -> answer."""
     trace = tmp_path_factory.mktemp('oom') / 'trace'
-    with lttng_recorder.session(trace) as emit:
+    with lttng_recorder.session(trace, Channel(subbuf_size=8 << 20)) as emit:
         pids = {name: emit(case[0].text()) for name, case in CASES.items()}
     result = hak('oom', trace, '--json')
     assert result.code == 1, result.err
@@ -141,6 +146,7 @@ def test_verdict(recorded, name):
     assert found[:len(expected)] == expected, answer
     assert not {*never} & {*found}, answer
     assert {*unknown} <= insufficient, answer
+    assert {*never} - {*unknown} <= {*answer['ruled_out']}, answer
     # Each cause is spoken of once.
     assert sorted([*found, *insufficient, *answer['ruled_out']]) == sorted(CAUSES), answer
 
@@ -203,6 +209,14 @@ def test_a_process_without_a_cause_gets_one_line(record):
     result = hak('oom', trace)
     assert result.code == 0 and len(result.out.splitlines()) == 1, result.out
     assert f'process {record.pids[0]} ' in result.out and 'no cause found' in result.out
+
+
+def test_what_a_process_was_before_is_told_if_it_was_in_trouble(record):
+    fine, troubled = Troubled().text(), t.stranded().text()
+    for text, count in ((fine + troubled, 1), (troubled + fine, 2)):
+        trace = record(text, name=f'exec{count}')
+        told = json.loads(hak('oom', trace, '--json').out)['processes']
+        assert [bool(process['verdicts']) for process in told] == [True, False][:count]
 
 
 def test_what_was_lost_is_said(record):

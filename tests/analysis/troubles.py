@@ -194,10 +194,26 @@ def filled() -> History:
     return h
 
 
-def dumped_growth(grows: bool = True) -> History:
+def late_ramp() -> History:
+    h = Troubled()
+    for _ in range(20):
+        h.come_and_go(10)
+    h.grow(200)
+    return h
+
+
+def ended_leak() -> History:
+    """It grew for the first three quarters."""
+    h = leaking(waves=20)
+    for _ in range(9):
+        h.come_and_go(10)
+    return h
+
+
+def dumped_growth() -> History:
     h = Troubled()
     for number in range(6):
-        live = (number + 1) * (5 * MIB) // 128 if grows else 40 * MIB // 128
+        live = (number + 1) * (5 * MIB) // 128
         h.dump('DUMP_PERIODIC', slabs=[{'cls': 4, 'capacity': 512, 'carved': 512, 'used': 512}] *
                (live // 512))
     return h
@@ -221,6 +237,15 @@ def dumped(slabs, threads=(), **more) -> History:
     return h
 
 
+def grown_sparse() -> History:
+    """It grew until it was tight, for a reason that is known."""
+    h = Troubled()
+    h.grow(160, 6)
+    h.dump(slabs=[{'used': 4}] * 160)
+    h.add('pressure', what='PRESSURE_AS', percent=90, used=90, limit=100, rss=1)
+    return h
+
+
 def overgrown() -> History:
     """What the dump tells of is not what became of it."""
     h = dumped([{}] * PER_SS)
@@ -230,11 +255,12 @@ def overgrown() -> History:
     return h
 
 
-def wasteful(mean: int, slabs: int = 200, classes: str = '8', samples: int = 100) -> History:
+def wasteful(mean: int, slabs: int = 200, classes: str = '8', samples: int = 100,
+             rss: int = 16 * MIB) -> History:
     h = Troubled(TINY_CLASSES=classes)
     h.grow(slabs, 7)
     h.dump('DUMP_PERIODIC', classes={7: {'samples': samples, 'sampled': samples * mean}},
-           rss=16 * MIB)
+           rss=rss)
     return h
 
 
@@ -271,6 +297,19 @@ def churning(slabs: int) -> History:
         if number % slabs == 0:
             h.map(ss, slabs)
         h.active('STAGE_3' if number % slabs == 0 else 'STAGE_2', number % slabs, ss=ss)
+    return h
+
+
+def recycling() -> History:
+    """Three small SuperSlabs serve 150 acquires."""
+    h = Troubled(SS_LG='19')
+    h.lines.append('sleep 5')
+    for number in range(3):
+        h.map(SS + number * SS_STEP, 8)
+    for number in range(150):
+        at = {'slab': number % 8, 'gen': number // 24 + 1, 'ss': SS + number // 8 % 3 * SS_STEP}
+        h.active('STAGE_1', **at)
+        h.drop(**at)
     return h
 
 

@@ -194,6 +194,18 @@ def filled() -> History:
     return h
 
 
+def sawtooth() -> History:
+    """It grows, but much of it went back once."""
+    h = leaking(waves=12)
+    kept = [number for number in range(h.next) if number % 13 < 10][:60]
+    for number in kept:
+        h.drop(number % PER_SS, cls=4, ss=SS + number // PER_SS * SS_STEP)
+    for _ in range(20):
+        h.grow(10)
+        h.come_and_go(3)
+    return h
+
+
 def late_ramp() -> History:
     h = Troubled()
     for _ in range(20):

@@ -8,7 +8,7 @@ from typing import Any, Optional
 
 from hak import ui
 from hak.db import Database
-from hak.geometry import STRIDES
+from hak.geometry import ADDRESSES, STRIDES
 
 SLAB = 1 << 16
 # Of a row of the table memory.
@@ -127,7 +127,8 @@ class Facts:
                 for row in map(dict, self.db.ace_failures_of(self.process['proc']))]
 
     def failures(self, kind: str) -> list:
-        return [row for row in self._failures if row['kind'] == kind]
+        return [row for row in self._failures
+                if row['kind'] == kind and (row['size'] or 0) < ADDRESSES]
 
     @cached_property
     def _failures(self) -> list:
@@ -165,7 +166,8 @@ class Facts:
     def most_rss(self) -> int:
         """The most that is known; where nobody looked, what hakmem had mapped."""
         return max((dump.row['rss'] for dump in self.dumps),
-                   default=max((mapped for _, mapped in self._memory), default=0))
+                   default=max((row['tiny'] + row['mid'] + row['large'] + row['huge']
+                                for row in self._memory), default=0))
 
     def mean_request(self, cls: int) -> Optional[float]:
         """Bytes that requests of a class ask for: of all that were recorded, or of the samples
@@ -183,23 +185,30 @@ class Facts:
     def _op_totals(self) -> list:
         return self.rows('op_total')
 
-    def mapped_at(self, time: int) -> int:
-        """Bytes that hakmem had mapped, as far as its mapping was recorded."""
-        at = bisect_right(self._memory, (time, ))
-        return self._memory[at - 1][1] if at else 0
+    def mapped_between(self, since: int, until: int) -> int:
+        """Bytes that hakmem mapped in that time, less what it unmapped."""
+        net = self._ace_at(until) - self._ace_at(since)
+        for row in self.rows('superslab'):
+            came, went = (time is not None and since < time <= until
+                          for time in (row['time'], row['unmapped']))
+            net += (came - went) << row['lg']
+        return net
+
+    def _ace_at(self, time: int) -> int:
+        """Mapped by ACE's layers, as far as that was recorded."""
+        at = bisect_right(self._memory, time, key=lambda row: row['tick'])
+        return sum(self._memory[at - 1][layer] for layer in ('mid', 'large', 'huge')) if at else 0
 
     @cached_property
-    def _memory(self) -> list[tuple[int, int]]:
-        """At the end of each tick in which something was mapped or unmapped."""
-        return [(row['tick'], row['tiny'] + row['mid'] + row['large'] + row['huge'])
-                for row in self.rows('memory', 'tick')]
+    def _memory(self) -> list:
+        """What was mapped at the end of each tick in which that changed."""
+        return self.rows('memory', 'tick')
 
     @property
     def outgrown(self) -> bool:
         """Has hakmem mapped far more after the last dump than it says?"""
         dump = self.last_dump
-        later = max((mapped for tick, mapped in self._memory if tick > dump.end), default=0)
-        return later - self.mapped_at(dump.end) > max(OUTGROWN, dump.ours / 2)
+        return self.mapped_between(dump.end, self.ended) > max(OUTGROWN, dump.ours / 2)
 
     @cached_property
     def peaks(self) -> dict[int, int]:

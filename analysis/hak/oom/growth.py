@@ -27,7 +27,7 @@ COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
 # How sure: grown while other memory came and went, over many seconds, until memory ran short.
-BUSY, LASTING, GUESS = 0.7, 0.8, 0.4
+BUSY, LASTING, GUESS = 0.75, 0.85, 0.4
 LAYERS = ('mid', 'large', 'huge')
 
 
@@ -204,6 +204,6 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if legacy := facts.system_malloc_bytes:
         evidence.append(Evidence(f'{ui.size(legacy)} went to the system\'s malloc through the '
                                  'legacy backend', None, {'legacy_bytes': legacy}))
-    yield Verdict('not_us', 0.85 if grew else 0.5, first.time if grew else facts.began,
+    yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
                   outside / rss, evidence,
                   'strace -f -k -e trace=mmap,mremap,brk CMD')

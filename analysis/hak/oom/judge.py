@@ -83,6 +83,8 @@ def _share(verdict: Verdict) -> int:
 
 def joined(answers: list[Answer]) -> Answer:
     """What one recording found, others need not have seen."""
+    if len(answers) == 1:
+        return answers[0]
     first = min(answers, key=lambda answer: answer.begin)
     whole = Answer(first.trace, first.begin, [])
     found: dict[tuple[int, str], list[ProcessVerdict]] = {}

@@ -133,7 +133,9 @@ def _vm_at(time: int, dump: Dump, facts: Facts) -> int:
     was lost of that cannot be counted."""
     if facts.lost or abs(time - dump.time) < 2 * TICK_NS:
         return dump.row['vm']
-    return dump.row['vm'] + facts.mapped_at(time) - facts.mapped_at(dump.end)
+    if time < dump.time:
+        return dump.row['vm'] - facts.mapped_between(time, dump.end)
+    return dump.row['vm'] + facts.mapped_between(dump.end, time)
 
 
 def _max_map_count(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:

@@ -55,7 +55,7 @@ def _judge(source) -> dict:
         'lives': meta['lives'],
         'carried': meta['carried'],
         'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
-                 'uncounted': bool(meta['lost_uncounted']),
+                 'uncounted': bool(meta['lost_uncounted']), 'unfinished': meta['unfinished'],
                  'state': any(row['state'] for row in source.db.losses())},
         'violations': meta['violations'],
         'explained': meta['explained'],
@@ -120,6 +120,9 @@ def _limits(verdict: dict):
         elif not lost['state']:
             text += ', none of them transitions'
         yield text
+    if lost['unfinished']:
+        yield (f'from {times.since(lost["unfinished"], verdict["begin"])} s on events may be missing '
+               'that came while the buffers were taken one after the other: not judged')
     if verdict['carried']:
         yield (f'{ui.counted(verdict["carried"], "life", "lives")} began before the recording or in '
                'a loss: their beginning is not judged')

@@ -124,8 +124,9 @@ def test_transitions_that_are_recorded_later_than_dumps(program, users_daemon):
     user.lttng('start', user.session)
     process = program(HAKMEM_TRACE='1', HAKMEM_TICK='50')
     time.sleep(0.5)
-    user.lttng(*enable, 'hakmem:*')
-    time.sleep(1.2)
+    user.lttng(*enable, ','.join(f'hakmem:{name}' for name in (
+        'superslab_*', 'slab_*', 'acquire_*', 'shared_fail', 'thread_*')))
+    time.sleep(1)
     user.lttng('stop', user.session)
     assert end(process) == 0
     lines = events(user.hak.cwd / 'late')

@@ -137,6 +137,7 @@ def hak_is_killed():
         shutil.rmtree(Path('/tmp') / name, ignore_errors=True)
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_the_watcher_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('shared_fail', 1000, **CAPPED)
@@ -163,6 +164,7 @@ def hak_itself(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_a_start_that_is_killed_can_be_repeated(flight):
     for delay in (0.1, 0.2, 0.3):
         with hak_is_killed():

@@ -58,8 +58,10 @@ static void tell_process(void)
          .max_maps = l.max_maps, .overcommit = l.overcommit, .threads = l.threads,
          .superslab_bytes = ss_mapped_bytes(), .purged_bytes = reclaim_purged_bytes(),
          .committed = l.committed, .commit_limit = l.commit_limit, .memory = l.memory,
-         .hdr_resets = count_of(&counters.hdr_resets), .double_frees = count_of(&counters.double_frees),
-         .invalid_frees = count_of(&counters.invalid_frees));
+         .hdr_resets = count_of(&counters.hdr_resets),
+         .double_frees = count_of(&counters.double_frees),
+         .invalid_frees = count_of(&counters.invalid_frees),
+         .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms));
 }
 
 static void tell_thread(const struct thread_stock *t, void *arg)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from hak.errors import HakError
-from hak.geometry import LARGE_MOST, MID_MOST
+from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
 
 SCHEMA = 3
 # Tables with a column cls; all but a few have proc.
@@ -349,7 +349,7 @@ class Database:
                    max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
                    max(time) AS last
             FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer
-            WHERE proc = ? AND failure.kind = 'ace_fail'
+            WHERE proc = ? AND failure.kind = 'ace_fail' AND size < {ADDRESSES}
             GROUP BY layer, passed_on, reason, err ORDER BY first''', (proc,)).fetchall()
 
     def violations(self, explained: bool, limit: int) -> list:

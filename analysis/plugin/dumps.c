@@ -106,9 +106,9 @@ static void write_dump(struct machine *m, const struct process *p, const struct 
         d->about.os_pid, (int64_t)e->rss, (int64_t)e->vm, (int64_t)e->limit_as,
         (int64_t)e->cgroup_used, (int64_t)e->cgroup_limit, (int64_t)e->maps, (int64_t)e->max_maps,
         e->overcommit, e->threads, (int64_t)e->superslab_bytes, (int64_t)e->purged_bytes,
-        (int64_t)e->committed, (int64_t)e->commit_limit, (int64_t)e->memory,
-        (int64_t)e->hdr_resets, (int64_t)e->double_frees, (int64_t)e->invalid_frees,
-        d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete);
+        (int64_t)e->committed, (int64_t)e->commit_limit, (int64_t)e->memory, (int64_t)e->hdr_resets,
+        (int64_t)e->double_frees, (int64_t)e->invalid_frees, (int64_t)e->map_fails,
+        (int64_t)e->ooms, d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete);
 }
 
 /* ---- one dump ---- */
@@ -239,10 +239,10 @@ static struct dump *dump_of(const struct dumps *of, uint32_t seq)
     return of->now && of->now->about.seq == seq ? of->now : NULL;
 }
 
-#define ADD(name, call)                              \
-    case HAK_EV_statedump_##name:                    \
+#define ADD(name, call)                                 \
+    case HAK_EV_statedump_##name:                       \
         if ((d = dump_of(of, u->statedump_##name.seq))) \
-            call;                                    \
+            call;                                       \
         break
 
 void dumps_event(struct machine *m)
@@ -254,7 +254,9 @@ void dumps_event(struct machine *m)
     if (!of)
         of = m->process->dumps = memory_new(sizeof(*of));
     switch (m->event) {
-    case HAK_EV_statedump_begin: begin(m, of, &u->statedump_begin); break;
+    case HAK_EV_statedump_begin:
+        begin(m, of, &u->statedump_begin);
+        break;
         ADD(process, d->process = u->statedump_process);
         ADD(thread, thread(d, &u->statedump_thread));
         ADD(class, class(m, d, &u->statedump_class));

@@ -82,7 +82,7 @@
           "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
-          "invalid_frees, superslabs, slabs, ns, complete",                                       \
+          "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete",                      \
           ")")                                                                                    \
     /* slabs … capacity: sums over the class's ACTIVE slabs. */                                   \
     TABLE(dump_class, "",                                                                         \

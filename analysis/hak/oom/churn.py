@@ -23,7 +23,7 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     mapped = sum(row['maps'] for row in classes)
     if acquires >= ACQUIRES_LEAST and mapped > STAGE_3_MOST * acquires:
         yield _verdict(facts, classes, mapped, acquires)
-    elif acquires < ACQUIRES_LEAST and facts.gap:
+    elif facts.gap:
         yield Insufficient('superslab_too_small', facts.gap, facts.next_time)
 
 

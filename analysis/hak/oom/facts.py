@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
 
+from hak import ui
 from hak.db import Database
-from hak.geometry import STRIDES
+from hak.geometry import ADDRESSES, STRIDES
 
 SLAB = 1 << 16
 # Of a row of the table memory.
@@ -32,6 +33,10 @@ class Dump:
     @property
     def time(self) -> int:
         return self.row['begin']
+
+    @property
+    def end(self) -> int:
+        return self.row['end']
 
     @property
     def ours(self) -> int:
@@ -81,20 +86,29 @@ class Facts:
         return bool(self.process['complete']) and not self.losses
 
     @cached_property
+    def lost(self) -> str:
+        """What was lost of the events that are counted; '' if nothing was. Packets that are
+        overwritten in their turn are what a snapshot is made without."""
+        gone = [row for row in self.losses if row['kind'] != 'overwritten']
+        counts = {kind: sum(row['count'] or 0 for row in gone if row['kind'] == kind)
+                  for kind in ('events', 'packets')}
+        parts = [ui.counted(count, kind[:-1]) for kind, count in counts.items() if count]
+        many = sum(counts.values())
+        return '' if not gone else (f'{" and ".join(parts) or "an unknown number of events"} '
+                                    f'{"was" if many == 1 else "were"} lost')
+
+    @cached_property
     def gap(self) -> str:
         """Why events may be missing that no dump makes up for; '' if none are."""
-        counted = [row for row in self.losses if row['kind'] != 'overwritten']
-        if counted:
-            many = sum(row['count'] or 0 for row in counted)
-            return f'{many:,} events were lost' if many else 'events were lost, nobody knows how many'
+        if self.lost:
+            return self.lost
         if not self.whole and not self.dumps:
             return "what came before the recording is not known: there is no state dump in it"
         return ''
 
     @property
     def next_time(self) -> str:
-        lost = any(row['kind'] != 'overwritten' for row in self.losses)
-        return 'hak record --buffer-size 4M -- CMD' if lost else 'hak record -- CMD'
+        return 'hak record --buffer-size 4M -- CMD' if self.lost else 'hak record -- CMD'
 
     # ---- refusals ----
 
@@ -113,7 +127,8 @@ class Facts:
                 for row in map(dict, self.db.ace_failures_of(self.process['proc']))]
 
     def failures(self, kind: str) -> list:
-        return [row for row in self._failures if row['kind'] == kind]
+        return [row for row in self._failures
+                if row['kind'] == kind and (row['size'] or 0) < ADDRESSES]
 
     @cached_property
     def _failures(self) -> list:
@@ -151,7 +166,8 @@ class Facts:
     def most_rss(self) -> int:
         """The most that is known; where nobody looked, what hakmem had mapped."""
         return max((dump.row['rss'] for dump in self.dumps),
-                   default=max((mapped for _, mapped in self._memory), default=0))
+                   default=max((row['tiny'] + row['mid'] + row['large'] + row['huge']
+                                for row in self._memory), default=0))
 
     def mean_request(self, cls: int) -> Optional[float]:
         """Bytes that requests of a class ask for: of all that were recorded, or of the samples
@@ -169,21 +185,30 @@ class Facts:
     def _op_totals(self) -> list:
         return self.rows('op_total')
 
-    def mapped_at(self, time: int) -> int:
-        """Bytes that hakmem had mapped, as far as its mapping was recorded."""
-        at = bisect_right(self._memory, (time, ))
-        return self._memory[at - 1][1] if at else 0
+    def mapped_between(self, since: int, until: int) -> int:
+        """Bytes that hakmem mapped in that time, less what it unmapped."""
+        net = self._ace_at(until) - self._ace_at(since)
+        for row in self.rows('superslab'):
+            came, went = (time is not None and since < time <= until
+                          for time in (row['time'], row['unmapped']))
+            net += (came - went) << row['lg']
+        return net
+
+    def _ace_at(self, time: int) -> int:
+        """Mapped by ACE's layers, as far as that was recorded."""
+        at = bisect_right(self._memory, time, key=lambda row: row['tick'])
+        return sum(self._memory[at - 1][layer] for layer in ('mid', 'large', 'huge')) if at else 0
 
     @cached_property
-    def _memory(self) -> list[tuple[int, int]]:
-        """At the end of each tick in which something was mapped or unmapped."""
-        return [(row['tick'], row['tiny'] + row['mid'] + row['large'] + row['huge'])
-                for row in self.rows('memory', 'tick')]
+    def _memory(self) -> list:
+        """What was mapped at the end of each tick in which that changed."""
+        return self.rows('memory', 'tick')
 
-    def outgrown(self, dump: 'Dump') -> bool:
-        """Has hakmem mapped far more after this dump than it says?"""
-        later = max((mapped for tick, mapped in self._memory if tick > dump.time), default=0)
-        return later - self.mapped_at(dump.time) > max(OUTGROWN, dump.ours / 2)
+    @property
+    def outgrown(self) -> bool:
+        """Has hakmem mapped far more after the last dump than it says?"""
+        dump = self.last_dump
+        return self.mapped_between(dump.end, self.ended) > max(OUTGROWN, dump.ours / 2)
 
     @cached_property
     def peaks(self) -> dict[int, int]:

@@ -70,7 +70,7 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     elif by_activity or _grew(windows):
         yield Insufficient('leak', 'live memory grew, but little else happened: data being loaded '
                            'looks the same', 'hak flight start')
-    elif facts.gap and not dumps:
+    elif facts.gap:
         yield Insufficient('leak', facts.gap, facts.next_time)
 
 
@@ -204,6 +204,6 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if legacy := facts.system_malloc_bytes:
         evidence.append(Evidence(f'{ui.size(legacy)} went to the system\'s malloc through the '
                                  'legacy backend', None, {'legacy_bytes': legacy}))
-    yield Verdict('not_us', 0.85 if grew else 0.5, first.time if grew else facts.began,
+    yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
                   outside / rss, evidence,
                   'strace -f -k -e trace=mmap,mremap,brk CMD')

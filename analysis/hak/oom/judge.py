@@ -6,16 +6,21 @@ from dataclasses import replace
 from hak.db import Scope
 from hak.oom import churn, growth, layers, limits, misuse, refused, waste
 from hak.oom.facts import Facts
-from hak.oom.verdict import CAUSES, Answer, Insufficient, ProcessVerdict, Verdict
+from hak.oom.verdict import (CAUSES, Answer, Evidence, Insufficient, ProcessVerdict,
+                             Verdict)
 from hak.reading import Source
 
 RULES = (refused, layers, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
-# Causes that make memory grow without a leak; what is less sure than that is a guess.
-HOLDING = {*waste.CAUSES, 'stranded_empty', 'not_us'}
+# Causes that make memory grow, or requests fail, without a leak; of one that is less sure than
+# that it may be one.
+OTHERS = {*waste.CAUSES, 'stranded_empty', 'not_us', 'map_fail_injected',
+          'map_fail_max_map_count', 'map_fail_overcommit'}
 SURE_ENOUGH = 0.5
+# Of the confidence, that is left where events were lost.
+LOSSY = 0.8
 
 
 def judge(source: Source, trace: str) -> list[ProcessVerdict]:
@@ -39,20 +44,30 @@ def _process(facts: Facts) -> ProcessVerdict:
                                 if isinstance(each, Insufficient) and each.cause not in named]
         told = {each.cause for each in found}
         answer.ruled_out += [cause for cause in rule.CAUSES if cause not in told]
+    if facts.lost:
+        answer.verdicts = [_with_losses(each, facts) for each in answer.verdicts]
     _drop_guess(answer)
     answer.verdicts = ranked(answer.verdicts)
     return answer
 
 
+def _with_losses(verdict: Verdict, facts: Facts) -> Verdict:
+    """Nothing is built on what was lost without saying so."""
+    begin = min((row['begin'] for row in facts.losses if row['begin']), default=None)
+    warning = Evidence(f'{facts.lost}: what is counted here may be too little', begin, {})
+    return replace(verdict, confidence=verdict.confidence * LOSSY,
+                   evidence=[*verdict.evidence, warning])
+
+
 def _drop_guess(answer: ProcessVerdict) -> None:
-    """Memory that is held for another reason has grown for that reason."""
-    if not any(each.cause in HOLDING for each in answer.verdicts):
+    """What has another reason has that one."""
+    if not any(each.cause in OTHERS for each in answer.verdicts):
         return
     for guess in [each for each in answer.verdicts
                   if each.cause == 'leak' and each.confidence < SURE_ENOUGH]:
         answer.verdicts.remove(guess)
-        answer.insufficient.append(Insufficient('leak', 'live memory grew, but for another reason '
-                                                'that was found', 'hak flight start'))
+        answer.insufficient.append(Insufficient('leak', 'live memory grew, but there is another '
+                                                'reason', 'hak flight start'))
 
 
 def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
@@ -68,6 +83,8 @@ def _share(verdict: Verdict) -> int:
 
 def joined(answers: list[Answer]) -> Answer:
     """What one recording found, others need not have seen."""
+    if len(answers) == 1:
+        return answers[0]
     first = min(answers, key=lambda answer: answer.begin)
     whole = Answer(first.trace, first.begin, [])
     found: dict[tuple[int, str], list[ProcessVerdict]] = {}

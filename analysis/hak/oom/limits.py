@@ -41,7 +41,7 @@ class Refused:
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     yield from _group(facts)
-    refused = _refused(facts)
+    refused = _refused(facts) or _refused_before(facts)
     if refused is None:
         yield from (Insufficient(cause, facts.gap, facts.next_time)
                     for cause in (*BY_LIMITS, 'map_fail_injected') if facts.gap)
@@ -71,12 +71,25 @@ def _refused(facts: Facts) -> Optional[Refused]:
                    max(AT_ONCE, *(row['largest'] for row in own)))
 
 
+def _refused_before(facts: Facts) -> Optional[Refused]:
+    """As a dump counts them that was made later."""
+    dump = facts.last_dump
+    if dump is None or not dump.row['map_fails']:
+        return None
+    return Refused(dump.row['map_fails'], facts.began, facts.began, 0, 0, AT_ONCE)
+
+
 def _weight(facts: Facts, refused: Refused) -> float:
     """NULL for the caller is as bad as it gets."""
-    return 1.0 if facts.failures('oom') else facts.share_of_refused(refused.count)
+    dump = facts.last_dump
+    failed = facts.failures('oom') or dump and dump.row['ooms']
+    return 1.0 if failed else facts.share_of_refused(refused.count)
 
 
 def _told(refused: Refused) -> Evidence:
+    if not refused.largest:
+        return Evidence(f'the system refused memory {ui.counted(refused.count, "time")} before the '
+                        'recording began', refused.first, {'requests': refused.count})
     sizes = (f'{refused.smallest:,}' if refused.smallest == refused.largest else
              f'{refused.smallest:,} to {refused.largest:,}')
     return Evidence(f'the system refused memory for {ui.counted(refused.count, "request")} of '
@@ -106,20 +119,22 @@ def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
     most = min(limit, max(_vm_at(time, dump, facts) for time in (refused.first, refused.last)))
     if most + refused.whole <= limit:
         return None
-    sure = SURE if dump.time <= refused.last + SOON_NS else NEAR
+    soon = refused.largest and dump.time <= refused.last + SOON_NS
     return ('map_fail_rlimit_as', Evidence(
         f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), {ui.size(dump.ours)} '
         f'of it hakmem\'s, and up to {ui.size(refused.whole)} more were wanted at once', dump.time,
         {'vm': dump.row['vm'], 'vm_then': most, 'limit_as': limit, 'hakmem': dump.ours,
          'wanted': refused.whole}),
-        f'ulimit -v {2 * max(limit, most + refused.whole) >> 10}', sure)
+        f'ulimit -v {2 * max(limit, most + refused.whole) >> 10}', SURE if soon else NEAR)
 
 
 def _vm_at(time: int, dump: Dump, facts: Facts) -> int:
     """The address space then, which differs from the dump's by what hakmem mapped meanwhile."""
     if abs(time - dump.time) < 2 * TICK_NS:
         return dump.row['vm']
-    return dump.row['vm'] + facts.mapped_at(time) - facts.mapped_at(dump.time)
+    if time < dump.time:
+        return dump.row['vm'] - facts.mapped_between(time, dump.end)
+    return dump.row['vm'] + facts.mapped_between(dump.end, time)
 
 
 def _max_map_count(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:

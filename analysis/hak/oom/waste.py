@@ -16,8 +16,8 @@ CAUSES = ('fragmentation', 'remote_backlog', 'thread_cache_bloat', 'class_waste'
 MIB = 1 << 20
 # What is less than this, or than this share of what hakmem holds, explains nothing.
 LEAST, SHARE_LEAST = 4 * MIB, 0.15
-# A slab of whose blocks at most so many live; so many slabs.
-SPARSE, SLABS_LEAST = 0.25, 16
+# Of a slab's blocks, at most so many live.
+SPARSE = 0.25
 # Of a class's memory; no class table wastes as much of all.
 WASTE_LEAST = 0.4
 # CPU time below this share of the time that passed: the thread sleeps.
@@ -26,15 +26,13 @@ ASLEEP = 0.01
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     dump = facts.largest_dump
-    if facts.small:
-        return
-    if dump is None:
+    if dump is None and not facts.small:
         why = 'no state dump says what slabs and threads held'
         yield from (Insufficient(cause, why, facts.next_time) for cause in CAUSES[:3])
-    elif facts.outgrown(dump):
+    elif dump and facts.outgrown:
         why = 'memory grew far beyond what the last state dump tells of'
         yield from (Insufficient(cause, why, 'hak flight start') for cause in CAUSES[:3])
-    else:
+    elif dump:
         yield from (each for each in (_fragmentation(dump, facts), _backlog(dump, facts),
                                       _caches(dump, facts)) if each)
     yield from _class_waste(facts)
@@ -52,14 +50,13 @@ def _weight(wasted: int, dump: Dump) -> float:
 
 def _fragmentation(dump: Dump, facts: Facts) -> Optional[Verdict]:
     sparse = [slab for slab in facts.slabs(dump)
-              if 0 < slab['used'] - slab['remote'] <= SPARSE * slab['carved']
-              and slab['remote'] <= SPARSE * slab['carved']]
+              if 0 < slab['used'] - slab['remote'] <= SPARSE * slab['carved']]
     wasted: dict[int, int] = {}
     for slab in sparse:
         free = (slab['carved'] - slab['used']) * STRIDES[slab['cls']]
         wasted[slab['cls']] = wasted.get(slab['cls'], 0) + free
     total = sum(wasted.values())
-    if len(sparse) < SLABS_LEAST or not _enough(total, dump):
+    if not _enough(total, dump):
         return None
     worst = sorted(wasted, key=lambda cls: -wasted[cls])
     evidence = [_sparse(cls, [slab for slab in sparse if slab['cls'] == cls], wasted[cls], dump)
@@ -156,6 +153,6 @@ def _class_waste(facts: Facts) -> Iterator[Verdict | Insufficient]:
                   else f'requests of {means[bad[0]]:.0f} B in arrays, or of {STRIDES[bad[0]]} B')
         yield Verdict('class_waste', 0.85, time, min(1.0, total / max(total, facts.most_rss)),
                       evidence, change)
-    elif held and len(means) < len(held):
+    elif held and len(means) < len(held) and not facts.small:
         yield Insufficient('class_waste', 'what requests ask for was not recorded',
                            'hak record --tier ops -- CMD')

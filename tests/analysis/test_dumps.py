@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from history import SLAB, SS, SS_STEP, History, Wanderer, ready, told_slab, told_superslab
+from history import (SLAB, SS, SS_STEP, History, Wanderer, line, ready, told_slab,
+                     told_superslab)
 from recorder import Channel, hak
 from test_views import on_terminal
 
@@ -146,8 +147,8 @@ WRONG = {
                                             **HERE)],
     'bound, not UNUSED': [told_superslab(*TRUE, told_slab(5), **HERE)],
     'UNUSED, not bound': [told_superslab(*instead(1), **HERE)],
-    'unmapped': [],
-    'mapped': [told_superslab(*TRUE, **HERE), told_superslab(**NEXT)],
+    'gone': [],
+    'come': [told_superslab(*TRUE, **HERE), told_superslab(**NEXT)],
     'larger': [told_superslab(*TRUE, count=16)],
     'of another kind': [told_superslab(kind='LEGACY', **HERE)],
 }
@@ -246,8 +247,8 @@ def cut_off() -> History:
     return h
 
 
-def mapped_again() -> History:
-    """What is mapped there now is another SuperSlab."""
+def unmapped(again: bool = False) -> History:
+    """What is mapped there now is another SuperSlab, or none."""
     h = known()
     h.map(**NEXT_MAP)
     h.acquire(slab=1, ss=SS + SS_STEP)
@@ -256,9 +257,10 @@ def mapped_again() -> History:
     h.dump(told_superslab(*TRUE, **HERE),
            told_superslab(told_slab(1, state='EMPTY_LISTED'), **NEXT))
     h.unmap(**NEXT_MAP)
-    h.map(**NEXT_MAP)
+    if again:
+        h.map(**NEXT_MAP)
     h.lines.append(PAUSE)
-    h.acquire(slab=1, ss=SS + SS_STEP)
+    h.acquire(slab=1 if again else 5, ss=SS + SS_STEP if again else SS)
     return h
 
 
@@ -285,7 +287,7 @@ def parked() -> History:
     """In the hands of who gives its memory back."""
     h = known()
     h.lines.append(PAUSE)
-    h.dump(told_superslab(*instead(3, told_slab(3, state='PARKED')), **HERE))
+    h.dump(told_superslab(*instead(4, told_slab(4, state='PARKED')), **HERE))
     h.lines.append(PAUSE)
     h.add('sll_drain', cls=1, owner=1)
     return h
@@ -310,12 +312,15 @@ def believed() -> History:
 def twice() -> History:
     """A session that goes on enabling events goes on from its last dump."""
     h = History(announced=False)
-    h.dump(told_superslab(told_slab(1, gen=4), count=8), why='DUMP_SESSION')
+    h.dump(told_superslab(told_slab(1, gen=4), told_slab(2, 3, state='EMPTY_LISTED'), count=8),
+           why='DUMP_SESSION')
     h.lines.append(PAUSE)
     h.acquire('STAGE_1', 1, gen=5, owner=2)
-    h.dump(told_superslab(told_slab(1, gen=5, owner=2), count=8), why='DUMP_SESSION', seq=2)
+    h.dump(told_superslab(told_slab(1, gen=5, owner=2), told_slab(2, gen=7), count=8),
+           why='DUMP_SESSION', seq=2)
     h.lines.append(SESSION_PAUSE)
     h.drop(1, gen=5, owner=2)
+    h.drop(2, gen=7)
     return h
 
 
@@ -332,7 +337,8 @@ def only_pushed() -> History:
 
 HALF_KNOWN = {'held by somebody, not EMPTY': only_pushed}
 EXCUSED = {'incomplete': incomplete, 'not whole': not_whole, 'cut off': cut_off,
-           'mapped again': mapped_again, 'for others': for_others,
+           'unmapped': unmapped,
+           'mapped again': lambda: unmapped(again=True), 'for others': for_others,
            'given up': given_up, 'parked': parked, 'believed': believed, 'twice': twice}
 
 
@@ -413,6 +419,33 @@ def test_overwritten_buffers_have_a_dump_to_stand_on(record):
     assert base['time'] == report['processes'][0]['base']
     live = sum(item['live'] for item in report['classes'].values())
     assert live == len(wanderer.of('active') + wanderer.of('published'))
+
+
+# More than small buffers hold; when the timer has closed their packet the loss is over.
+LOSS = ['repeat 100000', line('remote_push', ss=hex(SS), slab=1, gen=1, cls=6, blocks=1), 'end',
+        'sleep 500']
+SMALL = Channel('hakmem:process_start,hakmem:thread_*,hakmem:superslab_*,hakmem:acquire_*,'
+                'hakmem:slab_*,hakmem:sll_*,hakmem:remote_*', subbuf_size=4096, subbufs=2,
+                switch_us=50000)
+
+
+def test_what_a_dump_tells_after_a_loss_is_sure_and_before_it_a_hint(record):
+    after = known()
+    after.lines += LOSS
+    after.dump(told_superslab(*instead(1, told_slab(1, gen=9)), **HERE))
+    after.lines.append(PAUSE)
+    after.acquire('STAGE_1', 1, gen=10)
+    before = from_the_middle(told_superslab(told_slab(1, gen=1), told_slab(3), count=8))
+    before.lines += LOSS
+    before.drop(3, gen=8)
+    trace = record(after.text(), before.text(),
+                   channels=[SMALL, Channel('hakmem:statedump_*')])
+    verdict = told('verify', trace, code=1)
+    assert verdict['lost']['events'] and verdict['lost']['state']
+    assert rules(verdict) == ['acquired_twice']
+    assert verdict['counterexamples'][0]['pid'] == record.pids[0]
+    assert [(row['rule'], row['pid']) for row in verdict['unknown']] == [
+        ('dump_disagrees', record.pids[0])]
 
 
 def test_a_dump_that_lost_events_is_no_base_and_is_told(record):

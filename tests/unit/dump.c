@@ -355,6 +355,8 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
         cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),
         cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
+        cmocka_unit_test(a_session_that_enables_its_transitions_later_gets_another_dump),
+        cmocka_unit_test(a_dump_that_could_not_look_at_the_pool_says_so),
         cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),
         cmocka_unit_test(a_request_that_no_machine_could_serve_is_an_event_only),
         cmocka_unit_test(the_report_can_be_switched_off),

@@ -55,8 +55,9 @@ def _judge(source) -> dict:
         'lives': meta['lives'],
         'carried': meta['carried'],
         'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
-                 'uncounted': bool(meta['lost_uncounted']), 'unfinished': meta['unfinished'],
+                 'uncounted': bool(meta['lost_uncounted']),
                  'state': any(row['state'] for row in source.db.losses())},
+        'unfinished': meta['unfinished'],
         'violations': meta['violations'],
         'explained': meta['explained'],
         'rules': [dict(row) for row in source.db.violations_by_rule()],
@@ -120,8 +121,8 @@ def _limits(verdict: dict):
         elif not lost['state']:
             text += ', none of them transitions'
         yield text
-    if lost['unfinished']:
-        yield (f'from {times.since(lost["unfinished"], verdict["begin"])} s on events may be missing '
+    if verdict['unfinished']:
+        yield (f'from {times.since(verdict["unfinished"], verdict["begin"])} s on events may be missing '
                'that came while the buffers were taken one after the other: not judged')
     if verdict['carried']:
         yield (f'{ui.counted(verdict["carried"], "life", "lives")} began before the recording or in '

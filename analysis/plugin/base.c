@@ -152,8 +152,7 @@ static void take_slab(const struct base *b, struct superslab *ss, bool met,
     struct slab *s = superslabs_slab(b->machine, ss->address, t->event.slab);
     bool known;
 
-    if (!s || s->state == SLAB_LEGACY || told == SLAB_UNSEEN || t->event.cls >= CLASSES ||
-        s->sure >= b->since)
+    if (!s || s->state == SLAB_LEGACY || told == SLAB_UNSEEN || t->event.cls >= CLASSES)
         return;
     if (s->seen >= b->since) {
         if (adds(s, told, &t->event))
@@ -175,8 +174,8 @@ static void take_slab(const struct base *b, struct superslab *ss, bool met,
 /* Of a SuperSlab that was told, a slab that was not. */
 static void take_unused(const struct base *b, struct slab *s)
 {
-    if (s->seen >= b->since || s->sure >= b->since || s->state == SLAB_UNUSED ||
-        s->state == SLAB_LEGACY || b->mode == FILL)
+    if (s->seen >= b->since || s->state == SLAB_UNUSED || s->state == SLAB_LEGACY ||
+        b->mode == FILL)
         return;
     if (s->state != SLAB_UNSEEN)
         disagree(b->machine, s);

@@ -147,17 +147,21 @@ static bool whole(const struct dump *d)
            d->last.superslabs == d->superslabs && d->last.threads == d->threads;
 }
 
-/* A session that begins once more wants to go on from the later of its dumps. */
-static bool supersedes(const struct dump *d, const struct dump *waiting)
+/* Is d to be held against the events, if they are there? A session that begins once more wants to
+ * go on from the later of its dumps. */
+static bool is_for_base(const struct dump *d, const struct dump *waiting)
 {
-    return !waiting || (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
+    if (!d->about.transitions)
+        return false;
+    return !waiting ||
+           (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
 }
 
 static void complete(struct machine *m, struct dumps *of, struct dump *d)
 {
     if (!of->latest || is_trouble(d->about.why))
         write_all(m, m->process, d);
-    if (supersedes(d, of->waiting)) {
+    if (is_for_base(d, of->waiting)) {
         drop_waiting(of);
         of->waiting = d;
         m->process->dump_due = base_due(m->process, d);
@@ -291,7 +295,7 @@ static void take_rest(struct machine *m, struct process *p, const struct dumps *
     m->process = p;
     if (of->waiting)
         base_fill(m, of->waiting);
-    if (of->latest && of->latest != of->waiting)
+    if (of->latest && of->latest != of->waiting && of->latest->about.transitions)
         base_fill(m, of->latest);
     m->process = at_hand;
 }

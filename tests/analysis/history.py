@@ -135,9 +135,10 @@ class History:
         self.add('remote_push', ss=hex(ss), slab=slab, gen=gen, cls=cls, blocks=blocks)
 
     def dump(self, *superslabs: dict, seq: int = 1, why: str = 'DUMP_PERIODIC', threads: tuple = (),
-             whole: int = 1, **process: int) -> None:
+             whole: int = 1, transitions: int = 1, **process: int) -> None:
         """A state dump of SuperSlabs as told_superslab() makes them."""
-        self.add('statedump_begin', seq=seq, why=why, os_pid=1, classes=16)
+        self.add('statedump_begin', seq=seq, why=why, os_pid=1, classes=16,
+                 transitions=transitions)
         self.add('statedump_process', seq=seq, **process)
         for owner in threads:
             self.add('statedump_thread', seq=seq, owner=owner, tid=100 + owner)

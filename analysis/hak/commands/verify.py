@@ -57,6 +57,7 @@ def _judge(source) -> dict:
         'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
                  'uncounted': bool(meta['lost_uncounted']),
                  'state': any(row['state'] for row in source.db.losses())},
+        'unfinished': meta['unfinished'],
         'violations': meta['violations'],
         'explained': meta['explained'],
         'rules': [dict(row) for row in source.db.violations_by_rule()],
@@ -120,6 +121,9 @@ def _limits(verdict: dict):
         elif not lost['state']:
             text += ', none of them transitions'
         yield text
+    if verdict['unfinished']:
+        yield (f'from {times.since(verdict["unfinished"], verdict["begin"])} s on events may be missing '
+               'that came while the buffers were taken one after the other: not judged')
     if verdict['carried']:
         yield (f'{ui.counted(verdict["carried"], "life", "lives")} began before the recording or in '
                'a loss: their beginning is not judged')

@@ -16,7 +16,7 @@ def test_what_was_lost_is_said_with_the_verdict(daemon):
     verify = hak('verify', 'lossy')
     assert verify.code == 0 and 'lost' in verify.out, verify.out + verify.err
     result = hak('oom', 'lossy', '--json')
-    assert result.code in (0, 1), result.err
+    assert result.code in (0, 1) and result.out, result.err
     ours, = [each for each in json.loads(result.out)['processes'] if each['name'] == 'trouble']
     for verdict in ours['verdicts']:
         assert any('lost' in each['text'] for each in verdict['evidence']), verdict

@@ -137,8 +137,8 @@ lint: ## check layout, clang-tidy's findings and that all Python compiles
 	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 \
 	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
 	$(PYTHON) -m compileall -q analysis/hak tests
-	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/stress/run; do \
-	    bash -n $$f || exit 1; done
+	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/pytests \
+	    tests/stress/run; do bash -n $$f || exit 1; done
 
 .PHONY: clean
 clean: ## remove everything that was built

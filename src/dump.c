@@ -136,6 +136,22 @@ static void tell_superslab(struct superslab *ss, void *sums)
     }
 }
 
+/* Events that tell how slabs change hands. */
+static const enum hak_event transitions[] = {
+    HAK_EV_slab_active, HAK_EV_slab_empty,    HAK_EV_slab_release,   HAK_EV_slab_publish,
+    HAK_EV_slab_adopt,  HAK_EV_superslab_map, HAK_EV_superslab_unmap};
+#define TRANSITIONS (sizeof(transitions) / sizeof(transitions[0]))
+
+/* A bit for each of those that are recorded. */
+static uint32_t transitions_recorded(void)
+{
+    uint32_t mask = 0;
+
+    for (unsigned i = 0; i < TRANSITIONS; i++)
+        mask |= (uint32_t)listener_wants(transitions[i]) << i;
+    return mask;
+}
+
 static void tell_all(enum hak_dump_why why)
 {
     struct sums n = {.links = LINKS_MOST};
@@ -144,7 +160,8 @@ static void tell_all(enum hak_dump_why why)
 
     dump.seq++;
     TELL(statedump_begin, .seq = dump.seq, .why = why, .os_pid = (uint32_t)getpid(),
-         .classes = (uint32_t)config.classes);
+         .classes = (uint32_t)config.classes,
+         .transitions = transitions_recorded() == (1u << TRANSITIONS) - 1);
     tell_process();
     thread_each(tell_thread, &n);
     for (unsigned c = 0; c < CLASSES; c++)
@@ -181,28 +198,15 @@ static bool map_failed(uint64_t now_ns)
     return true;
 }
 
-/* A bit for each kind of event that tells how slabs change hands. */
-static uint32_t transitions_recorded(void)
-{
-    static const enum hak_event kinds[] = {
-        HAK_EV_slab_active, HAK_EV_slab_empty,    HAK_EV_slab_release,   HAK_EV_slab_publish,
-        HAK_EV_slab_adopt,  HAK_EV_superslab_map, HAK_EV_superslab_unmap};
-    uint32_t mask = 0;
-
-    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        mask |= (uint32_t)listener_wants(kinds[i]) << i;
-    return mask;
-}
-
 /* Does a session begin? Its events may be enabled one after the other, and a reader can only
  * go on from a dump that came after the last of them. */
 static bool session_begins(bool recorded)
 {
-    uint32_t transitions = transitions_recorded();
-    bool begins = recorded && (!dump.recorded || transitions & ~dump.transitions);
+    uint32_t mask = transitions_recorded();
+    bool begins = recorded && (!dump.recorded || mask & ~dump.transitions);
 
     dump.recorded = recorded;
-    dump.transitions = transitions;
+    dump.transitions = mask;
     return begins;
 }
 

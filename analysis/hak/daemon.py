@@ -55,8 +55,15 @@ class Daemon:
     folder: Optional[Path] = None            # ours, for as long as we use the daemon
     lock: Optional[IO] = None                # held while we use a shared one
 
-    def alive(self) -> bool:
-        return self.process.poll() is None if self.process else self.client.answers()
+    def ended(self) -> bool:
+        """Whether it is gone, asked after a failure: a killed process first closes its sockets."""
+        if self.process is None:
+            return not self.client.answers()
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def first_error(self) -> str:
         """What our daemon or its consumer complained about first, such as a full disk."""

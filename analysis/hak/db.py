@@ -116,6 +116,35 @@ class Database:
         return self._db.execute('SELECT kind, stream, begin, end, count, state FROM loss '
                                 'ORDER BY begin').fetchall()
 
+    # ---- state dumps ----
+
+    def dumps(self, scope: Scope) -> list:
+        """In the order of time; what is in use is added up over classes and ACE's layers."""
+        return self._all(f'''
+            SELECT d.*, p.pid, c.active, c.tiny_used, a.ace_used, a.ace_mapped
+            FROM dump d JOIN process p USING (proc)
+                 LEFT JOIN (SELECT proc, seq, sum(slabs) AS active, sum(used * stride) AS tiny_used
+                            FROM dump_class GROUP BY proc, seq) c USING (proc, seq)
+                 LEFT JOIN (SELECT proc, seq, sum(used) AS ace_used, sum(mapped) AS ace_mapped
+                            FROM dump_pool GROUP BY proc, seq) a USING (proc, seq)
+            {scope.where('')} ORDER BY begin''', scope)
+
+    def dumped_classes(self, proc: int, seq: int) -> list:
+        """What a dump says of the classes that anything is known of."""
+        return self._db.execute('''
+            SELECT * FROM dump_class WHERE proc = ? AND seq = ? AND (peak OR slabs) ORDER BY cls''',
+            (proc, seq)).fetchall()
+
+    def dump_counts(self) -> dict:
+        row = self._db.execute('SELECT count(*) AS dumps, total(complete) AS complete '
+                               'FROM dump').fetchone()
+        return {'complete': int(row['complete']), 'incomplete': row['dumps'] - int(row['complete'])}
+
+    def pressure(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT r.*, p.pid FROM pressure r JOIN process p USING (proc) {scope.where('')}
+            ORDER BY time''', scope)
+
     # ---- acquires ----
 
     def stages(self, scope: Scope) -> list:

@@ -152,8 +152,7 @@ static void take_slab(const struct base *b, struct superslab *ss, bool met,
     struct slab *s = superslabs_slab(b->machine, ss->address, t->event.slab);
     bool known;
 
-    if (!s || s->state == SLAB_LEGACY || told == SLAB_UNSEEN || t->event.cls >= CLASSES ||
-        s->sure >= b->since)
+    if (!s || s->state == SLAB_LEGACY || told == SLAB_UNSEEN || t->event.cls >= CLASSES)
         return;
     if (s->seen >= b->since) {
         if (adds(s, told, &t->event))
@@ -175,8 +174,8 @@ static void take_slab(const struct base *b, struct superslab *ss, bool met,
 /* Of a SuperSlab that was told, a slab that was not. */
 static void take_unused(const struct base *b, struct slab *s)
 {
-    if (s->seen >= b->since || s->sure >= b->since || s->state == SLAB_UNUSED ||
-        s->state == SLAB_LEGACY || b->mode == FILL)
+    if (s->seen >= b->since || s->state == SLAB_UNUSED || s->state == SLAB_LEGACY ||
+        b->mode == FILL)
         return;
     if (s->state != SLAB_UNSEEN)
         disagree(b->machine, s);
@@ -242,8 +241,15 @@ static void take(struct machine *m, const struct dump *d, enum mode mode)
         superslabs_only_told(m, b.since);
         m->process->based = b.since;
     }
+    superslabs_count(m);
     m->quiet = false;
     restore(m, &saved);
+}
+
+void base_begin(struct machine *m, const struct dump *d)
+{
+    if (!m->process->complete && d->process.superslab_bytes > footprint_superslabs(m))
+        footprint_correct(m, d->process.superslab_bytes);
 }
 
 void base_settle(struct machine *m, const struct dump *d)

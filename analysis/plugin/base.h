@@ -14,13 +14,16 @@
 
 #include "dumps.h"
 
+/* Until d is due, what it says is mapped counts as a whole. */
+void base_begin(struct machine *m, const struct dump *d);
+
 /* When d, of p, can be judged. */
 int64_t base_due(const struct process *p, const struct dump *d);
 
 /* Judges d, of the process at hand, and believes it. */
 void base_settle(struct machine *m, const struct dump *d);
 
-/* The trace ends before d is due: believes it where nothing else is known. */
+/* The process ends before d is due: believes it where nothing else is known. */
 void base_fill(struct machine *m, const struct dump *d);
 
 #endif

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base.h"
+#include "footprint.h"
 #include "memory.h"
 #include "totals.h"
 
@@ -146,20 +147,25 @@ static bool whole(const struct dump *d)
            d->last.superslabs == d->superslabs && d->last.threads == d->threads;
 }
 
-/* A session that begins once more wants to go on from the later of its dumps. */
-static bool supersedes(const struct dump *d, const struct dump *waiting)
+/* Is d to be held against the events, if they are there? A session that begins once more wants to
+ * go on from the later of its dumps. */
+static bool is_for_base(const struct dump *d, const struct dump *waiting)
 {
-    return !waiting || (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
+    if (!d->about.transitions)
+        return false;
+    return !waiting ||
+           (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
 }
 
 static void complete(struct machine *m, struct dumps *of, struct dump *d)
 {
     if (!of->latest || is_trouble(d->about.why))
         write_all(m, m->process, d);
-    if (supersedes(d, of->waiting)) {
+    if (is_for_base(d, of->waiting)) {
         drop_waiting(of);
         of->waiting = d;
         m->process->dump_due = base_due(m->process, d);
+        base_begin(m, d);
     }
     set_latest(of, d);
 }
@@ -220,6 +226,7 @@ static void class(struct machine *m, struct dump *d, const struct hak_ev_statedu
 static void pool(struct machine *m, struct dump *d, const struct hak_ev_statedump_pool *e)
 {
     d->pools++;
+    footprint_told(m, (enum hak_ace_layer)e->layer, e->mapped);
     PUT(m->store, dump_pool, (NULL), m->process->number, e->seq, e->layer, (int64_t)e->used,
         (int64_t)e->peak, (int64_t)e->limit, (int64_t)e->mapped, (int64_t)e->blocks,
         (int64_t)e->threshold, (int64_t)e->exhaustion, (int64_t)e->map_fail, (int64_t)e->cached,
@@ -279,17 +286,16 @@ void dumps_pressure(struct machine *m, const struct hak_ev_pressure *e)
 
 /* ---- the end ---- */
 
-/* What could not be held against later events still says what there was. */
+/* What could not be held against later events still says what there was. A process that was
+ * killed may have told less than it did, however long that is ago. */
 static void take_rest(struct machine *m, struct process *p, const struct dumps *of)
 {
     struct process *at_hand = m->process;
 
     m->process = p;
-    if (of->waiting && m->now >= p->dump_due)
-        base_settle(m, of->waiting);
-    else if (of->waiting)
+    if (of->waiting)
         base_fill(m, of->waiting);
-    if (of->latest && of->latest != of->waiting)
+    if (of->latest && of->latest != of->waiting && of->latest->about.transitions)
         base_fill(m, of->latest);
     m->process = at_hand;
 }

@@ -279,14 +279,6 @@ static void forget_slabs(struct machine *m, struct superslab *ss)
             life_forget(m, ss->slab[i]);
 }
 
-static void count(struct machine *m, struct superslab *ss)
-{
-    if (ss->counted)
-        return;
-    ss->counted = true;
-    footprint_correct(m, footprint_superslabs(m) + bytes_of(ss));
-}
-
 /* It is not what was known by that address. */
 static struct superslab *replaced(struct machine *m, struct superslab *ss,
                                   const struct hak_ev_statedump_superslab *e)
@@ -323,9 +315,9 @@ struct superslab *superslabs_told(struct machine *m, const struct hak_ev_statedu
     ss->slabs = e->slabs;
     ss->kind = (enum hak_ss_kind)e->kind;
     ss->told = m->process->settled;
+    ss->counted = true;
     if (ss->kind == HAK_LEGACY)
         forget_slabs(m, ss);
-    count(m, ss);
     return ss;
 }
 
@@ -362,6 +354,20 @@ void superslabs_only_told(struct machine *m, int64_t since)
         drop(m, ss, UNKNOWN);
     }
     free(of.address);
+}
+
+static void add_bytes(void *value, void *arg)
+{
+    *(uint64_t *)arg += bytes_of(value);
+}
+
+void superslabs_count(struct machine *m)
+{
+    uint64_t total = 0;
+
+    map_each(&m->process->superslabs, add_bytes, &total);
+    if (total != footprint_superslabs(m))
+        footprint_correct(m, total);
 }
 
 /* ---- slabs ---- */

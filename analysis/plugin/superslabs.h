@@ -22,6 +22,8 @@ struct superslab *superslabs_told(struct machine *m, const struct hak_ev_statedu
 /* A dump has told all there are, marked as settled; the others that were known before `since` have
  * gone. */
 void superslabs_only_told(struct machine *m, int64_t since);
+/* Adds up anew what is mapped. */
+void superslabs_count(struct machine *m);
 
 /* A slab that is met for the first time, of ss or, if that is NULL, of the SuperSlab that ought to
  * be at the address; NULL if there can be no such slab. */

@@ -66,6 +66,7 @@ class Flight:
 
     def status(self) -> dict:
         result = self('status', '--json')
+        assert result.out, result.err
         return {**json.loads(result.out), 'code': result.code}
 
     def trigger(self, name: str) -> dict:

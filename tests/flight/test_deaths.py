@@ -1,6 +1,7 @@
 """Flight survives the death of what it watches, and of its own parts."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -76,6 +77,23 @@ def test_shared_memory_of_the_dead(flight):
     assert any(f'pid = {pid}' in line for line in events(result.out.strip()))
 
 
+def test_a_snapshot_from_the_middle_of_a_life_stands_on_a_state_dump(flight):
+    program = flight.program('churn', attached=False, HAKMEM_TRACE='auto')
+    flight.start('--buffer-size', '16K')
+    assert until(lambda: flight.attached(program))
+    assert until(lambda: events(flight.dump('probe'), 'statedump_end'))
+    time.sleep(0.3)
+    snapshot = flight.dump()
+    import shutil; shutil.copytree(snapshot, "/tmp/w3/reader-try/snap", dirs_exist_ok=True)
+    assert 'recorded from the middle; base: dump at ' in flight.verify(snapshot)
+    report = json.loads(flight.hak('report', snapshot, '--json').out)
+    process, = report['processes']
+    assert process['base'] == report['dumps'][0]['begin']
+    assert report['dumps'][0]['rss'] > 0 and report['dumps'][0]['slabs'] > 0
+    assert sum(item['live'] for item in report['classes'].values()) > 0
+    kill(program)
+
+
 def test_the_daemon_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('double_free')
@@ -119,6 +137,7 @@ def hak_is_killed():
         shutil.rmtree(Path('/tmp') / name, ignore_errors=True)
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_the_watcher_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('shared_fail', 1000, **CAPPED)
@@ -145,6 +164,7 @@ def hak_itself(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_a_start_that_is_killed_can_be_repeated(flight):
     for delay in (0.1, 0.2, 0.3):
         with hak_is_killed():

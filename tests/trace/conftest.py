@@ -104,11 +104,17 @@ class UsersDaemon:
     session: str = 'not-haks'
 
     def lttng(self, *args: str) -> str:
-        done = subprocess.run([*self.hak.prefix, 'lttng', '--no-sessiond', *args],
-                              env={**os.environ, 'HOME': self.hak.env['HOME']},
-                              capture_output=True, text=True, timeout=60, check=False)
+        done = self._run(*args)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def answers(self) -> bool:
+        return self._run('list').returncode == 0
+
+    def _run(self, *args: str) -> subprocess.CompletedProcess:
+        return subprocess.run([*self.hak.prefix, 'lttng', '--no-sessiond', *args],
+                              env={**os.environ, 'HOME': self.hak.env['HOME']},
+                              capture_output=True, text=True, timeout=60, check=False)
 
     def pid(self) -> int:
         return int((Path(self.hak.env['HOME']) / '.lttng/lttng-sessiond.pid').read_text())
@@ -122,9 +128,8 @@ def users_daemon(user_hak) -> Iterator[UsersDaemon]:
     process = subprocess.Popen([*user_hak.prefix, 'lttng-sessiond', '--no-kernel'], env=env,
                                cwd='/', stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, start_new_session=True)
-    socket = Path(user_hak.env['HOME']) / '.lttng/client-lttng-sessiond'
-    assert _until(socket.exists), 'the session daemon did not start'
     daemon = UsersDaemon(user_hak, process)
+    assert _until(daemon.answers), 'the session daemon did not start'
     daemon.lttng('create', daemon.session, f'--output={user_hak.cwd}/theirs')
     daemon.lttng('enable-event', '--userspace', '--session', daemon.session, 'hakmem:*')
     daemon.lttng('start', daemon.session)

@@ -276,6 +276,38 @@ SCENARIO(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more)
     check_eq(witness_count(HAK_EV_statedump_periodic), 2);
 }
 
+SCENARIO(a_session_that_enables_its_transitions_later_gets_another_dump)
+{
+    begin();
+    witness_want(HAK_EV_statedump_periodic, false);
+    witness_want(HAK_EV_slab_empty, false);
+    dump_tick(1);
+    dump_tick(2);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    check_eq(E(statedump_begin, 0)->transitions, 0);
+    witness_want(HAK_EV_slab_empty, true);
+    dump_tick(3);
+    dump_tick(4);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_SESSION);
+    check_eq(E(statedump_begin, 1)->transitions, 1);
+}
+
+SCENARIO(a_dump_that_could_not_look_at_the_pool_says_so)
+{
+    begin();
+    fill_blocks(7, 0, 3);
+    reclaim_lock_for_fork();
+    dump_state(HAK_DUMP_API);
+    reclaim_unlock_after_fork();
+    check_eq(witness_count(HAK_EV_statedump_superslab), 0);
+    check_eq(E(statedump_end, 0)->whole, 0);
+    dump_state(HAK_DUMP_API);
+    check_eq(witness_count(HAK_EV_statedump_superslab), 1);
+    check_eq(E(statedump_end, 1)->whole, 1);
+    check_eq(E(statedump_end, 1)->threads, witness_count(HAK_EV_statedump_thread) / 2);
+}
+
 SCENARIO(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second)
 {
     begin();
@@ -323,6 +355,8 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
         cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),
         cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
+        cmocka_unit_test(a_session_that_enables_its_transitions_later_gets_another_dump),
+        cmocka_unit_test(a_dump_that_could_not_look_at_the_pool_says_so),
         cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),
         cmocka_unit_test(a_request_that_no_machine_could_serve_is_an_event_only),
         cmocka_unit_test(the_report_can_be_switched_off),

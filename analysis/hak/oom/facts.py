@@ -191,7 +191,8 @@ class Facts:
         for row in self._superslabs:
             came, went = (time is not None and since < time <= until
                           for time in (row['time'], row['unmapped']))
-            net += (came - went) << row['lg']
+            # How large one is whose map was lost, nobody knows.
+            net += (came - went) << row['lg'] if row['lg'] is not None else 0
         return net
 
     @cached_property

@@ -182,8 +182,8 @@ struct process {
     int64_t dump_due; /* when its latest dump can be held against the events; INT64_MAX: none */
     int64_t based;    /* since then a dump has told all there is; UNKNOWN: none has */
     uint32_t settled; /* dumps that have been held against the events */
-    struct op_totals *ops;                   /* made when first needed */
-    const int64_t *loss_until;               /* the end of its trace's latest loss */
+    struct op_totals *ops;     /* made when first needed */
+    const int64_t *loss_until; /* the end of its trace's latest loss */
 };
 
 #endif

@@ -39,7 +39,8 @@
      * before any event did. */                                                                   \
     TABLE(life, "",                                                                               \
           "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, dumped, "   \
-          "stage, from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, drains, "   \
+          "stage, from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, "    \
+          "drains, "                                                                              \
           "drained, used_max, used_last, certain",                                                \
           "PRIMARY KEY (proc, ss, mapping, slab, n)) WITHOUT ROWID")                              \
     /* Of lives that changed hands: one row per owner, owner 0 while published. */                \
@@ -84,7 +85,7 @@
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
           "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete",                      \
           ")")                                                                                    \
-    /* slabs … capacity: sums over the class's ACTIVE slabs. */                                   \
+    /* slabs … capacity: sums over the class's ACTIVE slabs. */                                 \
     TABLE(dump_class, "",                                                                         \
           "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \
           "ss_lg, shared_fail, legacy_blocks, slabs, used, carved, capacity, parked, "            \
@@ -103,8 +104,7 @@
     TABLE(dump_thread, "", "proc, seq, owner, tid, parked, parked_bytes, cached, cpu_ns", ")")    \
     TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss", ")")                  \
     /* From events of single operations. */                                                       \
-    TABLE(op_total, "",                                                                           \
-          "proc, cls, allocs, requested, frees",                                                  \
+    TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
     /* Histogram of the lifetimes of lives whose begin and end are known. */                      \
     TABLE(lifetime, "", "proc, cls, low, high, count",                                            \

@@ -79,12 +79,11 @@ def _failures(report):
                             .rsplit(', ', 1))
         yield Finding('map_fail', 3, f'the system refused memory {_times(count)} to {whom} '
                       f'({errors}), for {_sizes(maps)}',
-                      'look at ulimit -v, the cgroup\'s memory.max, vm.max_map_count and '
-                      'overcommit', weight=count)
+                      '`hak oom` says which limit it was', weight=count)
     count = report.failure_counts['oom']
     if count:
         yield Finding('oom', 3, f'the program got NULL {_times(count)}, for up to '
-                      f'{ui.size(report.largest_oom)}', 'find out which limit it met', weight=count)
+                      f'{ui.size(report.largest_oom)}', '`hak oom` says why', weight=count)
 
 
 def _pressure(report):

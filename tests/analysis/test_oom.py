@@ -78,6 +78,7 @@ CASES = {
     'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),
     'small leak': (t.leaking(waves=12), [], ['leak'], ()),
     'full cache': (t.filled(), [], ['leak'], ['leak']),
+    'sawtooth': (t.sawtooth(), [], ['leak'], ['leak']),
     'late ramp': (t.late_ramp(), [], ['leak'], ['leak']),
     'leak that ended': (t.ended_leak(), [], ['leak'], ['leak']),
     'growth in a second': (t.dumped_growth(), [], ['leak'], ()),

@@ -24,8 +24,9 @@ class Troubled(History):
         self.seq += 1
         mapped = -(-len(slabs) // PER_SS)
         self.told('begin', why=why, os_pid=1, classes=16)
-        self.told('process', **{'rss': mapped * SS_STEP + 8 * MIB, 'vm': 100 * MIB, 'maps': 50, 'max_maps': 65530,
-                                'superslab_bytes': mapped * SS_STEP, 'memory': 8 << 30, **process})
+        self.told('process', **{'rss': mapped * SS_STEP + 8 * MIB, 'vm': 100 * MIB, 'maps': 50,
+                                'max_maps': 65530, 'superslab_bytes': mapped * SS_STEP,
+                                'memory': 8 << 30, **process})
         for thread in threads:
             self.told('thread', **thread)
         for cls, stride in enumerate(STRIDES):
@@ -61,7 +62,8 @@ class Troubled(History):
         """That many more slabs, which stay."""
         for _ in range(slabs):
             self.map_if_full()
-            self.active('STAGE_2', self.next % PER_SS, cls=cls, ss=SS + self.next // PER_SS * SS_STEP)
+            self.active('STAGE_2', self.next % PER_SS, cls=cls,
+                        ss=SS + self.next // PER_SS * SS_STEP)
             self.next += 1
 
     def come_and_go(self, slabs: int, cls: int = 6) -> None:
@@ -194,6 +196,18 @@ def filled() -> History:
     return h
 
 
+def sawtooth() -> History:
+    """It grows, but much of it went back once."""
+    h = leaking(waves=12)
+    kept = [number for number in range(h.next) if number % 13 < 10][:60]
+    for number in kept:
+        h.drop(number % PER_SS, cls=4, ss=SS + number // PER_SS * SS_STEP)
+    for _ in range(20):
+        h.grow(10)
+        h.come_and_go(3)
+    return h
+
+
 def late_ramp() -> History:
     h = Troubled()
     for _ in range(20):
@@ -251,7 +265,8 @@ def overgrown() -> History:
     h = dumped([{}] * PER_SS)
     h.lines.append('sleep 20')
     for number in range(20):
-        h.region('ace_map', SS + (1 << 40) + number * 4 * MIB, 4 * MIB, mapped=(number + 1) * 4 * MIB)
+        h.region('ace_map', SS + (1 << 40) + number * 4 * MIB, 4 * MIB,
+                 mapped=(number + 1) * 4 * MIB)
     return h
 
 

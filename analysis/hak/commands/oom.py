@@ -50,11 +50,8 @@ def _ask(path: Path) -> Answer:
     answers, failures = [], []
     with inputs.recordings(path) as traces:
         for trace in traces:
-            name = trace if len(traces) > 1 else path
             try:
-                with reading.opened(reading.Request(trace), whole=True) as source:
-                    answers.append(Answer(str(path), source.first, judge.judge(source, shlex.quote(str(name))),
-                                          list(source.warnings)))
+                answers.append(_answer(path, trace, trace if len(traces) > 1 else path))
             except HakError as error:
                 failures.append(error)
     if not answers:
@@ -62,3 +59,10 @@ def _ask(path: Path) -> Answer:
     joined = judge.joined(answers)
     joined.warnings += [f'not read: {error.line()}' for error in failures]
     return joined
+
+
+def _answer(path: Path, trace: Path, name: Path) -> Answer:
+    """Of one recording; `name`: by which other commands find it."""
+    with reading.opened(reading.Request(trace), whole=True) as source:
+        return Answer(str(path), source.first, judge.judge(source, shlex.quote(str(name))),
+                      list(source.warnings))

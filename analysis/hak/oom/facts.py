@@ -188,11 +188,15 @@ class Facts:
     def mapped_between(self, since: int, until: int) -> int:
         """Bytes that hakmem mapped in that time, less what it unmapped."""
         net = self._ace_at(until) - self._ace_at(since)
-        for row in self.rows('superslab'):
+        for row in self._superslabs:
             came, went = (time is not None and since < time <= until
                           for time in (row['time'], row['unmapped']))
             net += (came - went) << row['lg']
         return net
+
+    @cached_property
+    def _superslabs(self) -> list:
+        return self.rows('superslab')
 
     def _ace_at(self, time: int) -> int:
         """Mapped by ACE's layers, as far as that was recorded."""

@@ -27,7 +27,7 @@ COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
 # How sure: grown while other memory came and went, over many seconds, until memory ran short.
-BUSY, LASTING, GUESS = 0.7, 0.8, 0.4
+BUSY, LASTING, GUESS = 0.75, 0.85, 0.4
 LAYERS = ('mid', 'large', 'huge')
 
 
@@ -59,15 +59,14 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
         return
     dumps = facts.dumps
     span = dumps[-1].time - dumps[0].time if dumps else 0
-    if len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST:
-        by_time = _growing(_dumped(dumps))
-        if by_time:
-            yield _verdict(facts, by_time, [dump.time for dump in dumps], LASTING,
-                           f'{len(dumps)} state dumps in {ui.duration(span)} show it')
+    lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
+    if by_time := _growing(_dumped(dumps)) if lasting else {}:
+        yield _verdict(facts, by_time, [dump.time for dump in dumps], LASTING,
+                       f'{len(dumps)} state dumps in {ui.duration(span)} show it')
     elif by_activity and facts.tight:
         yield _verdict(facts, by_activity, windows.times, GUESS, 'little else happened meanwhile: '
                        'data being loaded looks the same')
-    elif by_activity or _grew(windows):
+    elif not lasting and (by_activity or _grew(windows)):
         yield Insufficient('leak', 'live memory grew, but little else happened: data being loaded '
                            'looks the same', 'hak flight start')
     elif facts.gap:
@@ -198,8 +197,9 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
         return
     since = (f'{ui.size(grown)} of it in {ui.duration(last.time - first.time)}' if grew else
              'from the beginning of the recording on')
-    evidence = [Evidence(f'of {ui.size(rss)} resident {ui.size(outside)} are not hakmem\'s, {since}',
-                         last.time, {'rss': rss, 'outside': outside, 'grown': grown}),
+    evidence = [Evidence(f'of {ui.size(rss)} resident {ui.size(outside)} are not hakmem\'s, '
+                         f'{since}', last.time,
+                         {'rss': rss, 'outside': outside, 'grown': grown}),
                 Evidence(f'hakmem had {ui.size(last.ours)}', last.time, {'hakmem': last.ours})]
     if legacy := facts.system_malloc_bytes:
         evidence.append(Evidence(f'{ui.size(legacy)} went to the system\'s malloc through the '

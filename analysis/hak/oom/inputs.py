@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hak import flight_crash, flight_snapshots
-from hak.errors import HakError
 
 # The folders in which flight has its ring buffers, the one that outlives the daemon first.
 FLIGHT = ('kept', 'live')

@@ -6,19 +6,17 @@ from dataclasses import replace
 from hak.db import Scope
 from hak.oom import churn, growth, layers, limits, misuse, refused, waste
 from hak.oom.facts import Facts
-from hak.oom.verdict import (CAUSES, Answer, Evidence, Insufficient, ProcessVerdict,
-                             Verdict)
+from hak.oom.verdict import CAUSES, Answer, Evidence, Insufficient, ProcessVerdict, Verdict
 from hak.reading import Source
 
 RULES = (refused, layers, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
-# Causes that make memory grow, or requests fail, without a leak; of one that is less sure than
-# that it may be one.
+# Causes that make memory grow, or requests fail, without a leak: then a guess at one is dropped.
 OTHERS = {*waste.CAUSES, 'stranded_empty', 'not_us', 'map_fail_injected',
           'map_fail_max_map_count', 'map_fail_overcommit'}
-SURE_ENOUGH = 0.5
+GUESS_MOST = 0.5
 # Of the confidence, that is left where events were lost.
 LOSSY = 0.8
 
@@ -64,7 +62,7 @@ def _drop_guess(answer: ProcessVerdict) -> None:
     if not any(each.cause in OTHERS for each in answer.verdicts):
         return
     for guess in [each for each in answer.verdicts
-                  if each.cause == 'leak' and each.confidence < SURE_ENOUGH]:
+                  if each.cause == 'leak' and each.confidence < GUESS_MOST]:
         answer.verdicts.remove(guess)
         answer.insufficient.append(Insufficient('leak', 'live memory grew, but there is another '
                                                 'reason', 'hak flight start'))

@@ -23,6 +23,8 @@ MAPS_NEAR = 0.98
 # The group's memory holds page cache too, which the kernel drops before it kills; and other
 # processes.
 GROUP_NEAR, GROUP_OURS = 0.9, 0.1
+# Dumps that are looked at, from each end of what may be hours.
+DUMPS_MOST = 16
 # The tick looks for refusals; later the numbers may be others.
 SOON_NS = 2_000_000_000
 SURE, NEAR, GUESS = 0.95, 0.8, 0.5
@@ -107,8 +109,11 @@ def _best(test, facts: Facts, refused: Refused) -> Optional[tuple]:
 
 
 def _near(facts: Facts, refused: Refused) -> list[Dump]:
-    """Dumps that say how it was: before the refusals some things were different."""
+    """Dumps that say how it was: before the refusals some things were different. Of many, the
+    first and the last."""
     after = [dump for dump in facts.dumps if dump.time >= refused.first - SOON_NS]
+    if len(after) > 2 * DUMPS_MOST:
+        after = after[:DUMPS_MOST] + after[-DUMPS_MOST:]
     return after or facts.dumps[-1:]
 
 
@@ -121,8 +126,9 @@ def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
         return None
     soon = refused.largest and dump.time <= refused.last + SOON_NS
     return ('map_fail_rlimit_as', Evidence(
-        f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), {ui.size(dump.ours)} '
-        f'of it hakmem\'s, and up to {ui.size(refused.whole)} more were wanted at once', dump.time,
+        f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), '
+        f'{ui.size(dump.ours)} of it hakmem\'s, and up to {ui.size(refused.whole)} more were '
+        'wanted at once', dump.time,
         {'vm': dump.row['vm'], 'vm_then': most, 'limit_as': limit, 'hakmem': dump.ours,
          'wanted': refused.whole}),
         f'ulimit -v {2 * max(limit, most + refused.whole) >> 10}', SURE if soon else NEAR)
@@ -189,11 +195,9 @@ def _unknown(facts: Facts, refused: Refused, weight: float) -> Iterator[Verdict 
 
 def _group(facts: Facts) -> Iterator[Verdict | Insufficient]:
     """The last that was seen: what had fallen again did not kill."""
-    seen = [*_pressures(facts), *((dump.time, dump.row['cgroup_used'], dump.row['cgroup_limit'],
-                                   dump.row['rss']) for dump in facts.dumps)]
-    near = sorted(each for each in seen
-                  if each[2] and each[1] >= GROUP_NEAR * each[2] and each[3] >= GROUP_OURS * each[2])
-    if near and near[-1] >= max(each for each in seen if each[2]):
+    looks = sorted([*_pressures(facts), *_dumped(facts)])
+    near = [look for look in looks if _is_near(*look)]
+    if near and near[-1] == looks[-1]:
         time, used, limit, rss = near[-1]
         share = used / limit
         sure = (SURE if share >= 0.98 else NEAR) * (1 if rss >= limit / 2 else 0.7)
@@ -201,12 +205,22 @@ def _group(facts: Facts) -> Iterator[Verdict | Insufficient]:
             Evidence(f'the memory cgroup was at {ui.size(used)} of {ui.size(limit)}, '
                      f'{share:.0%}, {ui.size(rss)} of it this process', time,
                      {'cgroup_used': used, 'cgroup_limit': limit, 'rss': rss}),
-            Evidence(f'nothing was recorded {ui.duration(facts.ended - time)} later: the kernel '
+            Evidence(f'what was recorded ends {ui.duration(facts.ended - time)} later: the kernel '
                      'kills without a word', facts.ended, {'ended': facts.ended})],
             f'systemctl set-property UNIT MemoryMax={2 * limit >> 20}M')
-    elif not seen and not facts.small:
+    elif not facts.dumps and not facts.small:
         yield Insufficient('map_fail_cgroup', 'no state dump says how near the limits were',
                            facts.next_time)
+
+
+def _is_near(_: int, used: int, limit: int, rss: int) -> bool:
+    return used >= GROUP_NEAR * limit and rss >= GROUP_OURS * limit
+
+
+def _dumped(facts: Facts) -> list[tuple[int, int, int, int]]:
+    """Time, used, limit, and this process's part."""
+    return [(dump.time, dump.row['cgroup_used'], dump.row['cgroup_limit'], dump.row['rss'])
+            for dump in facts.dumps if dump.row['cgroup_limit']]
 
 
 def _pressures(facts: Facts) -> list[tuple[int, int, int, int]]:

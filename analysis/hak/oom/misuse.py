@@ -44,7 +44,7 @@ def _seen(kind: str, rows: list) -> Evidence:
     whose = ('' if first['cls'] is None or first['ss'] == 0 else
              f' of the {LAYER_CLASSES[first["cls"]].lower()} layer' if first['cls'] in LAYER_CLASSES
              else f' of class {class_text(first["cls"])}')
-    return Evidence(f'{ui.counted(len(rows), *WORDS[kind])}, the first at 0x{first["address"]:x}{whose} by '
+    address = f'0x{first["address"] & (1 << 64) - 1:x}'
+    return Evidence(f'{ui.counted(len(rows), *WORDS[kind])}, the first at {address}{whose} by '
                     f'thread {first["tid"]}', first['time'],
-                    {'kind': kind, 'count': len(rows), 'address': f'0x{first["address"]:x}',
-                     'tid': first['tid']})
+                    {'kind': kind, 'count': len(rows), 'address': address, 'tid': first['tid']})

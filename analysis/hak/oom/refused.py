@@ -73,10 +73,15 @@ def _counted(facts: Facts) -> Iterator[Refusal]:
     dump, seen = facts.last_dump, {row['cls'] for row in facts.fails}
     for cls, row in (dump.classes if dump else {}).items():
         if row['shared_fail'] and cls not in seen and row['frozen'] and row['peak'] >= row['cap']:
-            yield Refusal(cls, bool(row['marked'])
-                          and facts.setting('HAKMEM_SS_EMPTY_REUSE', '1') != '0',
-                          row['shared_fail'], dump.time, dump.time, row['active'], row['cap'],
-                          row['marked'], row['unmarked'], COUNTED)
+            yield Refusal(cls, bool(row['marked']) and _scans(facts), row['shared_fail'],
+                          dump.time, dump.time, row['active'], row['cap'], row['marked'],
+                          row['unmarked'], COUNTED)
+
+
+def _scans(facts: Facts) -> bool:
+    """Is stage 0.5 who should find slabs that are marked?"""
+    return (facts.setting('HAKMEM_SS_EMPTY_RECYCLE', 'full') == 'mark'
+            and facts.setting('HAKMEM_SS_EMPTY_REUSE', '1') != '0')
 
 
 def _verdict(cause: str, refusals: list[Refusal], facts: Facts) -> Verdict:

@@ -69,9 +69,9 @@ def _sparse(cls: int, slabs: list, wasted: int, dump: Dump) -> Evidence:
     used, carved = (sum(slab[what] for slab in slabs) for what in ('used', 'carved'))
     pinned = max(slabs, key=lambda slab: slab['carved'] - slab['used'])
     where = f'0x{pinned["ss"]:x}:{pinned["slab"]}'
-    return Evidence(f'class {class_text(cls)}: {used:,} blocks keep {ui.counted(len(slabs), "slab")} '
-                    f'({used / carved:.1%} of their blocks), {ui.size(wasted)} free between them; '
-                    f'{pinned["used"]} in {where}', dump.time,
+    return Evidence(f'class {class_text(cls)}: {used:,} blocks keep '
+                    f'{ui.counted(len(slabs), "slab")} ({used / carved:.1%} of their blocks), '
+                    f'{ui.size(wasted)} free between them; {pinned["used"]} in {where}', dump.time,
                     {'cls': cls, 'slabs': len(slabs), 'used': used, 'carved': carved,
                      'wasted': wasted, 'slab': where})
 
@@ -119,13 +119,14 @@ def _caches(dump: Dump, facts: Facts) -> Optional[Verdict]:
     if not threads or not _enough(parked + cached, dump):
         return None
     most = threads[0]
+    size = most['parked_bytes'] + most['cached']
     evidence = [
         Evidence(f'{ui.counted(len(threads), "thread")} keep {ui.size(parked)} of small and '
                  f'{ui.size(cached)} of larger free blocks to themselves, '
                  f'{ui.size((parked + cached) / len(threads))} each on average', dump.time,
                  {'threads': len(threads), 'parked': parked, 'cached': cached}),
-        Evidence(f'thread {most["tid"]} keeps most: {ui.size(most["parked_bytes"] + most["cached"])}',
-                 dump.time, {'tid': most['tid'], 'bytes': most['parked_bytes'] + most['cached']})]
+        Evidence(f'thread {most["tid"]} keeps most: {ui.size(size)}', dump.time,
+                 {'tid': most['tid'], 'bytes': size})]
     return Verdict('thread_cache_bloat', 0.85, facts.since(dump), _weight(parked + cached, dump),
                    evidence, 'hak_drain() in threads before they sleep (src/hakmem.h), or fewer '
                    'threads')
@@ -143,16 +144,22 @@ def _class_waste(facts: Facts) -> Iterator[Verdict | Insufficient]:
                  key=lambda cls: -wasted[cls])
     total = sum(wasted[cls] for cls in bad)
     if bad and total >= SHARE_LEAST * max(facts.most_rss, sum(held.values())):
-        time = facts.peak_time(bad[0])
-        evidence = [Evidence(f'class {class_text(cls)}: requests ask for {means[cls]:.0f} B on '
-                             f'average, {ui.size(wasted[cls])} of {ui.size(held[cls])} are not used',
-                             facts.peak_time(cls), {'cls': cls, 'mean': means[cls],
-                                                    'wasted': wasted[cls], 'held': held[cls]})
-                    for cls in bad[:3]]
-        change = ('export HAKMEM_TINY_CLASSES=16' if facts.setting('HAKMEM_TINY_CLASSES', '16') == '8'
-                  else f'requests of {means[bad[0]]:.0f} B in arrays, or of {STRIDES[bad[0]]} B')
-        yield Verdict('class_waste', 0.85, time, min(1.0, total / max(total, facts.most_rss)),
-                      evidence, change)
+        yield Verdict('class_waste', 0.85, facts.peak_time(bad[0]),
+                      min(1.0, total / max(total, facts.most_rss)),
+                      [_loose(cls, means[cls], wasted[cls], held[cls], facts) for cls in bad[:3]],
+                      _fit(bad[0], means[bad[0]], facts))
     elif held and len(means) < len(held) and not facts.small:
         yield Insufficient('class_waste', 'what requests ask for was not recorded',
                            'hak record --tier ops -- CMD')
+
+
+def _loose(cls: int, mean: float, wasted: int, held: int, facts: Facts) -> Evidence:
+    return Evidence(f'class {class_text(cls)}: requests ask for {mean:.0f} B on average, '
+                    f'{ui.size(wasted)} of {ui.size(held)} are not used', facts.peak_time(cls),
+                    {'cls': cls, 'mean': mean, 'wasted': wasted, 'held': held})
+
+
+def _fit(cls: int, mean: float, facts: Facts) -> str:
+    if facts.setting('HAKMEM_TINY_CLASSES', '16') == '8':
+        return 'export HAKMEM_TINY_CLASSES=16'
+    return f'requests of {mean:.0f} B in arrays, or of {STRIDES[cls]} B'

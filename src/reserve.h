@@ -10,8 +10,8 @@
 
 #include "base.h"
 
-/* A block of zeros that was never used before; NULL when the reserve is used up. align: 0 or a power
- * of two. */
+/* A block of zeros that was never used before; NULL when the reserve is used up. align: 0 or a
+ * power of two. */
 void *reserve_take(size_t size, size_t align);
 
 /* Is p a block of the reserve? It is never given back. */

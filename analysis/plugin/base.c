@@ -84,7 +84,8 @@ static bool is_held(enum slab_state state)
     return state == SLAB_ACTIVE || state == SLAB_PUBLISHED;
 }
 
-static bool agrees(const struct slab *s, enum slab_state told, const struct hak_ev_statedump_slab *e)
+static bool agrees(const struct slab *s, enum slab_state told,
+                   const struct hak_ev_statedump_slab *e)
 {
     if (s->state == SLAB_UNUSED || s->life.gen != e->gen || s->life.cls != e->cls)
         return false;

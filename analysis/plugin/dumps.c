@@ -153,8 +153,7 @@ static bool is_for_base(const struct dump *d, const struct dump *waiting)
 {
     if (!d->about.transitions)
         return false;
-    return !waiting ||
-           (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
+    return !waiting || (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
 }
 
 static void complete(struct machine *m, struct dumps *of, struct dump *d)

@@ -79,7 +79,8 @@ void footprint_correct(struct machine *m, uint64_t total)
 
 void footprint_told(struct machine *m, enum hak_ace_layer layer, uint64_t mapped)
 {
-    if ((unsigned)layer < HAK_COUNT_ace_layer && mapped && !is_used(&m->process->footprint.layer[layer]))
+    if ((unsigned)layer < HAK_COUNT_ace_layer && mapped &&
+        !is_used(&m->process->footprint.layer[layer]))
         set_mapped(m, layer, mapped);
 }
 

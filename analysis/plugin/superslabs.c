@@ -283,8 +283,9 @@ static void forget_slabs(struct machine *m, struct superslab *ss)
 static struct superslab *replaced(struct machine *m, struct superslab *ss,
                                   const struct hak_ev_statedump_superslab *e)
 {
-    complain(m, ABOUT_SINCE(ss->mapped), "dump_disagrees", "lg=%u slabs=%u kind=%s as it was mapped",
-             ss->lg, ss->slabs, LABEL(ss_kind, ss->kind));
+    complain(m, ABOUT_SINCE(ss->mapped), "dump_disagrees",
+             "lg=%u slabs=%u kind=%s as it was mapped", ss->lg, ss->slabs,
+             LABEL(ss_kind, ss->kind));
     footprint_correct(m, footprint_superslabs(m) - bytes_of(ss));
     drop(m, ss, UNKNOWN);
     return superslab_new(m->process, e->ss);
@@ -294,8 +295,7 @@ struct superslab *superslabs_told(struct machine *m, const struct hak_ev_statedu
                                   int64_t since, bool *met)
 {
     struct superslab *ss = map_get(&m->process->superslabs, e->ss);
-    const struct unmapped *gone =
-        m->process->unmapped ? unmapped_place(m->process, e->ss) : NULL;
+    const struct unmapped *gone = m->process->unmapped ? unmapped_place(m->process, e->ss) : NULL;
 
     *met = false;
     if (!sound_geometry(m, e->ss, e->lg, e->slabs))

@@ -78,7 +78,8 @@ unsigned long map(unsigned long mib, unsigned long unused, unsigned long unused2
     return mib << 20;
 }
 
-/* More than any gap between what is mapped: it lies below all, and what comes later lies below it. */
+/* More than any gap between what is mapped: it lies below all, and what comes later lies below it.
+ */
 #define LID ((size_t)768 << 20)
 
 /* Every other page of what is reserved first may be read: no two neighbours can be one mapping, and

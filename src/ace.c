@@ -186,7 +186,7 @@ static struct ace_answer ask_twice(enum hak_ace_layer layer, size_t size, size_t
         a = ask(layer, wanted, align);
     if (!a.p) {
         if (a.reason == HAK_MAP_FAIL_OS)
-            dump_map_fail();
+            dump_map_fail(size);
         trace_ace_fail(size, layer, a.reason, a.class_size, a.used, a.limit, a.err);
     }
     return a;

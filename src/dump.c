@@ -6,6 +6,7 @@
 #include "limits.h"
 #include "listener.h"
 #include "os.h"
+#include "pagemap.h"
 #include "pool.h"
 #include "reclaim.h"
 #include "stats.h"
@@ -209,11 +210,13 @@ void dump_before(enum hak_dump_why why)
     dump_state(why);
 }
 
-void dump_map_fail(void)
+void dump_map_fail(size_t size)
 {
     uint64_t now = os_now_ns(), next = atomic_load(&dump.next_map_fail);
 
-    if (now >= next && atomic_compare_exchange_strong(&dump.next_map_fail, &next, now + PERIOD_NS))
+    /* A request for more than there are addresses is no shortage. */
+    if (size >> PAGEMAP_ADDRESS_BITS == 0 && now >= next &&
+        atomic_compare_exchange_strong(&dump.next_map_fail, &next, now + PERIOD_NS))
         dump_before(HAK_DUMP_MAP_FAIL);
 }
 

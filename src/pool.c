@@ -350,7 +350,7 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     if (!g.slab) {
         demand_drop(cls);
         pool_leave(o);
-        dump_map_fail();
+        dump_map_fail(size);
         pool_enter(o);
         trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
                        g.err);

@@ -233,7 +233,7 @@ def _channels(settings: Settings, shm: Path) -> dict[str, tuple[list[str], Buffe
     events: dict[str, list[str]] = {}
     for event in catalogue.events():
         if event.tier not in catalogue.LEFT_OUT['lifecycle']:
-            channel = 'repeating' if event.name in REPEATING else event.tier
+            channel = 'repeating' if event.name in REPEATING else catalogue.channel_of(event)
             events.setdefault(channel, []).append(event.name)
     wanted = {name: Buffers(settings.buffer_size, SUBBUFS) for name in events}
     sizes = buffers.fitting(wanted, snapshots.room(shm) or 0)

@@ -215,10 +215,7 @@ SCENARIO(a_refusal_of_the_system_brings_one_dump)
     begin();
     dump_tick(1);
     for (unsigned i = 0; i < 5; i++)
-        trace_ace_fail(1 << 20, HAK_HUGE, HAK_MAP_FAIL_OS, 1 << 20, 0, 0, ENOMEM);
-    witness_want(HAK_EV_statedump_periodic, false);
-    dump_tick(2);
-    dump_tick(3);
+        dump_map_fail(1 << 20);
     check_eq(witness_count(HAK_EV_statedump_end), 2);
     check_eq(E(statedump_begin, 1)->why, HAK_DUMP_MAP_FAIL);
     check(E(statedump_process, 1)->memory > 0);

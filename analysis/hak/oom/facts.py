@@ -102,7 +102,7 @@ class Facts:
         """Why events may be missing that no dump makes up for; '' if none are."""
         if self.lost:
             return self.lost
-        if not self.whole and not self.dumps:
+        if not self.whole and not self.looks:
             return "what came before the recording is not known: there is no state dump in it"
         return ''
 
@@ -160,12 +160,12 @@ class Facts:
     @property
     def small(self) -> bool:
         """Was it never large enough to be dumped, or to hold anything that matters?"""
-        return self.whole and not self.dumps and self.most_rss < SMALL
+        return self.whole and not self.looks and self.most_rss < SMALL
 
     @cached_property
     def most_rss(self) -> int:
         """The most that is known; where nobody looked, what hakmem had mapped."""
-        return max((dump.row['rss'] for dump in self.dumps),
+        return max((dump.row['rss'] for dump in self.looks),
                    default=max((row['tiny'] + row['mid'] + row['large'] + row['huge']
                                 for row in self._memory), default=0))
 
@@ -175,7 +175,7 @@ class Facts:
         for row in self._op_totals:
             if row['cls'] == cls and row['allocs']:
                 return row['requested'] / row['allocs']
-        for dump in reversed(self.dumps):
+        for dump in reversed(self.looks):
             row = dump.classes.get(cls)
             if row and row['samples'] >= SAMPLES_LEAST:
                 return row['sampled'] / row['samples']
@@ -236,12 +236,18 @@ class Facts:
     # ---- state dumps ----
 
     @cached_property
+    def looks(self) -> list[Dump]:
+        """Those that tell of the process, its classes and layers; of the slabs some may be lost."""
+        return list(self._looks())
+
+    @cached_property
     def dumps(self) -> list[Dump]:
-        return list(self._dumps())
+        """Those that are whole."""
+        return [dump for dump in self.looks if dump.row['complete']]
 
     @property
     def last_dump(self) -> Optional[Dump]:
-        return self.dumps[-1] if self.dumps else None
+        return self.looks[-1] if self.looks else None
 
     @property
     def largest_dump(self) -> Optional[Dump]:
@@ -274,9 +280,9 @@ class Facts:
         before = [each.time for each in self.dumps if each.time < dump.time]
         return before[-1] if before else self.began
 
-    def _dumps(self) -> Iterator[Dump]:
+    def _looks(self) -> Iterator[Dump]:
         for row in self.rows('dump', 'seq'):
-            if row['complete']:
+            if row['complete'] or row['rss'] and row['end']:
                 yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},
                            {self.db.label('ace_layer', each['layer']): each
                             for each in self._of('dump_pool', row)})

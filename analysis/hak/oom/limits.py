@@ -111,10 +111,10 @@ def _best(test, facts: Facts, refused: Refused) -> Optional[tuple]:
 def _near(facts: Facts, refused: Refused) -> list[Dump]:
     """Dumps that say how it was: before the refusals some things were different. Of many, the
     first and the last."""
-    after = [dump for dump in facts.dumps if dump.time >= refused.first - SOON_NS]
+    after = [dump for dump in facts.looks if dump.time >= refused.first - SOON_NS]
     if len(after) > 2 * DUMPS_MOST:
         after = after[:DUMPS_MOST] + after[-DUMPS_MOST:]
-    return after or facts.dumps[-1:]
+    return after or facts.looks[-1:]
 
 
 def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
@@ -209,7 +209,7 @@ def _group(facts: Facts) -> Iterator[Verdict | Insufficient]:
             Evidence(f'what was recorded ends {ui.duration(facts.ended - time)} later: the kernel '
                      'kills without a word', facts.ended, {'ended': facts.ended})],
             f'systemctl set-property UNIT MemoryMax={2 * limit >> 20}M')
-    elif not facts.dumps and not facts.small:
+    elif not facts.looks and not facts.small:
         yield Insufficient('map_fail_cgroup', 'no state dump says how near the limits were',
                            facts.next_time)
 
@@ -221,7 +221,7 @@ def _is_near(_: int, used: int, limit: int, rss: int) -> bool:
 def _dumped(facts: Facts) -> list[tuple[int, int, int, int]]:
     """Time, used, limit, and this process's part."""
     return [(dump.time, dump.row['cgroup_used'], dump.row['cgroup_limit'], dump.row['rss'])
-            for dump in facts.dumps if dump.row['cgroup_limit']]
+            for dump in facts.looks if dump.row['cgroup_limit']]
 
 
 def _pressures(facts: Facts) -> list[tuple[int, int, int, int]]:

@@ -50,7 +50,8 @@ def bases(db: Database, scope: Scope) -> list:
     base: dict = {}
     for row in db.dumps(scope):
         # The first of those after it, else the last before.
-        if row['complete'] and (row['proc'] not in base or base[row['proc']]['begin'] < kept):
+        if row['complete'] and row['transitions'] and (
+                row['proc'] not in base or base[row['proc']]['begin'] < kept):
             base[row['proc']] = row
     return [{'proc': row['proc'], 'pid': row['pid'], 'name': row['name'],
              **({'time': base[row['proc']]['begin'], 'slabs': base[row['proc']]['slabs']}

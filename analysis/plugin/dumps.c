@@ -108,7 +108,8 @@ static void write_dump(struct machine *m, const struct process *p, const struct 
         e->overcommit, e->threads, (int64_t)e->superslab_bytes, (int64_t)e->purged_bytes,
         (int64_t)e->committed, (int64_t)e->commit_limit, (int64_t)e->memory, (int64_t)e->hdr_resets,
         (int64_t)e->double_frees, (int64_t)e->invalid_frees, (int64_t)e->map_fails,
-        (int64_t)e->ooms, d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete);
+        (int64_t)e->ooms, d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete,
+        d->about.transitions);
 }
 
 /* ---- one dump ---- */

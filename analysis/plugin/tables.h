@@ -78,12 +78,14 @@
           "tick, proc, cls, stage_0_5, stage_1, stage_2, stage_3, adopt, rebind, "                \
           "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
           "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
-    /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing. */ \
+    /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing;    \
+     * transitions: see the event. */                                                             \
     TABLE(dump, "",                                                                               \
           "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
-          "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete",                      \
+          "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete, "                     \
+          "transitions",                                                                          \
           ")")                                                                                    \
     /* slabs … capacity: sums over the class's ACTIVE slabs. */                                 \
     TABLE(dump_class, "",                                                                         \

@@ -362,6 +362,8 @@ def test_what_cannot_be_judged_changes_nothing_that_is_known(judged):
     lives = told('timeline', judged.trace, '--pid', judged.pids['cut off'])['items']
     assert [[spell['owner'] for spell in life['spells']] for life in lives] == [
         [1], [1, 0], [1], [1]]
+    base, = told('timeline', judged.trace, '--pid', judged.pids['for others'])['bases']
+    assert base['time'] is None
 
 
 @pytest.fixture(scope='module')

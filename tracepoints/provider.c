@@ -8,6 +8,7 @@
 #include "hakmem_tp.h"
 #include "libc_tp.h"
 
+#include <execinfo.h>
 #include <lttng/ust-fork.h>
 
 #define HAK_EVENT(name, ...)                                                     \
@@ -46,6 +47,15 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
     .after_fork_parent = lttng_ust_after_fork_parent,
     .after_fork_child = lttng_ust_after_fork_child,
 };
+
+/* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder, and
+ * ends the process by abort() where memory has ended; so it is loaded now. */
+__attribute__((constructor)) static void provider_init(void)
+{
+    void *frame;
+
+    (void)backtrace(&frame, 1);
+}
 
 /* LTTng's own destructor runs after ours (we depend on it): stop before it tears down. */
 __attribute__((destructor)) static void provider_fini(void)

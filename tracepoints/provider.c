@@ -48,8 +48,8 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
     .after_fork_child = lttng_ust_after_fork_child,
 };
 
-/* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder, and
- * ends the process by abort() where memory has ended; so it is loaded now. */
+/* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder,
+ * and ends the process by abort() where memory has ended; so it is loaded now. */
 __attribute__((constructor)) static void provider_init(void)
 {
     void *frame;

@@ -169,8 +169,9 @@ def _create(used: daemon.Daemon, relay: Relay, tier: str) -> lttng.Session:
 def _channels(tier: str) -> dict[str, list[str]]:
     recorded = catalogue.recorded_by(tier)
     recorded['statedump'] = [*recorded['statedump'], 'statedump_periodic']
-    return {channel: [event for event in events if event not in LEFT_OUT]
+    told = {channel: [event for event in events if event not in LEFT_OUT]
             for channel, events in recorded.items()}
+    return {channel: events for channel, events in told.items() if events}
 
 
 def _destroy(session: lttng.Session) -> None:

@@ -110,11 +110,11 @@ SCENARIOS = [
     cause('map_fail_rlimit_as', ROOM, 'hold 512 200000', 'drop', after=('hold 512 200000',),
           trigger='map_fail'),
     near('map_fail_rlimit_as', 'another limit was first', 'hold 512 1000',
-         after=('limit_as 2000', f'maps {MAX_MAPS}', 'hold 512 400000'),
+         after=('limit_as 2000', f'maps {MAX_MAPS}', 'hold 512 100000'),
          causes=('map_fail_max_map_count',), trigger='map_fail', missing=TOO_MANY),
 
     cause('map_fail_max_map_count', 'hold 512 1000',
-          after=(f'maps {MAX_MAPS}', 'hold 512 400000'), trigger='map_fail',
+          after=(f'maps {MAX_MAPS}', 'hold 512 100000'), trigger='map_fail',
           missing=TOO_MANY),
     near('map_fail_max_map_count', 'many, but not too many',
          f'maps {MAX_MAPS // 2}', ROOM, 'hold 512 200000', 'drop', after=('hold 512 200000',),

@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import SECONDS, events
+from conftest import events
+from running import SECONDS
 
 NAMES = ('malloc', 'free', 'calloc', 'realloc', 'memalign', 'posix_memalign')
 WRAPPERS = '/usr/lib/*/liblttng-ust-libc-wrapper.so'

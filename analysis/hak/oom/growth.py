@@ -188,7 +188,9 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
                            facts.next_time)
         return
     first, last = dumps[0], max(dumps, key=lambda dump: dump.outside)
-    outside, rss = last.outside, last.row['rss']
+    # What hakmem passed on to the system's malloc is a matter of the legacy backend.
+    passed_on = facts.system_malloc_bytes
+    outside, rss = last.outside - passed_on, last.row['rss']
     if outside < max(OUTSIDE_LEAST, OUTSIDE_SHARE * rss):
         return
     grown = outside - first.outside
@@ -201,9 +203,9 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
                          f'{since}', last.time,
                          {'rss': rss, 'outside': outside, 'grown': grown}),
                 Evidence(f'hakmem had {ui.size(last.ours)}', last.time, {'hakmem': last.ours})]
-    if legacy := facts.system_malloc_bytes:
-        evidence.append(Evidence(f'{ui.size(legacy)} went to the system\'s malloc through the '
-                                 'legacy backend', None, {'legacy_bytes': legacy}))
+    if passed_on:
+        evidence.append(Evidence(f'{ui.size(passed_on)} more went to the system\'s malloc through '
+                                 'the legacy backend', None, {'legacy_bytes': passed_on}))
     yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
                   outside / rss, evidence,
                   'strace -f -k -e trace=mmap,mremap,brk CMD')

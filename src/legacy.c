@@ -88,7 +88,10 @@ void *legacy_alloc(unsigned cls, size_t size, size_t align, enum hak_legacy_why 
 
 void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
-    void *p = align ? sys_memalign(align, size) : sys_malloc(size);
+    /* Its size may be asked for, and the caller may use that: sanitizers take the one byte that
+     * they name for a block of none as freed. */
+    size_t bytes = size ? size : 1;
+    void *p = align ? sys_memalign(align, bytes) : sys_malloc(bytes);
 
     return from_system(p, cls, size, align, why);
 }

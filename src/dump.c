@@ -112,7 +112,7 @@ static void tell_layer(enum hak_ace_layer layer)
 
 static void tell_slab(const struct slab *s, uint32_t info, struct sums *sums)
 {
-    struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
+    struct owner *o = atomic_load_explicit(&s->owner, memory_order_acquire);
     unsigned no = slab_no(s), cls = info_cls(info), remote = 0;
 
     if (info_state(info) == SLAB_ACTIVE)

@@ -261,7 +261,7 @@ struct chain owner_take(struct owner *o, unsigned cls, uint32_t want)
 static void notify(struct slab *s, unsigned cls)
 {
     /* QUEUED keeps the owner from changing. */
-    struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
+    struct owner *o = atomic_load_explicit(&s->owner, memory_order_acquire);
     _Atomic(struct slab *) *pending = &o->cls[cls].pending;
     struct slab *first = atomic_load_explicit(pending, memory_order_relaxed);
 

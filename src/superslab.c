@@ -113,7 +113,7 @@ void slab_set_owner(struct slab *s, struct owner *o, unsigned cls)
     struct pagemap_leaf *leaf = pagemap_leaf_below(s, PAGEMAP_ROOTS);
     uintptr_t at = pagemap_slab(s) + slab_no(s);
 
-    atomic_store_explicit(&s->owner, o, memory_order_relaxed);
+    atomic_store_explicit(&s->owner, o, memory_order_release);
     atomic_store_explicit(&leaf->origin[at], slab_reserved(slab_no(s)) | owner_tag(o, cls),
                           memory_order_relaxed);
 }

@@ -31,7 +31,8 @@ static bool is_anothers(const struct block *b, unsigned cls)
 
     if (!class_shares_lines(cls))
         return false;
-    o = atomic_load_explicit(&ss_slab(ss_of(b), b)->owner, memory_order_relaxed);
+    /* Acquire: the slab may just have been adopted by a thread whose first it is. */
+    o = atomic_load_explicit(&ss_slab(ss_of(b), b)->owner, memory_order_acquire);
     return o && o != tls.owner && o->id != OWNER_LEGACY;
 }
 

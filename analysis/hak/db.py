@@ -345,6 +345,10 @@ class Database:
             {scope.where('f.cls', 'kind = :kind')} ORDER BY time LIMIT :limit''',
             {**scope.values(), 'kind': kind, 'limit': limit}).fetchall()
 
+    def failures_by_time(self, scope: Scope) -> Iterator:
+        return self._db.execute(f'SELECT proc, kind, time FROM failure {scope.where()} '
+                                'ORDER BY time', scope.values())
+
     def failure_counts(self, scope: Scope) -> list:
         """How many of each kind and, for ace_fail, reason; and the largest request that failed."""
         return self._all(f'''
@@ -394,6 +398,15 @@ class Database:
             FROM life {wanted.where()}
             ORDER BY ifnull(begin, 0), proc, ss, mapping, slab, n LIMIT :limit''',
             {**wanted.values(), 'limit': -1 if limit is None else limit})
+
+    def lives_by_slab(self, wanted: LifeFilter) -> Iterator:
+        return self._db.execute(f'SELECT * FROM life {wanted.where()} '
+                                'ORDER BY proc, ss, mapping, slab, n', wanted.values())
+
+    def ticks(self, proc: int, end: int) -> Iterator:
+        """What each class did in each 10 ms before end."""
+        return self._db.execute('SELECT * FROM tick WHERE proc = :proc AND tick < :end '
+                                'ORDER BY tick', {'proc': proc, 'end': end})
 
     def life_counts(self, wanted: LifeFilter) -> tuple[int, int]:
         """Lives that began in the recording, and before it."""

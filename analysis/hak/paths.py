@@ -51,9 +51,9 @@ def event_catalogue() -> Path:
     return _existing(ROOT / 'tracepoints' / 'events.def')
 
 
-def dashboard(name: str) -> Path:
-    """The folder of what one page is made of."""
-    return _existing(ROOT / 'dashboards' / name)
+def dashboards() -> Path:
+    """What pages are made of, a folder each."""
+    return _existing(ROOT / 'dashboards')
 
 
 def schema() -> Path:

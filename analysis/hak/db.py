@@ -9,7 +9,7 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
 
-SCHEMA = 3
+SCHEMA = 4
 # Tables with a column cls; all but a few have proc.
 PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
     AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
@@ -338,6 +338,12 @@ class Database:
             SELECT t.*, p.pid FROM thread t JOIN process p USING (proc) {scope.where('')}
             ORDER BY acquires DESC, refilled DESC, proc, owner''', scope)
 
+    def flows(self, scope: Scope) -> list:
+        return self._db.execute(f'''
+            SELECT p.pid, f.tid, f.of_tid, f.pushes, f.pushed
+            FROM flow f JOIN process p USING (proc) {scope.where('')} ORDER BY pushed DESC''',
+            scope.values()).fetchall()
+
     def failures(self, kind: str, scope: Scope, limit: int) -> list:
         """The first failures of a kind; those without a class belong to none."""
         return self._db.execute(f'''
@@ -402,6 +408,10 @@ class Database:
     def lives_by_slab(self, wanted: LifeFilter) -> Iterator:
         return self._db.execute(f'SELECT * FROM life {wanted.where()} '
                                 'ORDER BY proc, ss, mapping, slab, n', wanted.values())
+
+    def slab_count(self, wanted: LifeFilter) -> int:
+        return self._db.execute('SELECT count(*) FROM (SELECT DISTINCT proc, ss, mapping, slab '
+                                f'FROM life {wanted.where()})', wanted.values()).fetchone()[0]
 
     def ticks(self, proc: int, end: int) -> Iterator:
         """What each class did in each 10 ms before end."""

@@ -7,7 +7,7 @@ from hak.packing import NARROW, Column, pack
 
 # More lives than this are merged where they are shorter than the page can show.
 MOST = 1_000_000
-PARTS = 4096
+PARTS = 4096      # of the time, at most
 SPELLS_MOST = 50_000
 NONE = 255
 _COUNTS = ('owner', 'refills', 'refilled', 'pushes', 'pushed', 'drains', 'drained', 'used_max',
@@ -118,8 +118,10 @@ def tell(db: Database, scope: Scope, begin: int, end: int) -> Lanes:
     wanted = LifeFilter(scope, begin=begin, end=end + 1)
     lanes = Lanes(lives=sum(db.life_counts(wanted)))
     writer = _Writer(begin)
-    merger = (_Merger(writer, begin, max(1, (end - begin) // PARTS + 1))
-              if lanes.lives > MOST else None)
+    merger = None
+    if lanes.lives > MOST:
+        parts = min(PARTS, max(1, MOST // db.slab_count(wanted)))
+        merger = _Merger(writer, begin, (end - begin) // parts + 1)
     numbers = _superslabs(db, lanes)
     last = None
     for row in db.lives_by_slab(wanted):

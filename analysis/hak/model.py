@@ -99,6 +99,7 @@ class Report:
     superslabs: list
     threads: list
     remote: dict
+    flows: list                  # who frees whose blocks, the most first
     worst: dict
     checked: dict
     findings: list = field(default_factory=list)

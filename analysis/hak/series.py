@@ -79,7 +79,7 @@ def _classes(db: Database, process, frame: _Frame, scope: Scope) -> dict:
     """Class -> what it did. used: blocks that are not on their slabs' freelists."""
     known, found = bool(process['complete']), {}
     base = None if known else _base(db, process['proc'])
-    flows = db.event_totals().get('refill', 0) > 0
+    flows = db.event_totals().get('sll_refill', 0) > 0
 
     def of(cls: int) -> _Class:
         if cls not in found:

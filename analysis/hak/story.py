@@ -14,6 +14,7 @@ FAILURES_SHOWN = 100
 WORST_SHOWN = 5
 THREADS_SHOWN = 100
 LOSSES_SHOWN = 1000
+FLOWS_SHOWN = 100
 # The first part of the recorded time, in which a program gets its memory together.
 WARM_UP = 0.25
 KINDS = ('ace_fail', 'hdr_reset', 'double_free', 'invalid_free', 'oom')
@@ -45,7 +46,7 @@ def tell(source: Source, scope: Scope) -> Report:
         regretted=footprint.regretted(db, scope), caps=footprint.cap_changes(db, scope),
         sizes=footprint.size_changes(db, scope), class_sizes=footprint.class_sizes(db, scope),
         superslabs=_superslabs(db, scope), threads=_threads(db, scope),
-        remote=_remote(classes), worst=_worst(db, scope), checked=_checked(meta))
+        remote=_remote(classes), flows=_flows(db, scope), worst=_worst(db, scope), checked=_checked(meta))
     report.findings = findings.find(report)
     return report
 
@@ -220,6 +221,11 @@ def _remote(classes: dict) -> dict:
     return {'given_own': total('given_own'), 'given_remote': total('given_remote'),
             'pushed': total('pushed'), 'collected': total('collected'),
             'waiting': max(0, total('pushed') - total('collected'))}
+
+
+def _flows(db, scope: Scope) -> list:
+    return [{'pid': row['pid'], 'tid': row['tid'], 'of': row['of_tid'], 'pushes': row['pushes'],
+             'blocks': row['pushed']} for row in db.flows(scope)[:FLOWS_SHOWN]]
 
 
 def _worst(db, scope: Scope) -> dict:

@@ -10,6 +10,7 @@
 #include "footprint.h"
 #include "learned.h"
 #include "memory.h"
+#include "flows.h"
 #include "ops.h"
 #include "owners.h"
 #include "slabs.h"
@@ -58,6 +59,7 @@ static void process_close(struct machine *m, struct process *p, enum life_end en
     owners_close(m, p);
     ace_close(p);
     ops_close(m, p);
+    flows_close(m, p);
     footprint_close(m, p);
     totals_end_tick_of(m, p);
     totals_close(m, p);

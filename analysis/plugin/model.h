@@ -174,7 +174,7 @@ struct process {
     char name[32], version[32], flavour[32];
     uint32_t superslab_count; /* that there have been */
     uint32_t ss_lg;           /* HAKMEM_SS_LG; 0: learned, or not known */
-    struct map superslabs, owners, regions;
+    struct map superslabs, owners, regions, flows;
     struct unmapped *unmapped; /* the latest of each hash; made when first needed */
     struct footprint footprint;
     struct class_totals *class[CLASS_SLOTS]; /* made when first needed */

@@ -1,5 +1,6 @@
 #include "slabs.h"
 
+#include "flows.h"
 #include "footprint.h"
 #include "life.h"
 #include "owners.h"
@@ -221,6 +222,7 @@ void slabs_push(struct machine *m, const struct hak_ev_remote_push *e)
     t->pushes++;
     t->pushed += e->blocks;
     t->tick.pushed += e->blocks;
+    flows_push(m, s->owner ? s->tid : 0, e->blocks);
 }
 
 void slabs_collect(struct machine *m, const struct hak_ev_remote_drain *e)

@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 3
+#define SCHEMA_VERSION 4
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
@@ -108,6 +108,9 @@
     /* From events of single operations. */                                                       \
     TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
+    /* Blocks that thread tid freed into slabs of thread of_tid; 0: of nobody's, or not known. */   \
+    TABLE(flow, "", "proc, tid, of_tid, pushes, pushed",                                          \
+          "PRIMARY KEY (proc, tid, of_tid)) WITHOUT ROWID")                                       \
     /* Histogram of the lifetimes of lives whose begin and end are known. */                      \
     TABLE(lifetime, "", "proc, cls, low, high, count",                                            \
           "PRIMARY KEY (proc, cls, low)) WITHOUT ROWID")

@@ -28,7 +28,7 @@ function buildHeat() {
   const map = element('canvas', {id: 'heatmap', 'aria-label': 'Occupancy by class over time'});
   const said = element('p', {id: 'heat-said', class: 'dim', 'aria-live': 'polite'}, ' ');
   const scale = element('p', {class: 'legend'}, '0 % ', ...Array.from({length: 10}, (_, i) =>
-    swatch(hex(heatColour((i + 0.5) / 10)))), ' 100 % in use; nothing drawn: no ACTIVE slab');
+    swatch(hex(heatColour((i + 0.5) / 10)))), ' 100 % in use. Nothing is drawn where a class has no ACTIVE slab.');
   where.replaceChildren(map, said, scale);
   map.addEventListener('pointermove', (event) => {
     const row = heatRows[Math.floor(event.offsetY / HEAT_ROW)];

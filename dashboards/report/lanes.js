@@ -1,13 +1,14 @@
 'use strict';
 // The lanes: which, in what order, their canvas, mouse and keys.
 
-const GUTTER = 150, AXIS = 22, MOST_MATTER = 40;
+const GUTTER = 150, AXIS = 22, MOST_MATTER = 40, FRAME_MS = 12, MOVING_MS = 150;
 let made = null;          // of readLanes()
 let rows = [];            // lanes' numbers; below 0: a heading, headings[-1 - row]
 let headings = [];
 const stage = byId('stage'), canvas = byId('canvas'), paint = canvas.getContext('2d');
 const scroll = byId('scroll'), hover = byId('hover');
-const lanesView = {looked: 0, drawnIn: 0};   // for tests: how much the last drawing took
+// Of the last drawing: intervals looked at, ms; of the last of all lanes: ms.
+const lanesView = {looked: 0, drawnIn: 0, whole: 0, drawnAt: 0, rest: 0};
 
 const superslabOf = (lane) => data.lanes.superslabs[made.lane.superslab[lane]];
 const laneName = (lane) => `${superslabOf(lane).address} #${made.lane.slab[lane]}`;
@@ -110,14 +111,18 @@ function paletteOf() {
   return STATE_KEYS.map((key) => rgb(scheme()[key]));
 }
 // Colours other than the state's are for slabs in use; EMPTY ones stay pale.
-function colourOf() {
-  const {state, of, life} = made, isLive = (i) => state[i] === STATE.ACTIVE ||
-    state[i] === STATE.BEFORE || state[i] === STATE.PUBLISHED;
-  if (view.colour === 'class')
-    return (i) => (isLive(i) ? Math.min(life.cls[of[i]], data.strides.length) : -1);
-  if (view.colour === 'stage')
-    return (i) => (isLive(i) ? Math.min(life.stage[of[i]], STAGES.length) : -1);
-  return (i) => state[i];
+const kept = {};
+function coloursOf() {
+  const {state, of, life, intervals} = made;
+  if (view.colour === 'state') return state;
+  if (kept[view.colour]) return kept[view.colour];
+  const column = view.colour === 'class' ? life.cls : life.stage;
+  const most = view.colour === 'class' ? data.strides.length : STAGES.length;
+  const colours = new Uint8Array(intervals).fill(NONE);
+  for (let i = 0; i < intervals; i++)
+    if (state[i] === STATE.ACTIVE || state[i] === STATE.BEFORE || state[i] === STATE.PUBLISHED)
+      colours[i] = Math.min(column[of[i]], most);
+  return (kept[view.colour] = colours);
 }
 
 const gutter = () => Math.min(GUTTER, stage.clientWidth * 0.3);
@@ -146,9 +151,11 @@ function drawNow() {
   const colours = scheme(), shown = rows.slice(firstRow(), firstRow() + Math.ceil(high / view.height) + 1);
   const image = paint.createImageData(Math.round(plotWidth() * ratio),
     Math.max(1, Math.round((high - AXIS) * ratio)));
-  lanesView.looked = rasterise(image, made, shown, {from: view.from, to: view.to,
-    height: view.height >= 1 ? Math.round(view.height * ratio) : view.height * ratio,
-    width: image.width, colourOf: colourOf(), palette: paletteOf(), ground: rgb(colours.ground)});
+  const thin = thinning(began);
+  lanesView.looked = rasterise(image, made, thin > 1 ? shown.filter((_, i) => i % thin === 0) : shown, {
+    from: view.from, to: view.to,
+    height: view.height >= 1 ? Math.round(view.height * ratio) : view.height * ratio * thin,
+    width: image.width, colours: coloursOf(), palette: paletteOf(), ground: rgb(colours.ground)});
   paint.putImageData(image, Math.round(gutter() * ratio), AXIS * ratio);
   paint.setTransform(ratio, 0, 0, ratio, 0, 0);
   const step = view.height >= 1 ? Math.round(view.height * ratio) / ratio : view.height;
@@ -158,6 +165,18 @@ function drawNow() {
   drawAxis(colours);
   drawSelected(shown, step, colours);
   lanesView.drawnIn = performance.now() - began;
+  if (thin === 1) lanesView.whole = lanesView.drawnIn;
+}
+
+// Where lanes share rows of pixels and there are too many for a frame, some are left out while
+// the view moves; all are there as soon as it rests.
+function thinning(now) {
+  const moving = now - lanesView.drawnAt < MOVING_MS;
+  lanesView.drawnAt = now;
+  clearTimeout(lanesView.rest);
+  if (view.height >= 0.5 || !moving || lanesView.whole < FRAME_MS) return 1;
+  lanesView.rest = setTimeout(() => { lanesView.drawnAt = 0; draw(); }, MOVING_MS);
+  return Math.min(Math.floor(0.5 / view.height) || 1, Math.ceil(lanesView.whole / FRAME_MS));
 }
 
 function drawNames(shown, step, colours) {

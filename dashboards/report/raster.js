@@ -2,51 +2,55 @@
 // Draws lanes into pixels. An interval narrower than a pixel colours it by its share of the time,
 // and lanes that share a row of pixels are blended: nothing is left out, nothing is made longer.
 
-// rows: lanes' numbers from top to bottom; colourOf: interval -> index into palette, -1 none.
-// Returns how many intervals were looked at.
-function rasterise(target, made, rows, {from, to, height, width, colourOf, palette, ground}) {
+// rows: lanes' numbers from top to bottom; colours: of each interval, an index into palette, NONE: not
+// drawn. Returns how many intervals were looked at.
+function rasterise(target, made, rows, {from, to, height, width, colours, palette, ground}) {
   const pixels = new Uint32Array(target.data.buffer), scale = width / (to - from);
-  const lines = Math.max(1, Math.floor(height));
-  const red = new Float32Array(width), green = new Float32Array(width), blue = new Float32Array(width);
-  const share = new Float32Array(width);
-  const gap = lines > 3 ? 1 : 0;
-  const back = 0xff000000 | ground[2] << 16 | ground[1] << 8 | ground[0];
-  pixels.fill(back);
+  const lines = Math.max(1, Math.floor(height)), gap = lines > 3 ? 1 : 0;
+  const red = new Float64Array(width), green = new Float64Array(width), blue = new Float64Array(width);
+  const share = new Float64Array(width);
+  const reds = Float64Array.from(palette, (one) => one[0]), greens = Float64Array.from(palette, (one) => one[1]);
+  const blues = Float64Array.from(palette, (one) => one[2]);
+  const [groundRed, groundGreen, groundBlue] = ground;
+  pixels.fill(0xff000000 | groundBlue << 16 | groundGreen << 8 | groundRed);
+  const starts = made.from, ends = made.to;
   let looked = 0, y = 0;
   const perLine = height < 1 ? 1 / height : 1;
   for (let row = 0; row < rows.length && y < target.height; row += perLine, y += lines) {
-    const lanes = Math.max(1, Math.min(Math.ceil(row + perLine), rows.length) - Math.ceil(row));
-    red.fill(0); green.fill(0); blue.fill(0); share.fill(0);
-    for (let l = Math.ceil(row); l < Math.min(Math.ceil(row + perLine), rows.length); l++) {
+    const firstRow = Math.ceil(row), lastRow = Math.min(Math.ceil(row + perLine), rows.length);
+    for (let l = firstRow; l < lastRow; l++) {
       const lane = rows[l];
       if (lane < 0) continue;
       const last = made.first[lane + 1];
-      for (let i = firstAfter(made, lane, from); i < last && made.from[i] < to; i++) {
+      for (let i = firstAfter(made, lane, from); i < last; i++) {
+        const start = starts[i];
+        if (start >= to) break;
         looked++;
-        const colour = colourOf(i);
-        if (colour < 0) continue;
-        const x0 = Math.max(0, (made.from[i] - from) * scale);
-        const x1 = Math.min(width, (made.to[i] - from) * scale);
-        const [r, g, b] = palette[colour];
-        const left = Math.floor(x0), right = Math.min(width - 1, Math.floor(x1));
+        const colour = colours[i];
+        if (colour === NONE) continue;
+        const x0 = start > from ? (start - from) * scale : 0;
+        const x1 = ends[i] < to ? (ends[i] - from) * scale : width;
+        const left = x0 | 0, right = Math.min(width - 1, x1 | 0);
+        const r = reds[colour], g = greens[colour], b = blues[colour];
         for (let x = left; x <= right; x++) {
-          const part = Math.min(x1, x + 1) - Math.max(x0, x);
+          const part = (x1 < x + 1 ? x1 : x + 1) - (x0 > x ? x0 : x);
           red[x] += r * part; green[x] += g * part; blue[x] += b * part; share[x] += part;
         }
       }
     }
+    const lanes = Math.max(1, lastRow - firstRow), start = y * target.width;
     for (let x = 0; x < width; x++) {
-      const covered = share[x] / lanes;
-      if (covered <= 0) continue;
+      const whole = share[x];
+      if (whole <= 0) continue;
       // A little of something is still to be seen.
-      const strength = Math.min(1, Math.max(covered, 0.12)), rest = 1 - strength, whole = share[x];
-      const colour = 0xff000000 |
-        Math.round(blue[x] / whole * strength + ground[2] * rest) << 16 |
-        Math.round(green[x] / whole * strength + ground[1] * rest) << 8 |
-        Math.round(red[x] / whole * strength + ground[0] * rest);
-      for (let line = 0; line < lines - gap && y + line < target.height; line++)
-        pixels[(y + line) * target.width + x] = colour;
+      const covered = whole / lanes, strength = covered > 1 ? 1 : covered < 0.12 ? 0.12 : covered;
+      const by = strength / whole, rest = 1 - strength;
+      pixels[start + x] = 0xff000000 | (blue[x] * by + groundBlue * rest + 0.5) << 16 |
+        (green[x] * by + groundGreen * rest + 0.5) << 8 | (red[x] * by + groundRed * rest + 0.5);
+      red[x] = green[x] = blue[x] = share[x] = 0;
     }
+    for (let line = 1; line < lines - gap && y + line < target.height; line++)
+      pixels.copyWithin((y + line) * target.width, start, start + width);
   }
   return looked;
 }

@@ -97,18 +97,18 @@ function tabulate() {
   threads.append(element('p', {}, `${count(remote.given_remote)} of ${count(remote.given_own + remote.given_remote)} freed blocks ` +
     `(${percent(remote.given_remote, remote.given_own + remote.given_remote) || '0 %'}) belonged to another thread's slabs; ` +
     `${counted(remote.waiting, 'block')} waited in remote queues when the recording ended.`));
+  table(threads, 'Who frees whose blocks', report.flows, [
+    ['process', (row) => row.pid, 'number'], ['freed by thread', (row) => row.tid || 'others', 'number'], ['blocks of thread', (row) => row.of || "nobody's", 'number'],
+    ['pushes', (row) => number(row.pushes), 'number'], ['blocks', (row) => number(row.blocks), 'number']]);
+  table(threads, 'Slabs with most remote frees', report.worst.remote.filter((row) => row.pushed), [
+    ['slab', (row) => momentLink(`${row.ss} #${row.slab}`, {section: 'lanes', ss: row.ss, slab: row.slab})],
+    ['class', (row) => classText(row.cls)], ['pushes', (row) => number(row.pushes), 'number'], ['blocks', (row) => number(row.pushed), 'number']]);
   table(threads, 'Threads', report.threads, [
     ['process', (row) => row.pid, 'number'], ['thread', (row) => row.tid, 'number'], ['acquires', (row) => number(row.acquires), 'number'],
     ['refused', (row) => number(row.refused), 'number'], ['blocks taken', (row) => number(row.refilled), 'number'],
     ['freed: its own', (row) => number(row.given_own), 'number'], ["others'", (row) => number(row.given_remote), 'number'],
     ['fetched back', (row) => number(row.collected), 'number'], ['slabs left behind', (row) => number(row.published), 'number'],
     ['', (row) => shareBar(row.given_own, row.given_remote)]]);
-  table(threads, 'Who frees whose blocks', report.flows || [], [
-    ['process', (row) => row.pid, 'number'], ['freed by thread', (row) => row.tid, 'number'], ['blocks of thread', (row) => row.of || 'ended', 'number'],
-    ['pushes', (row) => number(row.pushes), 'number'], ['blocks', (row) => number(row.blocks), 'number']]);
-  table(threads, 'Slabs with most remote frees', report.worst.remote.filter((row) => row.pushed), [
-    ['slab', (row) => momentLink(`${row.ss} #${row.slab}`, {section: 'lanes', ss: row.ss, slab: row.slab})],
-    ['class', (row) => classText(row.cls)], ['pushes', (row) => number(row.pushes), 'number'], ['blocks', (row) => number(row.pushed), 'number']]);
 
   table(tablesIn('losses'), 'What is missing', report.lost.intervals, [
     ['what', (row) => row.kind], ['how many', (row) => (row.count === null ? 'unknown' : number(row.count)), 'number'],

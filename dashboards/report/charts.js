@@ -132,11 +132,11 @@ function chartCaps() {
   const there = Object.keys(process.classes).map(Number).filter((cls) => cls < NONE && process.classes[cls].active.some(Boolean))
     .sort((a, b) => weight(b) - weight(a));
   for (const cls of there) {
-    const of = process.classes[cls], refused = sumOf([of.shared_fail]), legacy = sumOf([of.legacy]);
-    const demand = report.caps.filter((one) => one.pid === process.pid && one.cls === cls);
+    const of = process.classes[cls], refused = nonzero(of.shared_fail), legacy = nonzero(of.legacy);
+    const demand = report.caps.filter((one) => one.pid === process.pid && one.cls === cls && one.demand);
     chart(where, classText(cls) + (report.classes[cls]?.shared_fail ? `: ${counted(report.classes[cls].shared_fail, 'request')} refused, ${count(report.classes[cls].legacy)} blocks from legacy` : ''), [
       {label: 'refused', values: refused, colour: () => `${scheme().bad}66`, kind: 'bars', scale: 'second'},
-      {label: 'legacy', values: legacy, colour: () => '#e69f0066', kind: 'bars', scale: 'second'},
+      {label: 'legacy', values: legacy, colour: () => '#e69f00', scale: 'second'},
       {label: 'ACTIVE slabs', values: of.active, colour: () => scheme().active},
       {label: 'soft cap', values: capOf(process, cls), colour: () => scheme().bad, dash: [6, 4]},
       {label: 'demand learned', values: demand.length ? pointsAt(demand, (one) => one.demand) : null, colour: () => '#009e73', kind: 'points'},

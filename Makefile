@@ -21,13 +21,13 @@ COMMON := -std=gnu11 -D_GNU_SOURCE $(WARN) -g -MMD -MP -fvisibility=hidden -fPIC
 
 # Flavours: same sources, side by side under build/FLAVOUR/.
 FLAVOURS := trace release debug tsan
-CFLAGS_trace := -O2 -DHAK_TRACE=1 -DHAK_INTERPOSE=1
-CFLAGS_release := -O2 -DHAK_TRACE=0 -DHAK_INTERPOSE=1
-CFLAGS_debug := -O0 -DHAK_TRACE=1 -DHAK_INTERPOSE=1 -DHAK_DEBUG
+CFLAGS_trace := -O2 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1
+CFLAGS_release := -O2 -DHAK_TRACE=0 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=1
+CFLAGS_debug := -O0 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1 -DHAK_DEBUG
 # ThreadSanitizer owns malloc itself: this flavour exports hak_malloc and its relatives only.
-CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_INTERPOSE=0
+CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=0
 # For the unit tests: assertions, and malloc left to the test framework.
-CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_INTERPOSE=0 -DHAK_DEBUG
+CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=0 -DHAK_DEBUG
 
 SOURCES := $(wildcard src/*.c)
 CATALOGUE := $(wildcard tracepoints/*.def tracepoints/*.h)

@@ -18,10 +18,20 @@
 #include "process.h"
 #include "sysmalloc.h"
 #include "tiny.h"
+#include "vg.h"
+#include "vg_heap.h"
+
+/* What tiny_malloc() leaves: larger sizes, an empty list, any size while allocations are recorded
+ * or under Valgrind. */
+static NOINLINE void *malloc_slow(size_t size)
+{
+    VG_INSTEAD(malloc, size);
+    return tiny_malloc_slow(size);
+}
 
 EXPORT LINE_ALIGNED void *hak_malloc(size_t size)
 {
-    return tiny_malloc(size);
+    return tiny_malloc(size, malloc_slow);
 }
 
 static NOINLINE bool look_at_foreign(const void *p)
@@ -42,11 +52,13 @@ static bool accept_foreign(const void *p)
 }
 
 /* What tiny_free() leaves: a pointer of ACE's or of another allocator, a misuse, NULL, and any
- * pointer while frees are recorded. */
+ * pointer while frees are recorded or under Valgrind. */
 static NOINLINE void free_slow(void *p)
 {
-    int kind = pagemap_lookup(p);
+    int kind;
 
+    VG_INSTEAD(free, p);
+    kind = pagemap_lookup(p);
     if (kind > 0) {
         tiny_free_slow(ss_at(p, (unsigned)kind), p);
     } else if (kind && ace_owns(p, kind)) {
@@ -67,12 +79,13 @@ EXPORT void *hak_calloc(size_t count, size_t size)
     size_t bytes;
     void *p;
 
+    VG_INSTEAD(calloc, count, size);
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
         return NULL;
     }
     if (bytes <= TINY_MAX) {
-        p = tiny_malloc(bytes);
+        p = tiny_malloc(bytes, tiny_malloc_slow);
         return p ? memset(p, 0, bytes) : NULL;
     }
     return ace_alloc(bytes, 0, true);
@@ -89,7 +102,7 @@ static bool fits_in_place(size_t size, size_t stride)
  * from is too small: a program that shrinks a block counts on it. */
 static void *move(void *from, size_t room, size_t size)
 {
-    void *to = tiny_malloc(size);
+    void *to = tiny_malloc(size, tiny_malloc_slow);
 
     if (!to)
         return size <= room ? from : NULL;
@@ -157,8 +170,9 @@ static void *realloc_tiny(struct superslab *ss, void *p, size_t size)
 
 EXPORT void *hak_realloc(void *p, size_t size)
 {
-    int kind = pagemap_lookup(p);
+    int kind;
 
+    VG_INSTEAD(realloc, p, size);
     if (!p)
         return hak_malloc(size);
     if (size == 0) {
@@ -166,6 +180,7 @@ EXPORT void *hak_realloc(void *p, size_t size)
         hak_free(p);
         return NULL;
     }
+    kind = pagemap_lookup(p);
     if (kind > 0)
         return realloc_tiny(ss_at(p, (unsigned)kind), p, size);
     return kind && ace_owns(p, kind) ? realloc_ace(p, kind, size) : realloc_foreign(p, size);
@@ -201,6 +216,7 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
     int saved = errno;
     void *p;
 
+    VG_INSTEAD(posix_memalign, out, align, size);
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
     p = alloc_aligned(align, size);
@@ -214,6 +230,7 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
 
 EXPORT void *hak_aligned_alloc(size_t align, size_t size)
 {
+    VG_INSTEAD(aligned_alloc, align, size);
     if (!is_pow2(align)) {
         errno = EINVAL;
         return NULL;
@@ -223,6 +240,7 @@ EXPORT void *hak_aligned_alloc(size_t align, size_t size)
 
 EXPORT void *hak_memalign(size_t align, size_t size)
 {
+    VG_INSTEAD(memalign, align, size);
     /* As glibc does: an odd alignment is rounded up to the next power of two. */
     while (!is_pow2(align)) {
         if (align > SIZE_MAX / 2) {
@@ -236,6 +254,7 @@ EXPORT void *hak_memalign(size_t align, size_t size)
 
 EXPORT void *hak_valloc(size_t size)
 {
+    VG_INSTEAD(valloc, size);
     return alloc_aligned((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
@@ -243,6 +262,7 @@ EXPORT void *hak_pvalloc(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
+    VG_INSTEAD(pvalloc, size);
     if (size > SIZE_MAX - page) {
         errno = ENOMEM;
         return NULL;
@@ -252,10 +272,12 @@ EXPORT void *hak_pvalloc(size_t size)
 
 EXPORT size_t hak_malloc_usable_size(void *p)
 {
-    int kind = pagemap_lookup(p);
     enum hak_invalid_why why;
     uint32_t info;
+    int kind;
 
+    VG_INSTEAD(malloc_usable_size, p);
+    kind = pagemap_lookup(p);
     if (kind > 0) {
         if (!tiny_is_block(ss_at(p, (unsigned)kind), p, &info) ||
             block_looks_free(p, info_cls(info)))

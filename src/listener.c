@@ -11,6 +11,7 @@
 #include "config.h"
 #include "log.h"
 #include "os.h"
+#include "vg.h"
 
 TLS_FAST bool trace_inside;
 
@@ -222,12 +223,12 @@ static void announce_once_more(const struct hak_trace_ops *ops)
 }
 
 /* Sends every malloc and free through the slow paths, or no longer. */
-static void gates_set(bool recorded)
+static void gates_set(bool shut)
 {
-    if (likely(recorded == !malloc_gate()))
+    if (likely(shut == !malloc_gate()))
         return;
-    atomic_store_explicit(&trace_malloc_gate, recorded ? 0 : TINY_MAX + 1, memory_order_relaxed);
-    atomic_store_explicit(&trace_free_gate, recorded ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
+    atomic_store_explicit(&trace_malloc_gate, shut ? 0 : TINY_MAX + 1, memory_order_relaxed);
+    atomic_store_explicit(&trace_free_gate, shut ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
 }
 
 void trace_poll(void)
@@ -237,7 +238,7 @@ void trace_poll(void)
 
     if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
-    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free] || vg_on());
     if (unlikely(atomic_load_explicit(&announce_again, memory_order_relaxed)))
         announce_once_more(ops);
     recorded = *ops->state[HAK_EV_process_start] != 0;

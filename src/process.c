@@ -21,6 +21,7 @@
 #include "sysmalloc.h"
 #include "thread.h"
 #include "tiny.h"
+#include "vg.h"
 
 _Atomic bool process_ready;
 _Atomic bool process_searching;
@@ -53,6 +54,7 @@ static void init(void)
     thread_init();
     demand_init();
     geometry_init(config.classes);
+    vg_init();
     atomic_store_explicit(&process_ready, true, memory_order_release);
 }
 

@@ -1,0 +1,275 @@
+#include "vg_heap.h"
+
+#if HAK_VALGRIND
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+#include <valgrind/memcheck.h>
+
+#include "ace.h"
+#include "config.h"
+#include "hakmem.h"
+#include "process.h"
+#include "sysmalloc.h"
+#include "tiny.h"
+#include "vg.h"
+#include "vg_blocks.h"
+
+/* Bytes on both sides of a block; as many as memcheck's own malloc leaves. */
+#define RED_ZONE 16u
+/* Above this memcheck calls a size fishy, which it can do only for its own malloc. */
+#define SIZE_MOST ((size_t)1 << 46)
+
+/* For Valgrind, and only for it, since it shows the shortest of a function's names. */
+#define SHOWN_AS(name)                                                                             \
+    static __typeof__(vg_##name) shown_as_##name __asm__(#name)                                    \
+        __attribute__((alias("vg_" #name), used))
+
+static bool asked(void)
+{
+    if (unlikely(vg_tool == VG_UNASKED)) {
+        process_init();
+        /* Not for the first time under a lock. */
+        if (vg_tool != VG_NONE)
+            (void)sys_ready();
+    }
+    return vg_tool != VG_NONE;
+}
+
+/* ---- the allocator below ---- */
+
+static void give(void *start)
+{
+    int kind = pagemap_lookup(start);
+
+    if (kind > 0)
+        tiny_free_slow(ss_at(start, (unsigned)kind), start);
+    else
+        ace_free(start, kind);
+}
+
+static void *from_layers(size_t size, size_t align)
+{
+    int cls = align <= SS_HEADER && size <= TINY_MAX ? geometry_class_aligned(size, align) : -1;
+    void *start = cls >= 0 ? tiny_alloc_class((unsigned)cls, size, align)
+                           : ace_alloc(size, align > RED_ZONE ? align : 0, false);
+
+    /* Not from a slab or layer: such a block is better asked for without red zones. */
+    if (start && pagemap_lookup(start) == PAGEMAP_NONE) {
+        sys_free(start);
+        return NULL;
+    }
+    return start;
+}
+
+/* Room for a block of size bytes at a multiple of align, not announced yet; NULL if libc's malloc,
+ * with which Valgrind knows its way, is to serve the request. */
+static NOINLINE void *take(size_t size, size_t align)
+{
+    size_t lead = align < RED_ZONE ? RED_ZONE : align;
+    int saved = errno;
+    char *start, *p = NULL;
+
+    if (size > SIZE_MOST || lead > SIZE_MOST || trace_busy() || !config.use_superslab)
+        return NULL;
+    vg_enter();
+    process_poke();
+    start = from_layers(lead + size + RED_ZONE, lead);
+    if (start && vg_blocks_add(start + lead, (struct vg_extent){size, lead}))
+        p = start + lead;
+    else if (start)
+        give(start);
+    vg_leave();
+    errno = saved;
+    return p;
+}
+
+/* p has been freed; whoever has waited long enough goes home. */
+static NOINLINE void keep(void *p, struct vg_extent e)
+{
+    void *start;
+
+    vg_enter();
+    vg_blocks_wait(p, e);
+    while ((start = vg_blocks_waited()))
+        give(start);
+    vg_leave();
+}
+
+/* ---- malloc ---- */
+
+NOINLINE void *vg_malloc(size_t size)
+{
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_malloc(size);
+    p = take(size, 0);
+    if (unlikely(!p))
+        return sys_malloc(size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    return p;
+}
+SHOWN_AS(malloc);
+
+NOINLINE void vg_free(void *p)
+{
+    struct vg_extent e;
+
+    if (unlikely(!asked())) {
+        hak_free(p);
+        return;
+    }
+    e = vg_blocks_remove(p);
+    /* Valgrind's own, or freed before, or never a block: Valgrind has the words for it. */
+    if (unlikely(!e.lead)) {
+        sys_free(p);
+        return;
+    }
+    VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
+    keep(p, e);
+}
+SHOWN_AS(free);
+
+NOINLINE void *vg_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_calloc(count, size);
+    if (__builtin_mul_overflow(count, size, &bytes) || !(p = take(bytes, 0)))
+        return sys_calloc(count, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, bytes, RED_ZONE, 1);
+    vg_enter();
+    memset(p, 0, bytes);
+    vg_leave();
+    return p;
+}
+SHOWN_AS(calloc);
+
+/* Always moves, as memcheck's does, so that whoever still has the old address is found out. */
+NOINLINE void *vg_realloc(void *p, size_t size)
+{
+    struct vg_extent e;
+    void *to;
+
+    if (unlikely(!asked()))
+        return hak_realloc(p, size);
+    if (!p)
+        return vg_malloc(size);
+    if (!size) {
+        vg_free(p);
+        return NULL;
+    }
+    e = vg_blocks_find(p);
+    if (unlikely(!e.lead))
+        return sys_realloc(p, size);
+    to = take(size, 0);
+    if (unlikely(!to))
+        to = sys_malloc(size);
+    else
+        VALGRIND_MALLOCLIKE_BLOCK(to, size, RED_ZONE, 0);
+    if (unlikely(!to))
+        return NULL;
+    vg_enter();
+    memcpy(to, p, size < e.size ? size : e.size);
+    vg_leave();
+    (void)vg_blocks_remove(p);
+    VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
+    keep(p, e);
+    return to;
+}
+SHOWN_AS(realloc);
+
+/* ---- aligned ---- */
+
+NOINLINE void *vg_memalign(size_t align, size_t size)
+{
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_memalign(align, size);
+    p = is_pow2(align) ? take(size, align) : NULL;
+    if (unlikely(!p))
+        return sys_memalign(align, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    return p;
+}
+SHOWN_AS(memalign);
+
+NOINLINE void *vg_aligned_alloc(size_t align, size_t size)
+{
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_aligned_alloc(align, size);
+    p = is_pow2(align) ? take(size, align) : NULL;
+    if (unlikely(!p))
+        return sys_memalign(align, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    return p;
+}
+SHOWN_AS(aligned_alloc);
+
+NOINLINE int vg_posix_memalign(void **out, size_t align, size_t size)
+{
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_posix_memalign(out, align, size);
+    if (!is_pow2(align) || align % sizeof(void *) != 0)
+        return EINVAL;
+    p = take(size, align);
+    if (likely(p != NULL))
+        VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    else if (!(p = sys_memalign(align, size)))
+        return ENOMEM;
+    *out = p;
+    return 0;
+}
+SHOWN_AS(posix_memalign);
+
+NOINLINE void *vg_valloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_valloc(size);
+    p = take(size, page);
+    if (unlikely(!p))
+        return sys_memalign(page, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    return p;
+}
+SHOWN_AS(valloc);
+
+NOINLINE void *vg_pvalloc(size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    void *p;
+
+    if (unlikely(!asked()))
+        return hak_pvalloc(size);
+    if (size > SIZE_MAX - page)
+        return sys_memalign(page, size);
+    size = align_up(size ? size : 1, page);
+    p = take(size, page);
+    if (unlikely(!p))
+        return sys_memalign(page, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    return p;
+}
+SHOWN_AS(pvalloc);
+
+size_t vg_malloc_usable_size(void *p)
+{
+    struct vg_extent e;
+
+    if (unlikely(!asked()))
+        return hak_malloc_usable_size(p);
+    e = vg_blocks_find(p);
+    return e.lead ? e.size : sys_usable_size(p);
+}
+#endif

@@ -79,6 +79,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/stress/build.mk
 -include tests/analysis/build.mk
 -include tests/flight/build.mk
+-include tests/memcheck/build.mk
 
 # The set-up comes first and by a make of its own: what it installs decides what can be built.
 .PHONY: demo

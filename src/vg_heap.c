@@ -7,6 +7,7 @@
 #include <valgrind/memcheck.h>
 
 #include "ace.h"
+#include "ace_class.h"
 #include "config.h"
 #include "hakmem.h"
 #include "process.h"
@@ -15,8 +16,13 @@
 #include "vg.h"
 #include "vg_blocks.h"
 
-/* Bytes on both sides of a block; as many as memcheck's own malloc leaves. */
-#define RED_ZONE 16u
+/* Bytes on both sides of a block. Memcheck describes an address up to 24 bytes away from a block as
+ * near it, so that twice as many keep neighbours apart. */
+#define RED_ZONE 32u
+#define MALLOC_ALIGN 16u
+/* In front of a block of more than a MiB: it may have a mapping, which begins with a byte that
+ * memcheck knows as a block (vg_map()), to itself. */
+#define RED_ZONE_HUGE 64u
 /* Above this memcheck calls a size fishy, which it can do only for its own malloc. */
 #define SIZE_MOST ((size_t)1 << 46)
 
@@ -52,7 +58,7 @@ static void *from_layers(size_t size, size_t align)
 {
     int cls = align <= SS_HEADER && size <= TINY_MAX ? geometry_class_aligned(size, align) : -1;
     void *start = cls >= 0 ? tiny_alloc_class((unsigned)cls, size, align)
-                           : ace_alloc(size, align > RED_ZONE ? align : 0, false);
+                           : ace_alloc(size, align > MALLOC_ALIGN ? align : 0, false);
 
     /* Not from a slab or layer: such a block is better asked for without red zones. */
     if (start && pagemap_lookup(start) == PAGEMAP_NONE) {
@@ -66,7 +72,8 @@ static void *from_layers(size_t size, size_t align)
  * with which Valgrind knows its way, is to serve the request. */
 static NOINLINE void *take(size_t size, size_t align)
 {
-    size_t lead = align < RED_ZONE ? RED_ZONE : align;
+    size_t red_zone = size < LARGE_MAX / 2 ? RED_ZONE : RED_ZONE_HUGE;
+    size_t lead = align < red_zone ? red_zone : align;
     int saved = errno;
     char *start, *p = NULL;
 
@@ -74,7 +81,7 @@ static NOINLINE void *take(size_t size, size_t align)
         return NULL;
     vg_enter();
     process_poke();
-    start = from_layers(lead + size + RED_ZONE, lead);
+    start = from_layers(lead + size + RED_ZONE, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
     if (start && vg_blocks_add(start + lead, (struct vg_extent){size, lead}))
         p = start + lead;
     else if (start)

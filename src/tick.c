@@ -15,6 +15,7 @@
 #include "reclaim.h"
 #include "thread.h"
 #include "tiny.h"
+#include "vg.h"
 
 _Atomic bool tick_wanted;
 
@@ -80,6 +81,7 @@ static void *help(void *unused)
 {
     (void)unused;
     prctl(PR_SET_NAME, "hakmem-tick");
+    vg_enter();
     /* A process that ends before the first tick shows no owner more. */
     nap();
     if (!thread_begin()) {
@@ -140,7 +142,9 @@ NOINLINE void tick_begin(void)
 {
     int saved = errno;
 
-    if (!config.tick || trace_busy())
+    /* Under Valgrind, what belongs to a thread is in the leak search's sums: only where a tracer
+     * has threads as well. */
+    if (!config.tick || trace_busy() || (vg_on() && !trace_attached()))
         return;
     switch (atomic_load_explicit(&tick.helper, memory_order_relaxed)) {
     case HELPER_ASLEEP: tick_wake(); break;

@@ -3,6 +3,7 @@
 #if HAK_VALGRIND
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <valgrind/drd.h>
 #include <valgrind/helgrind.h>
@@ -11,10 +12,11 @@
 #include "os.h"
 #include "sysmalloc.h"
 #include "trace.h"
+#include "vg_blocks.h"
 
 enum vg_tool vg_tool = VG_UNASKED;
 
-/* Each tool answers its own requests only; 0 is what nobody's answer looks like. */
+/* Each tool answers its own requests only. */
 static enum vg_tool find_tool(void)
 {
     char byte = 0;
@@ -23,7 +25,9 @@ static enum vg_tool find_tool(void)
         return VG_NONE;
     if (VALGRIND_MAKE_MEM_DEFINED(&byte, 1))
         return VG_MEMCHECK;
-    return VG_NONE;
+    if (VALGRIND_HG_GET_ABITS(&byte, NULL, 1) == 1)
+        return VG_HELGRIND;
+    return DRD_GET_VALGRIND_THREADID ? VG_DRD : VG_NONE;
 }
 
 void vg_init(void)
@@ -43,6 +47,68 @@ void vg_enter(void)
 void vg_leave(void)
 {
     VALGRIND_ENABLE_ERROR_REPORTING;
+}
+
+void vg_track(const void *p, size_t size)
+{
+    if (vg_tool == VG_HELGRIND)
+        VALGRIND_HG_ENABLE_CHECKING(p, size);
+    else
+        VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_FINISH_SUPPRESSION, p, size, 0, 0, 0);
+}
+
+void vg_untrack(const void *p, size_t size)
+{
+    if (vg_tool == VG_HELGRIND)
+        VALGRIND_HG_DISABLE_CHECKING(p, size);
+    else
+        ANNOTATE_BENIGN_RACE_SIZED(p, size, "free");
+}
+
+/* ---- locks ---- */
+
+/* In place of the functions of these names in all of this library (Makefile). Two threads that came
+ * to the same lock of ours are not ordered by the program: helgrind and DRD must not see it, or they
+ * would find fewer races than with their own malloc. Valgrind runs one thread at a time. */
+static bool unseen(void)
+{
+    return unlikely(vg_tool == VG_HELGRIND || vg_tool == VG_DRD);
+}
+
+static _Atomic int *word_of_lock(pthread_mutex_t *lock)
+{
+    return (_Atomic int *)lock;
+}
+
+int __real_pthread_mutex_lock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
+int __real_pthread_mutex_trylock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *lock);
+int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
+
+int __wrap_pthread_mutex_trylock(pthread_mutex_t *lock)
+{
+    if (unseen())
+        return atomic_exchange(word_of_lock(lock), 1) ? EBUSY : 0;
+    return __real_pthread_mutex_trylock(lock);
+}
+
+int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
+{
+    if (!unseen())
+        return __real_pthread_mutex_lock(lock);
+    while (atomic_exchange(word_of_lock(lock), 1))
+        sched_yield();
+    return 0;
+}
+
+int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
+{
+    if (!unseen())
+        return __real_pthread_mutex_unlock(lock);
+    atomic_store(word_of_lock(lock), 0);
+    return 0;
 }
 
 /* ---- memory ---- */
@@ -122,6 +188,18 @@ bool vg_unmap(void *p)
         return false;
     sys_free(p);
     return true;
+}
+
+void vg_lock_for_fork(void)
+{
+    pthread_mutex_lock(&maps.lock);
+    vg_blocks_lock_for_fork();
+}
+
+void vg_unlock_after_fork(void)
+{
+    vg_blocks_unlock_after_fork();
+    pthread_mutex_unlock(&maps.lock);
 }
 
 /* The bytes that stand for our SuperSlabs are no blocks of the program's: the leak search, which

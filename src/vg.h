@@ -14,7 +14,7 @@
 #include "base.h"
 
 /* UNASKED is not NONE, so that a slow path needs one comparison to be right from the start. */
-enum vg_tool { VG_NONE, VG_UNASKED, VG_MEMCHECK, VG_THREADS };
+enum vg_tool { VG_NONE, VG_UNASKED, VG_MEMCHECK, VG_HELGRIND, VG_DRD };
 
 #if HAK_VALGRIND
 extern HIDDEN enum vg_tool vg_tool;
@@ -32,6 +32,11 @@ void vg_init(void);
 void vg_enter(void);
 void vg_leave(void);
 
+/* For helgrind and DRD: the size bytes at p belong to the program, whose threads must take turns
+ * there, or to nobody. What one user's threads did there is no race with the next one's. */
+void vg_track(const void *p, size_t size);
+void vg_untrack(const void *p, size_t size);
+
 /* Does memory for blocks come from vg_map()? The leak search takes what was mapped for a place
  * where pointers count, so that no block is leaked which another, leaked one, points to. Only what
  * Valgrind itself gave to a malloc is looked at block by block. */
@@ -43,6 +48,9 @@ static inline bool vg_maps(void)
 /* As os_map_aligned(); nothing of it may be touched outside of sections until it is announced as
  * somebody's block. */
 void *vg_map(size_t size, size_t align);
+
+void vg_lock_for_fork(void);
+void vg_unlock_after_fork(void);
 
 /* Gives p back; false if it is not from vg_map(). */
 bool vg_unmap(void *p);
@@ -81,6 +89,14 @@ static inline bool vg_unmap(void *p)
 {
     (void)p;
     return false;
+}
+
+static inline void vg_lock_for_fork(void)
+{
+}
+
+static inline void vg_unlock_after_fork(void)
+{
 }
 #endif
 

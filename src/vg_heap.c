@@ -81,6 +81,14 @@ static NOINLINE void *take(size_t size, size_t align)
         return NULL;
     vg_enter();
     process_poke();
+    if (vg_tool != VG_MEMCHECK) {
+        p = from_layers(size, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
+        if (p)
+            vg_track(p, size);
+        vg_leave();
+        errno = saved;
+        return p;
+    }
     start = from_layers(lead + size + RED_ZONE, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
     if (start && vg_blocks_add(start + lead, (struct vg_extent){size, lead}))
         p = start + lead;
@@ -91,16 +99,49 @@ static NOINLINE void *take(size_t size, size_t align)
     return p;
 }
 
-/* p has been freed; whoever has waited long enough goes home. */
+/* p has been freed. Under memcheck it waits, and whoever has waited long enough goes home. */
 static NOINLINE void keep(void *p, struct vg_extent e)
 {
     void *start;
 
     vg_enter();
-    vg_blocks_wait(p, e);
-    while ((start = vg_blocks_waited()))
-        give(start);
+    if (vg_tool == VG_MEMCHECK) {
+        vg_blocks_wait(p, e);
+        while ((start = vg_blocks_waited()))
+            give(start);
+    } else {
+        vg_untrack(p, e.size);
+        give(p);
+    }
     vg_leave();
+}
+
+/* The extent of a block that the layers know; helgrind and DRD need no red zones, and a table of
+ * all blocks would have a lock, which would order what the program does not. */
+static struct vg_extent layers_extent(const void *p)
+{
+    struct vg_extent e = {0, 0};
+    uint32_t info;
+    int kind;
+
+    vg_enter();
+    kind = pagemap_lookup(p);
+    if (kind > 0 && tiny_is_block(ss_at(p, (unsigned)kind), p, &info))
+        e = (struct vg_extent){geometry[info_cls(info)].stride, 1};
+    else if (kind < 0 && ace_owns(p, kind))
+        e = (struct vg_extent){ace_usable(p, kind), 1};
+    vg_leave();
+    return e;
+}
+
+static NOINLINE struct vg_extent find(const void *p)
+{
+    return vg_tool == VG_MEMCHECK ? vg_blocks_find(p) : layers_extent(p);
+}
+
+static NOINLINE struct vg_extent find_and_remove(const void *p)
+{
+    return vg_tool == VG_MEMCHECK ? vg_blocks_remove(p) : layers_extent(p);
 }
 
 /* ---- malloc ---- */
@@ -127,12 +168,16 @@ NOINLINE void vg_free(void *p)
         hak_free(p);
         return;
     }
-    e = vg_blocks_remove(p);
+    e = find_and_remove(p);
     /* Valgrind's own, or freed before, or never a block: Valgrind has the words for it. */
     if (unlikely(!e.lead)) {
         sys_free(p);
         return;
     }
+    /* As helgrind's own free(): whoever uses the block at the same time is in a race with it. */
+    if (vg_tool == VG_HELGRIND)
+        for (volatile char *at = p; at < (char *)p + e.size; at += 8)
+            *at = *at;
     VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
     keep(p, e);
 }
@@ -169,8 +214,9 @@ NOINLINE void *vg_realloc(void *p, size_t size)
         vg_free(p);
         return NULL;
     }
-    e = vg_blocks_find(p);
-    if (unlikely(!e.lead))
+    e = find(p);
+    /* Memcheck looks at the size first, and refuses. */
+    if (unlikely(!e.lead || size > PTRDIFF_MAX))
         return sys_realloc(p, size);
     to = take(size, 0);
     if (unlikely(!to))
@@ -182,7 +228,7 @@ NOINLINE void *vg_realloc(void *p, size_t size)
     vg_enter();
     memcpy(to, p, size < e.size ? size : e.size);
     vg_leave();
-    (void)vg_blocks_remove(p);
+    (void)find_and_remove(p);
     VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
     keep(p, e);
     return to;
@@ -276,7 +322,7 @@ size_t vg_malloc_usable_size(void *p)
 
     if (unlikely(!asked()))
         return hak_malloc_usable_size(p);
-    e = vg_blocks_find(p);
+    e = find(p);
     return e.lead ? e.size : sys_usable_size(p);
 }
 #endif

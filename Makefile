@@ -122,7 +122,7 @@ install: all
 	install -m 755 $(wildcard $(BUILD)/plugin/*.so) $(LIB)/plugin
 	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
 	install -m 755 scripts/hak $(LIB)/scripts
-	cd analysis && find hak -name '*.py' -exec install -D -m 644 {} $(abspath $(LIB))/analysis/{} \;
+	cd analysis && find hak \( -name '*.py' -o -name '*.supp' \) -exec install -D -m 644 {} $(abspath $(LIB))/analysis/{} \;
 	install -m 644 src/hakmem.h $(DESTDIR)$(PREFIX)/include
 	ln -sfn ../lib/hakmem/scripts/hak $(DESTDIR)$(PREFIX)/bin/hak
 

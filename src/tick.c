@@ -46,6 +46,7 @@ static bool work(void)
 {
     uint64_t now = os_now_ns();
 
+    vg_enter();
     pthread_mutex_lock(&tick.lock);
     tick.ticks++;
     pool_look_after_published(tls.owner);
@@ -57,6 +58,7 @@ static bool work(void)
     pressure_tick(now);
     dump_tick(now);
     pthread_mutex_unlock(&tick.lock);
+    vg_leave();
     /* A session may begin at any time to record what only a tick tells. */
     return !reclaim_done() || !ace_idle() || trace_attached();
 }
@@ -81,7 +83,6 @@ static void *help(void *unused)
 {
     (void)unused;
     prctl(PR_SET_NAME, "hakmem-tick");
-    vg_enter();
     /* A process that ends before the first tick shows no owner more. */
     nap();
     if (!thread_begin()) {

@@ -12,7 +12,6 @@
 #include "os.h"
 #include "sysmalloc.h"
 #include "trace.h"
-#include "vg_blocks.h"
 
 enum vg_tool vg_tool = VG_UNASKED;
 
@@ -193,12 +192,10 @@ bool vg_unmap(void *p)
 void vg_lock_for_fork(void)
 {
     pthread_mutex_lock(&maps.lock);
-    vg_blocks_lock_for_fork();
 }
 
 void vg_unlock_after_fork(void)
 {
-    vg_blocks_unlock_after_fork();
     pthread_mutex_unlock(&maps.lock);
 }
 

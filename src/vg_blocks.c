@@ -1,15 +1,16 @@
 #include "vg_blocks.h"
 
 #if HAK_VALGRIND
-#include <pthread.h>
+#include <valgrind/valgrind.h>
 
 #include "config.h"
 #include "os.h"
+#include "trace.h"
+#include "vg.h"
 
-/* A block as it is kept. lead is a power of two. */
 struct entry {
     uintptr_t key; /* the complement of its address; 0: free */
-    uint64_t size_lead;
+    vg_extent extent;
 };
 
 /* Open addressing, linear probing, at most half full. */
@@ -24,35 +25,28 @@ struct queue {
     size_t mask, first, count;
 };
 
+#define SPARE_MAX 256
+
 static struct {
-    pthread_mutex_t lock;
     struct table live;
     /* Memcheck, too, keeps large blocks apart, and lets go of them first. */
     struct queue large, small;
     size_t waiting_bytes;
-} blocks = {.lock = PTHREAD_MUTEX_INITIALIZER};
+    uintptr_t spare[CLASSES][SPARE_MAX]; /* complements of the starts */
+    uint32_t spares[CLASSES];
+} blocks;
 
 /* Memcheck's --freelist-big-blocks. */
 #define LARGE 1000000u
 #define FIRST_ROOM (OS_PAGE / sizeof(struct entry))
 
-static struct entry pack(const void *p, struct vg_extent e)
-{
-    return (struct entry){~(uintptr_t)p, (uint64_t)e.size << 8 | (uint64_t)__builtin_ctzl(e.lead)};
-}
+/* ---- on the real CPU ----
+ *
+ * Called by Valgrind with the number of its thread. There is no thread-local storage here, and
+ * nothing may call the system or take longer than a moment. Where there is no room the answer is
+ * NO_ROOM, and the caller makes some. */
 
-static struct vg_extent extent(struct entry e)
-{
-    return (struct vg_extent){e.size_lead >> 8, (size_t)1 << (e.size_lead & 0xff)};
-}
-
-static void unmap(struct entry *at, size_t mask)
-{
-    if (at)
-        (void)os_unmap(at, (mask + 1) * sizeof(*at));
-}
-
-/* ---- the table ---- */
+#define NO_ROOM UINTPTR_MAX
 
 static size_t home(const struct table *t, uintptr_t key)
 {
@@ -69,30 +63,37 @@ static struct entry *place(const struct table *t, uintptr_t key)
     return &t->at[i];
 }
 
-static bool table_grow(struct table *t)
+static uintptr_t add(uintptr_t thread, uintptr_t p, vg_extent e)
 {
-    size_t room = t->at ? (t->mask + 1) * 2 : FIRST_ROOM;
-    struct table wider = {os_map(room * sizeof(*t->at)), room - 1, t->count};
+    struct table *t = &blocks.live;
+    struct entry *at;
 
-    if (!wider.at)
-        return false;
-    for (size_t i = 0; t->at && i <= t->mask; i++)
-        if (t->at[i].key)
-            *place(&wider, t->at[i].key) = t->at[i];
-    unmap(t->at, t->mask);
-    *t = wider;
-    return true;
+    (void)thread;
+    if (t->count * 2 >= t->mask)
+        return NO_ROOM;
+    at = place(t, ~p);
+    /* A block that Valgrind's operator delete has freed is still here, but not given twice. */
+    t->count += !at->key;
+    *at = (struct entry){~p, e};
+    return 0;
 }
 
-/* Empties at, and closes the gap for those whose way leads over it. */
-static void table_remove(struct table *t, struct entry *at)
+static uintptr_t find(uintptr_t thread, uintptr_t p)
+{
+    struct table *t = &blocks.live;
+    struct entry *at = t->at ? place(t, ~p) : NULL;
+
+    (void)thread;
+    return at && at->key ? at->extent : 0;
+}
+
+static void take_out(struct table *t, struct entry *at)
 {
     size_t gap = (size_t)(at - t->at);
 
+    /* Closes the gap for those whose way leads over it. */
     for (size_t i = (gap + 1) & t->mask; t->at[i].key; i = (i + 1) & t->mask) {
-        size_t from = home(t, t->at[i].key);
-
-        if (((i - from) & t->mask) >= ((i - gap) & t->mask)) {
+        if (((i - home(t, t->at[i].key)) & t->mask) >= ((i - gap) & t->mask)) {
             t->at[gap] = t->at[i];
             gap = i;
         }
@@ -101,111 +102,213 @@ static void table_remove(struct table *t, struct entry *at)
     t->count--;
 }
 
-bool vg_blocks_add(const void *p, struct vg_extent e)
+static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t cls)
 {
-    struct table *t = &blocks.live;
-    bool room;
-
-    pthread_mutex_lock(&blocks.lock);
-    room = (t->at && t->count * 2 < t->mask) || table_grow(t);
-    if (room) {
-        *place(t, ~(uintptr_t)p) = pack(p, e);
-        t->count++;
-    }
-    pthread_mutex_unlock(&blocks.lock);
-    return room;
+    (void)thread;
+    if (cls >= CLASSES || blocks.spares[cls] == SPARE_MAX)
+        return NO_ROOM;
+    blocks.spare[cls][blocks.spares[cls]++] = ~start;
+    return 0;
 }
 
-static struct vg_extent look(const void *p, bool take)
+static uintptr_t reuse(uintptr_t thread, size_t size)
 {
-    struct table *t = &blocks.live;
-    struct vg_extent e = {0, 0};
+    uintptr_t p;
+    unsigned cls;
 
-    pthread_mutex_lock(&blocks.lock);
-    if (t->at) {
-        struct entry *at = place(t, ~(uintptr_t)p);
-
-        if (at->key)
-            e = extent(*at);
-        if (at->key && take)
-            table_remove(t, at);
-    }
-    pthread_mutex_unlock(&blocks.lock);
-    return e;
+    if (vg_tool != VG_MEMCHECK || size > TINY_MAX - 2 * VG_RED_ZONE || trace_attached())
+        return 0;
+    cls = class_of(size + 2 * VG_RED_ZONE);
+    if (!blocks.spares[cls])
+        return 0;
+    p = ~blocks.spare[cls][blocks.spares[cls] - 1] + VG_RED_ZONE;
+    if (add(thread, p, vg_extent_make(size, VG_RED_ZONE, cls)) == NO_ROOM)
+        return 0;
+    blocks.spares[cls]--;
+    return p;
 }
 
-struct vg_extent vg_blocks_find(const void *p)
+static void drop_first(struct queue *q)
 {
-    return look(p, false);
+    blocks.waiting_bytes -= vg_extent_size(q->at[q->first].extent);
+    q->first = (q->first + 1) & q->mask;
+    q->count--;
 }
 
-struct vg_extent vg_blocks_remove(const void *p)
+/* Lets go of the block that is next, unless there are spare ones of its class enough. */
+static bool let_go(uintptr_t thread, struct queue *q)
 {
-    return look(p, true);
-}
+    const struct entry *e = &q->at[q->first];
 
-/* ---- the quarantine ---- */
-
-static bool queue_grow(struct queue *q)
-{
-    size_t room = q->at ? (q->mask + 1) * 2 : FIRST_ROOM;
-    struct entry *at = os_map(room * sizeof(*at));
-
-    if (!at)
+    if (spare(thread, ~e->key - vg_extent_lead(e->extent), vg_extent_cls(e->extent)) == NO_ROOM)
         return false;
-    for (size_t i = 0; i < q->count; i++)
-        at[i] = q->at[(q->first + i) & q->mask];
-    unmap(q->at, q->mask);
-    q->at = at;
-    q->mask = room - 1;
-    q->first = 0;
+    drop_first(q);
     return true;
 }
 
-static struct entry queue_take(struct queue *q)
+static struct queue *next_queue(void)
 {
-    struct entry e = q->at[q->first];
+    return blocks.large.count ? &blocks.large : &blocks.small;
+}
 
-    q->first = (q->first + 1) & q->mask;
-    q->count--;
+static bool too_many_wait(void)
+{
+    return blocks.waiting_bytes > config.quarantine;
+}
+
+static uintptr_t waited(uintptr_t thread)
+{
+    while (too_many_wait()) {
+        struct queue *q = next_queue();
+        struct entry e = q->at[q->first];
+
+        if (!let_go(thread, q)) {
+            drop_first(q);
+            return ~e.key - vg_extent_lead(e.extent);
+        }
+    }
+    return 0;
+}
+
+static struct queue *queue_of(vg_extent e)
+{
+    return vg_extent_size(e) >= LARGE ? &blocks.large : &blocks.small;
+}
+
+static uintptr_t retire(uintptr_t thread, uintptr_t p)
+{
+    struct table *t = &blocks.live;
+    struct entry *at = t->at ? place(t, ~p) : NULL;
+    struct entry e;
+    struct queue *q;
+
+    if (!at || !at->key)
+        return 0;
+    e = *at;
+    q = queue_of(e.extent);
+    if (!q->at || q->count > q->mask)
+        return NO_ROOM;
+    /* Memcheck hears of this one's end after this call: it must not be given away within it. */
+    while (too_many_wait() && let_go(thread, next_queue()))
+        ;
+    take_out(t, at);
+    q->at[(q->first + q->count++) & q->mask] = e;
+    blocks.waiting_bytes += vg_extent_size(e.extent);
+    return e.extent | (too_many_wait() ? VG_OTHERS_GO : 0);
+}
+
+/* Without waiting: nobody will ever have it again. */
+static uintptr_t forget(uintptr_t thread, uintptr_t p)
+{
+    struct entry *at = place(&blocks.live, ~p);
+    vg_extent e = at->extent;
+
+    (void)thread;
+    take_out(&blocks.live, at);
     return e;
 }
 
-void vg_blocks_wait(const void *p, struct vg_extent e)
+/* Moves to an array of room entries, more than before; the old array is returned. */
+static uintptr_t widen_table(uintptr_t thread, uintptr_t at, uintptr_t room)
 {
-    struct queue *q = e.size >= LARGE ? &blocks.large : &blocks.small;
+    struct table *t = &blocks.live, old = *t;
 
-    pthread_mutex_lock(&blocks.lock);
-    /* Without memory for its entry a block is not used again. */
-    if ((q->at && q->count <= q->mask) || queue_grow(q)) {
-        q->at[(q->first + q->count++) & q->mask] = pack(p, e);
-        blocks.waiting_bytes += e.size;
-    }
-    pthread_mutex_unlock(&blocks.lock);
+    (void)thread;
+    *t = (struct table){(struct entry *)at, room - 1, old.count};
+    for (size_t i = 0; old.at && i <= old.mask; i++)
+        if (old.at[i].key)
+            *place(t, old.at[i].key) = old.at[i];
+    return (uintptr_t)old.at;
+}
+
+static uintptr_t widen_queue(uintptr_t thread, uintptr_t queue, uintptr_t at, uintptr_t room)
+{
+    struct queue *q = (struct queue *)queue, old = *q;
+
+    (void)thread;
+    *q = (struct queue){(struct entry *)at, room - 1, 0, old.count};
+    for (size_t i = 0; i < old.count; i++)
+        q->at[i] = old.at[(old.first + i) & old.mask];
+    return (uintptr_t)old.at;
+}
+
+/* ---- on Valgrind's ---- */
+
+static size_t wider(const struct entry *at, size_t mask)
+{
+    return at ? (mask + 1) * 2 : FIRST_ROOM;
+}
+
+static void unmap(uintptr_t at, size_t room)
+{
+    if (at)
+        (void)os_unmap((void *)at, room * sizeof(struct entry));
+}
+
+static bool grow_table(void)
+{
+    size_t room = wider(blocks.live.at, blocks.live.mask);
+    void *at = os_map(room * sizeof(struct entry));
+
+    if (!at)
+        return false;
+    /* Another thread may have been here meanwhile. */
+    if (room > blocks.live.mask + 1)
+        unmap(VALGRIND_NON_SIMD_CALL2(widen_table, at, room), room / 2);
+    else
+        unmap((uintptr_t)at, room);
+    return true;
+}
+
+static bool grow_queue(struct queue *q)
+{
+    size_t room = wider(q->at, q->mask);
+    void *at = os_map(room * sizeof(struct entry));
+
+    if (!at)
+        return false;
+    if (room > q->mask + 1)
+        unmap(VALGRIND_NON_SIMD_CALL3(widen_queue, q, at, room), room / 2);
+    else
+        unmap((uintptr_t)at, room);
+    return true;
+}
+
+bool vg_blocks_add(const void *p, vg_extent e)
+{
+    while (VALGRIND_NON_SIMD_CALL2(add, p, e) == NO_ROOM)
+        if (!grow_table())
+            return false;
+    return true;
+}
+
+vg_extent vg_blocks_find(const void *p)
+{
+    return VALGRIND_NON_SIMD_CALL1(find, p);
+}
+
+vg_extent vg_blocks_retire(const void *p)
+{
+    vg_extent e;
+
+    while (unlikely((e = VALGRIND_NON_SIMD_CALL1(retire, p)) == NO_ROOM))
+        if (!grow_queue(queue_of(vg_blocks_find(p))))
+            return VALGRIND_NON_SIMD_CALL1(forget, p);
+    return e;
 }
 
 void *vg_blocks_waited(void)
 {
-    char *start = NULL;
-
-    pthread_mutex_lock(&blocks.lock);
-    if (blocks.waiting_bytes > config.quarantine) {
-        struct entry e = queue_take(blocks.large.count ? &blocks.large : &blocks.small);
-
-        start = (char *)~e.key - extent(e).lead;
-        blocks.waiting_bytes -= extent(e).size;
-    }
-    pthread_mutex_unlock(&blocks.lock);
-    return start;
+    return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL0(waited);
 }
 
-void vg_blocks_lock_for_fork(void)
+void *vg_blocks_reuse(size_t size)
 {
-    pthread_mutex_lock(&blocks.lock);
+    return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL1(reuse, size);
 }
 
-void vg_blocks_unlock_after_fork(void)
+bool vg_blocks_spare(const void *start, unsigned cls)
 {
-    pthread_mutex_unlock(&blocks.lock);
+    return VALGRIND_NON_SIMD_CALL2(spare, start, cls) == 0;
 }
 #endif

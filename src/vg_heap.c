@@ -16,10 +16,12 @@
 #include "vg.h"
 #include "vg_blocks.h"
 
-/* Bytes on both sides of a block. Memcheck describes an address up to 24 bytes away from a block as
- * near it, so that twice as many keep neighbours apart. */
-#define RED_ZONE 32u
+/* In front of a block of more than a MiB: it may have a mapping, which begins with a byte that
+ * memcheck knows as a block (vg_map()), to itself. */
+#define RED_ZONE_HUGE 64u
 #define MALLOC_ALIGN 16u
+/* Of one class, at a time, beside what was asked for. */
+#define STOCK_BYTES 16384u
 /* In front of a block of more than a MiB: it may have a mapping, which begins with a byte that
  * memcheck knows as a block (vg_map()), to itself. */
 #define RED_ZONE_HUGE 64u
@@ -31,15 +33,16 @@
     static __typeof__(vg_##name) shown_as_##name __asm__(#name)                                    \
         __attribute__((alias("vg_" #name), used))
 
-static bool asked(void)
+static NOINLINE bool ask(void)
 {
-    if (unlikely(vg_tool == VG_UNASKED)) {
-        process_init();
-        /* Not for the first time under a lock. */
-        if (vg_tool != VG_NONE)
-            (void)sys_ready();
-    }
-    return vg_tool != VG_NONE;
+    process_init();
+    /* Not for the first time under a lock. */
+    return vg_tool != VG_NONE && sys_ready();
+}
+
+static inline bool asked(void)
+{
+    return likely(vg_tool > VG_UNASKED) || ask();
 }
 
 /* ---- the allocator below ---- */
@@ -54,11 +57,11 @@ static void give(void *start)
         ace_free(start, kind);
 }
 
-static void *from_layers(size_t size, size_t align)
+/* An allocator's block of size bytes at a multiple of align. */
+static void *from_layers(unsigned cls, size_t size, size_t align)
 {
-    int cls = align <= SS_HEADER && size <= TINY_MAX ? geometry_class_aligned(size, align) : -1;
-    void *start = cls >= 0 ? tiny_alloc_class((unsigned)cls, size, align)
-                           : ace_alloc(size, align > MALLOC_ALIGN ? align : 0, false);
+    void *start = cls < CLASSES ? tiny_alloc_class(cls, size, align)
+                                : ace_alloc(size, align > MALLOC_ALIGN ? align : 0, false);
 
     /* Not from a slab or layer: such a block is better asked for without red zones. */
     if (start && pagemap_lookup(start) == PAGEMAP_NONE) {
@@ -68,80 +71,137 @@ static void *from_layers(size_t size, size_t align)
     return start;
 }
 
+static unsigned class_for(size_t size, size_t align)
+{
+    int cls;
+
+    if (size > TINY_MAX || align > SS_HEADER)
+        return CLASSES;
+    if (size > 8 && align == MALLOC_ALIGN)
+        return class_of(size);
+    cls = geometry_class_aligned(size, align);
+    return cls < 0 ? CLASSES : (unsigned)cls;
+}
+
+/* Where blocks of class cls have just run out more will be wanted, and the way to the slabs is long
+ * under memcheck. */
+static void stock_up(unsigned cls)
+{
+    for (uint32_t n = STOCK_BYTES / geometry[cls].stride; n; n--) {
+        void *start = from_layers(cls, geometry[cls].stride, MALLOC_ALIGN);
+
+        if (start && !vg_blocks_spare(start, cls)) {
+            give(start);
+            return;
+        }
+    }
+}
+
+static void *take_with_red_zones(size_t size, size_t align)
+{
+    size_t red_zone = size < LARGE_MAX / 2 ? VG_RED_ZONE : RED_ZONE_HUGE;
+    size_t lead = align < red_zone ? red_zone : align;
+    size_t whole = lead + size + VG_RED_ZONE;
+    unsigned cls = class_for(whole, align);
+    vg_extent e = vg_extent_make(size, lead, cls);
+    char *start;
+
+    vg_enter();
+    process_poke();
+    start = from_layers(cls, whole, align);
+    if (start && !vg_blocks_add(start + lead, e)) {
+        give(start);
+        start = NULL;
+    }
+    if (start && cls < CLASSES && align == MALLOC_ALIGN && !trace_attached())
+        stock_up(cls);
+    vg_leave();
+    return start ? start + lead : NULL;
+}
+
+static void *take_tracked(size_t size, size_t align)
+{
+    void *p;
+
+    vg_enter();
+    process_poke();
+    p = from_layers(class_for(size, align), size, align);
+    if (p)
+        vg_track(p, size);
+    vg_leave();
+    return p;
+}
+
 /* Room for a block of size bytes at a multiple of align, not announced yet; NULL if libc's malloc,
  * with which Valgrind knows its way, is to serve the request. */
 static NOINLINE void *take(size_t size, size_t align)
 {
-    size_t red_zone = size < LARGE_MAX / 2 ? RED_ZONE : RED_ZONE_HUGE;
-    size_t lead = align < red_zone ? red_zone : align;
     int saved = errno;
-    char *start, *p = NULL;
+    void *p;
 
-    if (size > SIZE_MOST || lead > SIZE_MOST || trace_busy() || !config.use_superslab)
+    if (size > SIZE_MOST || align > SIZE_MOST || trace_busy() || !config.use_superslab)
         return NULL;
-    vg_enter();
-    process_poke();
-    if (vg_tool != VG_MEMCHECK) {
-        p = from_layers(size, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
-        if (p)
-            vg_track(p, size);
-        vg_leave();
-        errno = saved;
-        return p;
-    }
-    start = from_layers(lead + size + RED_ZONE, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
-    if (start && vg_blocks_add(start + lead, (struct vg_extent){size, lead}))
-        p = start + lead;
-    else if (start)
-        give(start);
-    vg_leave();
+    if (align < MALLOC_ALIGN)
+        align = MALLOC_ALIGN;
+    p = vg_tool == VG_MEMCHECK ? take_with_red_zones(size, align) : take_tracked(size, align);
     errno = saved;
     return p;
 }
 
-/* p has been freed. Under memcheck it waits, and whoever has waited long enough goes home. */
-static NOINLINE void keep(void *p, struct vg_extent e)
+/* Memcheck knows that p is freed; those go home that have waited long enough. */
+static NOINLINE void let_others_go(void)
 {
     void *start;
 
     vg_enter();
-    if (vg_tool == VG_MEMCHECK) {
-        vg_blocks_wait(p, e);
-        while ((start = vg_blocks_waited()))
-            give(start);
-    } else {
-        vg_untrack(p, e.size);
-        give(p);
-    }
+    while ((start = vg_blocks_waited()))
+        give(start);
     vg_leave();
 }
 
-/* The extent of a block that the layers know; helgrind and DRD need no red zones, and a table of
- * all blocks would have a lock, which would order what the program does not. */
-static struct vg_extent layers_extent(const void *p)
+/* p is freed, for helgrind and DRD. */
+static NOINLINE void give_tracked(void *p, vg_extent e)
 {
-    struct vg_extent e = {0, 0};
+    vg_untrack(p, vg_extent_size(e));
+    vg_enter();
+    give(p);
+    vg_leave();
+}
+
+static inline void settle(void *p, vg_extent e)
+{
+    if (vg_tool != VG_MEMCHECK)
+        give_tracked(p, e);
+    else if (unlikely(e & VG_OTHERS_GO))
+        let_others_go();
+}
+
+/* The extent of a block that the layers know: helgrind and DRD need neither red zones nor
+ * quarantine. */
+static vg_extent layers_extent(const void *p)
+{
+    vg_extent e = 0;
     uint32_t info;
     int kind;
 
     vg_enter();
     kind = pagemap_lookup(p);
     if (kind > 0 && tiny_is_block(ss_at(p, (unsigned)kind), p, &info))
-        e = (struct vg_extent){geometry[info_cls(info)].stride, 1};
+        e = vg_extent_make(geometry[info_cls(info)].stride, 1, info_cls(info));
     else if (kind < 0 && ace_owns(p, kind))
-        e = (struct vg_extent){ace_usable(p, kind), 1};
+        e = vg_extent_make(ace_usable(p, kind), 1, CLASSES);
     vg_leave();
     return e;
 }
 
-static NOINLINE struct vg_extent find(const void *p)
+static NOINLINE vg_extent find(const void *p)
 {
     return vg_tool == VG_MEMCHECK ? vg_blocks_find(p) : layers_extent(p);
 }
 
-static NOINLINE struct vg_extent find_and_remove(const void *p)
+static NOINLINE vg_extent retire(const void *p)
 {
-    return vg_tool == VG_MEMCHECK ? vg_blocks_remove(p) : layers_extent(p);
+    return vg_tool == VG_MEMCHECK ? vg_blocks_retire(p) : layers_extent(p);
 }
 
 /* ---- malloc ---- */
@@ -152,34 +212,34 @@ NOINLINE void *vg_malloc(size_t size)
 
     if (unlikely(!asked()))
         return hak_malloc(size);
-    p = take(size, 0);
-    if (unlikely(!p))
+    p = vg_blocks_reuse(size);
+    if (unlikely(!p) && !(p = take(size, 0)))
         return sys_malloc(size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     return p;
 }
 SHOWN_AS(malloc);
 
 NOINLINE void vg_free(void *p)
 {
-    struct vg_extent e;
+    vg_extent e;
 
     if (unlikely(!asked())) {
         hak_free(p);
         return;
     }
-    e = find_and_remove(p);
+    e = retire(p);
     /* Valgrind's own, or freed before, or never a block: Valgrind has the words for it. */
-    if (unlikely(!e.lead)) {
+    if (unlikely(!e)) {
         sys_free(p);
         return;
     }
     /* As helgrind's own free(): whoever uses the block at the same time is in a race with it. */
     if (vg_tool == VG_HELGRIND)
-        for (volatile char *at = p; at < (char *)p + e.size; at += 8)
+        for (volatile char *at = p; at < (char *)p + vg_extent_size(e); at += 8)
             *at = *at;
-    VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
-    keep(p, e);
+    VALGRIND_FREELIKE_BLOCK(p, 0);
+    settle(p, e);
 }
 SHOWN_AS(free);
 
@@ -192,7 +252,7 @@ NOINLINE void *vg_calloc(size_t count, size_t size)
         return hak_calloc(count, size);
     if (__builtin_mul_overflow(count, size, &bytes) || !(p = take(bytes, 0)))
         return sys_calloc(count, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, bytes, RED_ZONE, 1);
+    VALGRIND_MALLOCLIKE_BLOCK(p, bytes, 0, 1);
     vg_enter();
     memset(p, 0, bytes);
     vg_leave();
@@ -203,7 +263,7 @@ SHOWN_AS(calloc);
 /* Always moves, as memcheck's does, so that whoever still has the old address is found out. */
 NOINLINE void *vg_realloc(void *p, size_t size)
 {
-    struct vg_extent e;
+    vg_extent e;
     void *to;
 
     if (unlikely(!asked()))
@@ -216,21 +276,21 @@ NOINLINE void *vg_realloc(void *p, size_t size)
     }
     e = find(p);
     /* Memcheck looks at the size first, and refuses. */
-    if (unlikely(!e.lead || size > PTRDIFF_MAX))
+    if (unlikely(!e || size > PTRDIFF_MAX))
         return sys_realloc(p, size);
     to = take(size, 0);
     if (unlikely(!to))
         to = sys_malloc(size);
     else
-        VALGRIND_MALLOCLIKE_BLOCK(to, size, RED_ZONE, 0);
+        VALGRIND_MALLOCLIKE_BLOCK(to, size, 0, 0);
     if (unlikely(!to))
         return NULL;
     vg_enter();
-    memcpy(to, p, size < e.size ? size : e.size);
+    memcpy(to, p, size < vg_extent_size(e) ? size : vg_extent_size(e));
     vg_leave();
-    (void)find_and_remove(p);
-    VALGRIND_FREELIKE_BLOCK(p, RED_ZONE);
-    keep(p, e);
+    e = retire(p);
+    VALGRIND_FREELIKE_BLOCK(p, 0);
+    settle(p, e);
     return to;
 }
 SHOWN_AS(realloc);
@@ -246,7 +306,7 @@ NOINLINE void *vg_memalign(size_t align, size_t size)
     p = is_pow2(align) ? take(size, align) : NULL;
     if (unlikely(!p))
         return sys_memalign(align, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     return p;
 }
 SHOWN_AS(memalign);
@@ -260,7 +320,7 @@ NOINLINE void *vg_aligned_alloc(size_t align, size_t size)
     p = is_pow2(align) ? take(size, align) : NULL;
     if (unlikely(!p))
         return sys_memalign(align, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     return p;
 }
 SHOWN_AS(aligned_alloc);
@@ -275,7 +335,7 @@ NOINLINE int vg_posix_memalign(void **out, size_t align, size_t size)
         return EINVAL;
     p = take(size, align);
     if (likely(p != NULL))
-        VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+        VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     else if (!(p = sys_memalign(align, size)))
         return ENOMEM;
     *out = p;
@@ -293,7 +353,7 @@ NOINLINE void *vg_valloc(size_t size)
     p = take(size, page);
     if (unlikely(!p))
         return sys_memalign(page, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     return p;
 }
 SHOWN_AS(valloc);
@@ -311,18 +371,18 @@ NOINLINE void *vg_pvalloc(size_t size)
     p = take(size, page);
     if (unlikely(!p))
         return sys_memalign(page, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, RED_ZONE, 0);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     return p;
 }
 SHOWN_AS(pvalloc);
 
 size_t vg_malloc_usable_size(void *p)
 {
-    struct vg_extent e;
+    vg_extent e;
 
     if (unlikely(!asked()))
         return hak_malloc_usable_size(p);
     e = find(p);
-    return e.lead ? e.size : sys_usable_size(p);
+    return e ? vg_extent_size(e) : sys_usable_size(p);
 }
 #endif

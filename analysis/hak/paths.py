@@ -50,6 +50,11 @@ def event_catalogue() -> Path:
     return _existing(ROOT / 'tracepoints' / 'events.def')
 
 
+def suppressions() -> Path:
+    """What Valgrind is to be silent about."""
+    return _existing(ROOT / 'analysis/hak/memcheck.supp')
+
+
 def hak() -> Path:
     return ROOT / 'scripts' / 'hak'
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Optional
 
+from hak import paths
+
 SYNONYMS = '--soname-synonyms='
 # Valgrind is to leave the malloc of ours alone, and to replace the C library's, from which ours
 # gets its memory then.
@@ -16,7 +18,8 @@ def options(given: list[str], env: Mapping[str, str]) -> tuple[list[str], dict[s
     """Valgrind's options, those given among them, and what to set in the program's environment."""
     synonyms = _value(given, SYNONYMS)
     waiting = _value(given, WAITING)
-    result = [SYNONYMS + (f'{OURS},{synonyms}' if synonyms else OURS)]
+    result = [SYNONYMS + (f'{OURS},{synonyms}' if synonyms else OURS),
+              f'--suppressions={paths.suppressions()}']
     more = {}
     if _value(given, '--error-exitcode=') is None:
         result.append('--error-exitcode=1')

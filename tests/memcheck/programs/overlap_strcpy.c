@@ -5,7 +5,7 @@ int main(void)
     char *p = malloc(100);
 
     strcpy(p, "a longer string");
-    strcpy(p + 3, p);
+    strcpy(p, p + 3);
     free(p);
     return 0;
 }

@@ -50,10 +50,12 @@ void vg_leave(void)
 
 void vg_track(const void *p, size_t size)
 {
-    if (vg_tool == VG_HELGRIND)
+    if (vg_tool == VG_HELGRIND) {
         VALGRIND_HG_ENABLE_CHECKING(p, size);
-    else
-        VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_FINISH_SUPPRESSION, p, size, 0, 0, 0);
+        return;
+    }
+    VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_FINISH_SUPPRESSION, p, size, 0, 0, 0);
+    VALGRIND_DO_CLIENT_REQUEST_STMT(VG_USERREQ__DRD_CLEAN_MEMORY, p, size, 0, 0, 0);
 }
 
 void vg_untrack(const void *p, size_t size)

@@ -119,6 +119,24 @@ static void *take_with_red_zones(size_t size, size_t align)
     return start ? start + lead : NULL;
 }
 
+/* The extent of a block that the layers know: helgrind and DRD need neither red zones nor
+ * quarantine. */
+static vg_extent layers_extent(const void *p)
+{
+    vg_extent e = 0;
+    uint32_t info;
+    int kind;
+
+    vg_enter();
+    kind = pagemap_lookup(p);
+    if (kind > 0 && tiny_is_block(ss_at(p, (unsigned)kind), p, &info))
+        e = vg_extent_make(geometry[info_cls(info)].stride, 1, info_cls(info));
+    else if (kind < 0 && ace_owns(p, kind))
+        e = vg_extent_make(ace_usable(p, kind), 1, CLASSES);
+    vg_leave();
+    return e;
+}
+
 static void *take_tracked(size_t size, size_t align)
 {
     void *p;
@@ -127,7 +145,7 @@ static void *take_tracked(size_t size, size_t align)
     process_poke();
     p = from_layers(class_for(size, align), size, align);
     if (p)
-        vg_track(p, size);
+        vg_track(p, vg_extent_size(layers_extent(p)));
     vg_leave();
     return p;
 }
@@ -148,51 +166,26 @@ static NOINLINE void *take(size_t size, size_t align)
     return p;
 }
 
-/* Memcheck knows that p is freed; those go home that have waited long enough. */
-static NOINLINE void let_others_go(void)
+/* After the tool has been told that p is freed. */
+static NOINLINE void settle(void *p, vg_extent e)
 {
-    void *start;
+    void *start = p;
 
+    if (vg_tool == VG_MEMCHECK)
+        start = vg_blocks_waited();
+    else
+        vg_untrack(p, vg_extent_size(e));
     vg_enter();
-    while ((start = vg_blocks_waited()))
+    while (start) {
         give(start);
+        start = vg_tool == VG_MEMCHECK ? vg_blocks_waited() : NULL;
+    }
     vg_leave();
 }
 
-/* p is freed, for helgrind and DRD. */
-static NOINLINE void give_tracked(void *p, vg_extent e)
-{
-    vg_untrack(p, vg_extent_size(e));
-    vg_enter();
-    give(p);
-    vg_leave();
-}
-
-static inline void settle(void *p, vg_extent e)
-{
-    if (vg_tool != VG_MEMCHECK)
-        give_tracked(p, e);
-    else if (unlikely(e & VG_OTHERS_GO))
-        let_others_go();
-}
-
-/* The extent of a block that the layers know: helgrind and DRD need neither red zones nor
- * quarantine. */
-static vg_extent layers_extent(const void *p)
-{
-    vg_extent e = 0;
-    uint32_t info;
-    int kind;
-
-    vg_enter();
-    kind = pagemap_lookup(p);
-    if (kind > 0 && tiny_is_block(ss_at(p, (unsigned)kind), p, &info))
-        e = vg_extent_make(geometry[info_cls(info)].stride, 1, info_cls(info));
-    else if (kind < 0 && ace_owns(p, kind))
-        e = vg_extent_make(ace_usable(p, kind), 1, CLASSES);
-    vg_leave();
-    return e;
-}
+/* Is there anything to settle? Not a function: Valgrind would show it as one, inlined, in the
+ * program's reports. */
+#define UNSETTLED(e) unlikely(vg_tool != VG_MEMCHECK || ((e)&VG_OTHERS_GO))
 
 static NOINLINE vg_extent find(const void *p)
 {
@@ -234,12 +227,9 @@ NOINLINE void vg_free(void *p)
         sys_free(p);
         return;
     }
-    /* As helgrind's own free(): whoever uses the block at the same time is in a race with it. */
-    if (vg_tool == VG_HELGRIND)
-        for (volatile char *at = p; at < (char *)p + vg_extent_size(e); at += 8)
-            *at = *at;
     VALGRIND_FREELIKE_BLOCK(p, 0);
-    settle(p, e);
+    if (UNSETTLED(e))
+        settle(p, e);
 }
 SHOWN_AS(free);
 
@@ -290,7 +280,8 @@ NOINLINE void *vg_realloc(void *p, size_t size)
     vg_leave();
     e = retire(p);
     VALGRIND_FREELIKE_BLOCK(p, 0);
-    settle(p, e);
+    if (UNSETTLED(e))
+        settle(p, e);
     return to;
 }
 SHOWN_AS(realloc);

@@ -11,9 +11,10 @@ ALLOCATORS = re.compile(r'vgpreload_|libhakmem')
 # another, or is shown by another's name.
 ALIGNED = {'memalign', 'aligned_alloc', 'posix_memalign', 'valloc', 'pvalloc'}
 ADDRESS = re.compile(r'0x[0-9a-fA-F]+')
-# What lies farther from every block than memcheck looks is told as a place in Valgrind's own heap.
-ARENA = re.compile(r'[\d,]+ bytes (inside|after|before) (a|an unallocated) block of size [\d,]+ '
-                   r'in arena "client"')
+# What lies farther from every block than memcheck looks (24 bytes) is told as a place in Valgrind's
+# own heap or in front of it, where every block of ours lies elsewhere.
+NOWHERE = re.compile(r'is ([\d,]+ bytes (inside|after|before) (a|an unallocated) '
+                     r'block of size [\d,]+ )?in (arena "client"|a rwx anonymous segment)')
 LEAK_SIZE = re.compile(r'in loss record [\d,]+ of [\d,]+')
 
 
@@ -32,9 +33,10 @@ class Finding:
 
 
 def read(xml: Path) -> list[Finding]:
-    """Every error of a run, also of those that were reported after it was over."""
-    root = ET.fromstring(xml.read_text(encoding='utf-8', errors='replace'))
-    return [_finding(error) for error in root.iter('error')]
+    """Every error of a run. What a process told before it became another program is unfinished."""
+    parser, text = ET.XMLPullParser(), xml.read_text(encoding='utf-8', errors='replace')
+    parser.feed(text)
+    return [_finding(element) for _, element in parser.read_events() if element.tag == 'error']
 
 
 def _finding(error: ET.Element) -> Finding:
@@ -50,7 +52,7 @@ def _finding(error: ET.Element) -> Finding:
 
 
 def _text(text: str) -> str:
-    text = ARENA.sub('in arena "client"', LEAK_SIZE.sub('', text))
+    text = NOWHERE.sub('is near no block', LEAK_SIZE.sub('', text))
     return ADDRESS.sub('0x…', text).strip()
 
 

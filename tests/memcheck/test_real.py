@@ -1,0 +1,54 @@
+"""Real programs have the findings on our malloc that they have on the C library's."""
+
+import pytest
+from conftest import BUILT, HAKMEM, OURS, PLAIN
+
+SCRIPT = '''
+import json, re
+rows = [{'n': i, 'text': str(i) * (i % 7)} for i in range(300)]
+assert len(json.loads(json.dumps(rows))) == 300 and re.match('(a|b)*c', 'ab' * 50 + 'c')
+'''
+SQL = '''create table t(a integer primary key, b text);
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 500)
+insert into t select i, hex(i) || 'x' from n;
+select count(*), sum(length(b)) from t where b like '3%' group by a % 7 order by 1;'''
+PERL = 'my %h = map { $_ => "x" x ($_ % 50) } 1..3000; print length join ",", sort values %h;'
+PROGRAMS = {
+    'python3': ['/usr/bin/python3', '-S', '-c', SCRIPT],
+    'sqlite3': ['sqlite3', ':memory:', SQL],
+    'perl': ['perl', '-e', PERL],
+    'git': ['git', 'log', '--oneline', '-20'],
+}
+ENV = {'PYTHONMALLOC': 'malloc', 'GIT_PAGER': 'cat', 'GIT_CONFIG_COUNT': '1',
+       'GIT_CONFIG_KEY_0': 'safe.directory', 'GIT_CONFIG_VALUE_0': '*'}
+
+
+def inside(findings) -> list:
+    """Kind, text and functions; what lies in libraries without symbols has neither line nor name."""
+    return sorted((finding.kind, finding.texts[:1], finding.stacks[:1])
+                  for finding in findings.elements())
+
+
+@pytest.mark.parametrize('name', PROGRAMS)
+def test_findings_are_the_same(run, name):
+    plain = run(PLAIN, PROGRAMS[name], '--leak-check=full', env=ENV)
+    ours = run(HAKMEM, PROGRAMS[name], '--leak-check=full', env=ENV)
+    assert ours.out == plain.out
+    assert inside(ours.findings) == inside(plain.findings)
+
+
+def test_a_recorded_program_is_as_clean(run, tmp_path):
+    """The tracer works under memcheck, and nothing of it is reported."""
+    import subprocess
+
+    from conftest import ENVIRONMENT, HAK
+
+    env = {name: value for name, value in ENVIRONMENT.items() if name != 'HAKMEM_TRACE'}
+    done = subprocess.run([HAK, 'record', '--private', '-o', tmp_path / 'trace', '--', HAK,
+                           'memcheck', '-q', '--leak-check=full', '--', BUILT / 'clean_others_free'],
+                          env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    report = subprocess.run([HAK, 'report', '--json', tmp_path / 'trace'], env=env,
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert report.returncode == 0 and '"lives": 0' not in report.stdout, report.stderr
+    del run, OURS

@@ -222,9 +222,11 @@ static void announce_once_more(const struct hak_trace_ops *ops)
     emit_process_start(ops, false, again);
 }
 
-/* Sends every malloc and free through the slow paths, or no longer. */
-static void gates_set(bool shut)
+/* Sends every malloc and free through the slow paths, or, without Valgrind, no longer. */
+static void gates_set(bool recorded)
 {
+    bool shut = recorded || vg_on();
+
     if (likely(shut == !malloc_gate()))
         return;
     atomic_store_explicit(&trace_malloc_gate, shut ? 0 : TINY_MAX + 1, memory_order_relaxed);
@@ -238,7 +240,7 @@ void trace_poll(void)
 
     if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
-    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free] || vg_on());
+    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
     if (unlikely(atomic_load_explicit(&announce_again, memory_order_relaxed)))
         announce_once_more(ops);
     recorded = *ops->state[HAK_EV_process_start] != 0;

@@ -69,8 +69,8 @@ void vg_untrack(const void *p, size_t size)
 /* ---- locks ---- */
 
 /* In place of the functions of these names in all of this library (Makefile). Two threads that came
- * to the same lock of ours are not ordered by the program: helgrind and DRD must not see it, or they
- * would find fewer races than with their own malloc. Valgrind runs one thread at a time. */
+ * to the same lock of ours are not ordered by the program: helgrind and DRD must not see it, or
+ * they would find fewer races than with their own malloc. Valgrind runs one thread at a time. */
 static bool unseen(void)
 {
     return unlikely(vg_tool == VG_HELGRIND || vg_tool == VG_DRD);

@@ -29,8 +29,8 @@
 #define SIZE_MOST ((size_t)1 << 46)
 
 /* For Valgrind, and only for it, since it shows the shortest of a function's names. */
-#define SHOWN_AS(name)                                                                             \
-    static __typeof__(vg_##name) shown_as_##name __asm__(#name)                                    \
+#define SHOWN_AS(name)                                          \
+    static __typeof__(vg_##name) shown_as_##name __asm__(#name) \
         __attribute__((alias("vg_" #name), used))
 
 static NOINLINE bool ask(void)

@@ -24,8 +24,8 @@ void *vg_valloc(size_t size);
 void *vg_pvalloc(size_t size);
 size_t vg_malloc_usable_size(void *p);
 /* vg_on(): return what the function's namesake here returns. */
-#define VG_INSTEAD(name, ...)                                                                      \
-    if (vg_on())                                                                                   \
+#define VG_INSTEAD(name, ...) \
+    if (vg_on())              \
     return vg_##name(__VA_ARGS__)
 #else
 #define VG_INSTEAD(name, ...) (void)0

@@ -23,6 +23,9 @@ def options(given: list[str], env: Mapping[str, str]) -> tuple[list[str], dict[s
     more = {}
     if _value(given, '--error-exitcode=') is None:
         result.append('--error-exitcode=1')
+    # The suppressions name LTTng's libraries, which are unloaded before leaks are looked for.
+    if env.get('HAKMEM_TRACE') == '1' and _value(given, '--keep-debuginfo=') is None:
+        result.append('--keep-debuginfo=yes')
     if waiting is not None:
         more = {QUARANTINE: waiting}
     elif QUARANTINE in env and _value(given, '--tool=') in (None, 'memcheck'):

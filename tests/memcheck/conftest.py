@@ -94,7 +94,8 @@ def pytest_terminal_summary(terminalreporter) -> None:
         terminalreporter.write_line('  '.join(
             text.ljust(width) for text, width in zip(row, widths)).rstrip())
     same = sum(row[2].startswith('same') for row in rows)
-    untold = sum(row[3] == row[1] for row in rows)
+    asked = [row for row in rows if row[3] != '-']
+    untold = sum(row[3] == row[1] for row in asked)
     terminalreporter.write_line(f'{len(rows)} rows: {same} the same on hakmem; '
-                                f'{untold} without client requests')
+                                f'{untold} of {len(asked)} without client requests')
     terminalreporter.write_line(NOTE)

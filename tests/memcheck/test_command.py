@@ -1,12 +1,9 @@
 """hak memcheck: its exit codes, and that Valgrind's options do what they do."""
 
-import os
-import re
 import subprocess
-import time
 
 import pytest
-from conftest import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN
+from conftest import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, ROOT
 
 BUGGY, CLEAN = BUILT / 'free_twice', BUILT / 'clean_zero_size'
 
@@ -85,21 +82,22 @@ def test_our_own_report_does_not_repeat_memchecks(run):
         assert 'hakmem' not in run(HAKMEM, [BUILT / name]).err
 
 
-def test_a_debugger_finds_who_points_at_a_block(tmp_path):
-    """From a report, through vgdb, to the pointers to the block."""
-    log = tmp_path / 'log'
-    child = subprocess.Popen([HAK, 'memcheck', '--vgdb-error=0', f'--log-file={log}',
-                              f'--vgdb-prefix={tmp_path}/vgdb', '--', BUILT / 'leak_reachable_chain'],
-                             env=ENVIRONMENT, stdin=subprocess.DEVNULL)
+def test_from_a_report_to_the_slab_and_to_who_points_at_the_block(tmp_path):
+    """Through vgdb, at the first error: n is freed, and the node in front of it points there."""
+    program = BUILT / 'freed_list_walk'
+    prefix = f'--vgdb-prefix={tmp_path}/vgdb'
+    child = subprocess.Popen([HAK, 'memcheck', '-q', '--vgdb-error=1', prefix, '--', program],
+                             env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        vgdb = ['vgdb', f'--pid={child.pid}', f'--vgdb-prefix={tmp_path}/vgdb', '--wait=30']
         gdb = subprocess.run(
-            ['gdb', '-q', '-batch', '-ex', f'target remote | {" ".join(vgdb)}',
-             '-ex', 'break leak_reachable_chain.c:16', '-ex', 'continue',
-             '-ex', 'eval "monitor who_points_at %p", kept->next', '-ex', 'kill',
-             BUILT / 'leak_reachable_chain'],
-            capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, check=False)
+            ['gdb', '-q', '-batch', '-ex', f'target remote | vgdb --wait=50 {prefix}',
+             '-ex', f'source {ROOT}/scripts/hakmem-gdb.py', '-ex', 'frame function main',
+             '-ex', 'hak block n', '-ex', 'hak slab n',
+             '-ex', 'eval "monitor who_points_at %p", n', '-ex', 'kill', program],
+            capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL, check=False)
     finally:
         child.kill()
         child.wait()
-    assert 'inside a block of size 56 alloc\'d' in gdb.stdout + gdb.stderr
+    told = gdb.stdout + gdb.stderr
+    assert 'FREED by the program' in told, told
+    assert 'of the pool' in told and 'points at' in told, told

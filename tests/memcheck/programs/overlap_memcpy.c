@@ -4,7 +4,7 @@ int main(void)
 {
     char *p = calloc(1, 100);
 
-    memcpy(p, p + 10, 50);
+    memcpy(p + 10, p, 50);
     free(p);
     return 0;
 }

@@ -140,7 +140,7 @@ format: ## lay out all C sources by .clang-format
 .PHONY: lint
 lint: ## check layout, clang-tidy's findings and that all Python compiles
 	clang-format --dry-run -Werror $(C_FILES)
-	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 \
+	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 \
 	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
 	$(PYTHON) -m compileall -q analysis/hak tests
 	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/stress/run; do \

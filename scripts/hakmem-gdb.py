@@ -316,7 +316,8 @@ class ShowBlock(Sub):
         for thread, blocks in thread_lists(slab.cls):
             if block in blocks:
                 return f'FREE, in the list of thread {thread.ptid[1] or thread.ptid[0]}'
-        if under_memcheck() and not any(memcheck_has(block + lead) for lead in LEADS):
+        if under_memcheck() and not any(
+                memcheck_has(block + lead) for lead in LEADS if lead < slab.stride):
             return 'FREED by the program: it waits in quarantine, or is spare'
         return f'LIVE; the slab belongs to {slab.owner}'
 

@@ -291,8 +291,10 @@ EXPORT size_t hak_malloc_usable_size(void *p)
 
 EXPORT void hak_drain(void)
 {
+    vg_enter();
     tiny_drain();
     ace_drain();
+    vg_leave();
 }
 
 EXPORT int hak_set_cap(unsigned cls, uint32_t cap)

@@ -16,7 +16,7 @@
 /* Bytes on both sides of a block. Memcheck describes an address up to 24 bytes away from a block as
  * near it, so that twice as many keep neighbours apart. They, and all that nobody has, are never
  * accessible but in our sections: memcheck need not be told of them with each block. */
-#define VG_RED_ZONE 32u
+#define VG_RED_ZONE ((size_t)32)
 
 /* A block's extent: its size, the bytes between the start of the allocator's block and the
  * program's (a power of two), and the tiny class of that block or CLASSES. 0: no block. */

@@ -22,9 +22,6 @@
 #define MALLOC_ALIGN 16u
 /* Of one class, at a time, beside what was asked for. */
 #define STOCK_BYTES 16384u
-/* In front of a block of more than a MiB: it may have a mapping, which begins with a byte that
- * memcheck knows as a block (vg_map()), to itself. */
-#define RED_ZONE_HUGE 64u
 /* Above this memcheck calls a size fishy, which it can do only for its own malloc. */
 #define SIZE_MOST ((size_t)1 << 46)
 
@@ -36,8 +33,11 @@
 static NOINLINE bool ask(void)
 {
     process_init();
+    if (vg_tool == VG_NONE)
+        return false;
     /* Not for the first time under a lock. */
-    return vg_tool != VG_NONE && sys_ready();
+    (void)sys_ready();
+    return true;
 }
 
 static inline bool asked(void)
@@ -90,7 +90,9 @@ static void stock_up(unsigned cls)
     for (uint32_t n = STOCK_BYTES / geometry[cls].stride; n; n--) {
         void *start = from_layers(cls, geometry[cls].stride, MALLOC_ALIGN);
 
-        if (start && !vg_blocks_spare(start, cls)) {
+        if (!start)
+            return;
+        if (!vg_blocks_spare(start, cls)) {
             give(start);
             return;
         }

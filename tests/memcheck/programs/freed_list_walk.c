@@ -7,6 +7,7 @@ struct node {
 int main(void)
 {
     struct node *first = NULL;
+    int links = 0;
 
     for (int i = 0; i < 3; i++) {
         struct node *n = malloc(sizeof(*n));
@@ -14,7 +15,7 @@ int main(void)
         n->next = first;
         first = n;
     }
-    for (struct node *n = first; n; n = n->next)
+    for (struct node *n = first; n && links++ < 2; n = n->next)
         free(n);
     return 0;
 }

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from conftest import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, ROOT
+from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, ROOT
 
 BUGGY, CLEAN = BUILT / 'free_twice', BUILT / 'clean_zero_size'
 

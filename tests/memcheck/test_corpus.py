@@ -3,8 +3,8 @@
 from collections import Counter
 
 import pytest
-from conftest import BUILT, HAKMEM, PLAIN, UNTOLD, UNTOLD_VALGRIND
 from rows import all_rows
+from runs import BUILT, HAKMEM, PLAIN, UNTOLD, UNTOLD_VALGRIND
 
 ROWS = all_rows()
 # Without client requests one size of each program is enough to see what they are for.

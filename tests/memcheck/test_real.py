@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from conftest import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN
+from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN
 
 SCRIPT = '''
 import json, re

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from conftest import BUILT, HAKMEM, PLAIN, ROOT
+from runs import BUILT, HAKMEM, PLAIN, ROOT
 
 PROGRAMS = sorted(path.stem for path in (ROOT / 'tests/memcheck/threads').glob('*.c'))
 

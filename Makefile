@@ -85,6 +85,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/analysis/build.mk
 -include tests/flight/build.mk
 -include tests/memcheck/build.mk
+-include tests/oom/build.mk
 
 # The set-up comes first and by a make of its own: what it installs decides what can be built.
 .PHONY: demo
@@ -105,6 +106,12 @@ bench: ## measure beside glibc, jemalloc, mimalloc and tcmalloc; ROUNDS=n
 	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
 	$(Q)scripts/bench $(if $(ROUNDS),--rounds $(ROUNDS))
 
+.PHONY: phase9
+phase9: ## measure what this project came from: forgotten EMPTY slabs, and three remedies; ROUNDS=n
+	$(Q)scripts/bootstrap demo
+	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
+	$(Q)scripts/phase9 $(if $(ROUNDS),--rounds $(ROUNDS))
+
 .PHONY: soak
 soak: ## stress programs and real ones under load, with random seeds; MINUTES=n (30)
 	$(Q)scripts/bootstrap test
@@ -122,7 +129,9 @@ install: all
 	install -m 755 $(wildcard $(BUILD)/plugin/*.so) $(LIB)/plugin
 	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
 	install -m 755 scripts/hak $(LIB)/scripts
-	cd analysis && find hak \( -name '*.py' -o -name '*.supp' \) -exec install -D -m 644 {} $(abspath $(LIB))/analysis/{} \;
+	cd analysis && find hak -name '*.py' -o -name '*.md' -o -name '*.supp' | \
+	    xargs -I{} install -D -m 644 {} $(abspath $(LIB))/analysis/{}
+	find dashboards -type f -exec install -D -m 644 {} $(abspath $(LIB))/{} \;
 	install -m 644 src/hakmem.h $(DESTDIR)$(PREFIX)/include
 	ln -sfn ../lib/hakmem/scripts/hak $(DESTDIR)$(PREFIX)/bin/hak
 
@@ -143,8 +152,8 @@ lint: ## check layout, clang-tidy's findings and that all Python compiles
 	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 \
 	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
 	$(PYTHON) -m compileall -q analysis/hak tests
-	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/stress/run; do \
-	    bash -n $$f || exit 1; done
+	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/pytests \
+	    tests/stress/run; do bash -n $$f || exit 1; done
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -9,6 +9,7 @@
 #include "ace_layer.h"
 #include "ace_mid.h"
 #include "config.h"
+#include "dump.h"
 #include "legacy.h"
 #include "oom.h"
 #include "process.h"
@@ -183,8 +184,11 @@ static struct ace_answer ask_twice(enum hak_ace_layer layer, size_t size, size_t
         return a;
     if (made_room(&a))
         a = ask(layer, wanted, align);
-    if (!a.p)
+    if (!a.p) {
+        if (a.reason == HAK_MAP_FAIL_OS)
+            dump_map_fail(size);
         trace_ace_fail(size, layer, a.reason, a.class_size, a.used, a.limit, a.err);
+    }
     return a;
 }
 

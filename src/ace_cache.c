@@ -246,6 +246,11 @@ size_t cache_flush_untouched(void)
     return bytes;
 }
 
+uint64_t cache_kept(struct ace_cache *c)
+{
+    return kept(c, 0) + kept(c, 1);
+}
+
 void cache_bytes(uint64_t bytes[2])
 {
     bytes[0] = bytes[1] = 0;

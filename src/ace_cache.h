@@ -47,6 +47,9 @@ void cache_flush_mine(void);
 size_t cache_flush_all(void);
 size_t cache_flush_untouched(void);
 
+/* Bytes in a cache. */
+uint64_t cache_kept(struct ace_cache *c);
+
 /* Bytes in all caches: [0] mid, [1] large. */
 void cache_bytes(uint64_t bytes[2]);
 

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "ace.h"
+#include "calls.h"
 #include "demand.h"
 #include "foreign.h"
 #include "hakmem.h"
 #include "oom.h"
 #include "pool.h"
 #include "process.h"
+#include "reserve.h"
 #include "sysmalloc.h"
 #include "tiny.h"
 #include "vg.h"
@@ -63,7 +65,7 @@ static NOINLINE void free_slow(void *p)
         tiny_free_slow(ss_at(p, (unsigned)kind), p);
     } else if (kind && ace_owns(p, kind)) {
         ace_free(p, kind);
-    } else if (p && accept_foreign(p)) {
+    } else if (p && !reserve_holds(p) && accept_foreign(p)) {
         trace_free(p, CLASS_NONE);
         sys_free(p);
     }
@@ -80,6 +82,8 @@ EXPORT void *hak_calloc(size_t count, size_t size)
     void *p;
 
     VG_INSTEAD(calloc, count, size);
+    if (calls_told())
+        return calls_calloc(count, size);
     if (__builtin_mul_overflow(count, size, &bytes)) {
         errno = ENOMEM;
         return NULL;
@@ -115,6 +119,8 @@ static void *realloc_foreign(void *p, size_t size)
 {
     void *to;
 
+    if (reserve_holds(p))
+        return move(p, reserve_size(p), size);
     if (!accept_foreign(p)) {
         errno = EINVAL;
         return NULL;
@@ -173,6 +179,8 @@ EXPORT void *hak_realloc(void *p, size_t size)
     int kind;
 
     VG_INSTEAD(realloc, p, size);
+    if (calls_told())
+        return calls_realloc(p, size);
     if (!p)
         return hak_malloc(size);
     if (size == 0) {
@@ -202,6 +210,8 @@ static void *alloc_aligned(size_t align, size_t size)
 {
     int cls;
 
+    if (calls_told())
+        return calls_memalign(align, size);
     process_init();
     if (align <= SS_HEADER && size <= TINY_MAX) {
         cls = geometry_class_aligned(size, size > 8 && align < 16 ? 16 : align);
@@ -217,6 +227,8 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
     void *p;
 
     VG_INSTEAD(posix_memalign, out, align, size);
+    if (calls_told())
+        return calls_posix_memalign(out, align, size);
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
     p = alloc_aligned(align, size);
@@ -286,6 +298,8 @@ EXPORT size_t hak_malloc_usable_size(void *p)
     }
     if (kind && ace_owns(p, kind))
         return ace_usable(p, kind);
+    if (reserve_holds(p))
+        return reserve_size(p);
     return p && foreign_may_be_block(p, &why) ? sys_usable_size(p) : 0;
 }
 

@@ -15,6 +15,8 @@
 #define CACHE_LINE 64
 /* For the two functions whose every fetched line counts. */
 #define LINE_ALIGNED __attribute__((aligned(CACHE_LINE)))
+/* For reading, for statistics, what another thread writes without atomics. */
+#define NO_TSAN __attribute__((no_sanitize_thread))
 /* For data that other files of the library read: found without the detour over the GOT. */
 #define HIDDEN __attribute__((visibility("hidden")))
 #define EXPORT __attribute__((visibility("default")))

@@ -6,6 +6,7 @@
 #include "config.h"
 #include "oom.h"
 #include "os.h"
+#include "reserve.h"
 #include "sysmalloc.h"
 
 static struct {
@@ -66,6 +67,8 @@ static void *legacy_block(unsigned cls)
 /* The common end of a request that the system's malloc answered. */
 static void *from_system(void *p, unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
+    if (!p && why == HAK_WHY_IN_TRACER)
+        p = reserve_take(size, align);
     if (p)
         trace_legacy_alloc(p, size, cls, HAK_SYSTEM_MALLOC, why);
     else
@@ -85,7 +88,10 @@ void *legacy_alloc(unsigned cls, size_t size, size_t align, enum hak_legacy_why 
 
 void *legacy_system(unsigned cls, size_t size, size_t align, enum hak_legacy_why why)
 {
-    void *p = align ? sys_memalign(align, size) : sys_malloc(size);
+    /* Its size may be asked for, and the caller may use that: sanitizers take the one byte that
+     * they name for a block of none as freed. */
+    size_t bytes = size ? size : 1;
+    void *p = align ? sys_memalign(align, bytes) : sys_malloc(bytes);
 
     return from_system(p, cls, size, align, why);
 }

@@ -170,6 +170,25 @@ static uint32_t read_threads(void)
     return at ? (uint32_t)strtoul(at, NULL, 10) : 0;
 }
 
+/* The number of kB in one line of /proc/meminfo, in bytes; 0 if it has none. */
+static uint64_t meminfo(const char *text, const char *name)
+{
+    const char *line = strstr(text, name);
+
+    return line ? strtoull(line + strlen(name), NULL, 10) << 10 : 0;
+}
+
+static void read_machine(struct limits *l)
+{
+    char text[4096];
+
+    if (!file_text("/proc/meminfo", text, sizeof(text)))
+        return;
+    l->memory = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
+    l->commit_limit = meminfo(text, "CommitLimit:");
+    l->committed = meminfo(text, "Committed_AS:");
+}
+
 void limits_read_all(struct limits *l)
 {
     int saved = errno;
@@ -179,5 +198,6 @@ void limits_read_all(struct limits *l)
     l->max_maps = file_number("/proc/sys/vm/max_map_count", 0);
     l->overcommit = (uint32_t)file_number("/proc/sys/vm/overcommit_memory", 0);
     l->threads = read_threads();
+    read_machine(l);
     errno = saved;
 }

@@ -15,6 +15,8 @@ struct limits {
     uint64_t maps, max_maps;            /* mappings; 0 where not read */
     uint32_t overcommit;                /* vm.overcommit_memory */
     uint32_t threads;
+    /* Of the whole machine, in bytes: committed and how much may be; RAM and swap. */
+    uint64_t committed, commit_limit, memory;
 };
 
 /* What changes all the time and costs a few system calls: rss, vm, limit_as and the cgroup. */

@@ -21,6 +21,7 @@ _Atomic(const struct hak_trace_ops *) listener_ops;
 _Atomic bool listener_early = true;
 _Atomic size_t trace_malloc_gate = TINY_MAX + 1;
 _Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
+_Atomic bool trace_calls_wanted;
 
 /* Has the session that records now been told what process this is? */
 static _Atomic bool announced;
@@ -64,7 +65,7 @@ static void early_push(enum hak_event id, const void *event, size_t size)
     atomic_store_explicit(&early[i].ready, 1, memory_order_release);
 }
 
-static void call(const struct hak_trace_ops *ops, enum hak_event id, const void *event)
+static void hand_over(void (*emit)(const void *), const void *event)
 {
     int saved = errno, cancel;
 
@@ -72,10 +73,23 @@ static void call(const struct hak_trace_ops *ops, enum hak_event id, const void 
     /* The tracer writes to a pipe when a buffer is full; malloc and free are no cancellation
      * points. */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
-    ops->emit[id](event);
+    emit(event);
     pthread_setcancelstate(cancel, NULL);
     trace_inside = false;
     errno = saved;
+}
+
+static void call(const struct hak_trace_ops *ops, enum hak_event id, const void *event)
+{
+    hand_over(ops->emit[id], event);
+}
+
+void listener_emit_call(enum hak_libc_call id, const void *event)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    if (ops && !trace_inside && *ops->call_state[id])
+        hand_over(ops->emit_call[id], event);
 }
 
 void listener_emit(enum hak_event id, const void *event, size_t size)
@@ -233,6 +247,24 @@ static void gates_set(bool recorded)
     atomic_store_explicit(&trace_free_gate, shut ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
 }
 
+static bool calls_recorded(const struct hak_trace_ops *ops)
+{
+    bool recorded = false;
+
+    for (unsigned i = 0; i < HAK_LIBC_CALLS; i++)
+        recorded |= *ops->call_state[i] != 0;
+    return recorded;
+}
+
+static void look_at_gates(const struct hak_trace_ops *ops)
+{
+    bool calls = unlikely(config.libc_events) && calls_recorded(ops);
+
+    if (unlikely(calls != atomic_load_explicit(&trace_calls_wanted, memory_order_relaxed)))
+        atomic_store_explicit(&trace_calls_wanted, calls, memory_order_relaxed);
+    gates_set(calls || *ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+}
+
 void trace_poll(void)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
@@ -240,7 +272,7 @@ void trace_poll(void)
 
     if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
-    gates_set(*ops->state[HAK_EV_alloc] || *ops->state[HAK_EV_free]);
+    look_at_gates(ops);
     if (unlikely(atomic_load_explicit(&announce_again, memory_order_relaxed)))
         announce_once_more(ops);
     recorded = *ops->state[HAK_EV_process_start] != 0;
@@ -262,6 +294,7 @@ bool trace_attached(void)
 EXPORT void hak_trace_detach(void)
 {
     atomic_store_explicit(&listener_ops, NULL, memory_order_release);
+    atomic_store_explicit(&trace_calls_wanted, false, memory_order_relaxed);
     gates_set(false);
 }
 

@@ -27,4 +27,7 @@ static inline bool listener_wants(enum hak_event id)
  * on one thread are dropped; errno is left alone. */
 void listener_emit(enum hak_event id, const void *event, size_t size);
 
+/* The same for a call of the C library's interface, a struct hak_libc_*. */
+void listener_emit_call(enum hak_libc_call id, const void *event);
+
 #endif

@@ -87,14 +87,15 @@ static void report(size_t size, size_t align, int err)
 void oom(size_t size, size_t align, int err)
 {
     int saved = errno;
-
-    trace_oom(size, align, err);
     /* A request for more than there are addresses is no shortage: some programs make one to see it
      * refused. */
-    if (size >> PAGEMAP_ADDRESS_BITS == 0 && !trace_busy() && due()) {
-        dump_state(HAK_DUMP_OOM);
-        if (config.oom_report)
-            report(size, align, err);
-    }
+    bool told = size >> PAGEMAP_ADDRESS_BITS == 0 && !trace_busy() && due();
+
+    /* First, so that a snapshot which the event triggers has all of it. */
+    if (told)
+        dump_before(HAK_DUMP_OOM);
+    trace_oom(size, align, err);
+    if (told && config.oom_report)
+        report(size, align, err);
     errno = saved;
 }

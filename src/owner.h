@@ -22,6 +22,9 @@
 struct owner_class {
     struct slab *current;
     struct slab_link usable, full;
+    /* Requests of the owner's thread that found its list empty, and their bytes: what requests of
+     * this class are like. Written by the thread alone. */
+    _Atomic uint64_t samples, sampled;
     /* Slabs whose remote queue got its first block; pushed by anyone, taken by the owner. */
     _Alignas(CACHE_LINE) _Atomic(struct slab *) pending;
 };
@@ -36,6 +39,7 @@ struct owner {
     /* The pool's epoch when the thread began to look for a slab, 0 while it does not. */
     _Atomic uint64_t looking;
     struct ace_cache *ace; /* its thread's mid and large blocks; ace_cache.c's */
+    struct tls *lists;     /* the live thread's; under thread.c's lock */
     _Alignas(CACHE_LINE) struct owner_class cls[CLASSES];
 };
 

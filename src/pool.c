@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "demand.h"
+#include "dump.h"
 #include "os.h"
 #include "registry.h"
 #include "tick.h"
@@ -348,6 +349,9 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
         demand_size_refused(cls, lg, g.mapped->lg);
     if (!g.slab) {
         demand_drop(cls);
+        pool_leave(o);
+        dump_map_fail(size);
+        pool_enter(o);
         trace_ace_fail(size, HAK_TINY, HAK_MAP_FAIL_OS, geometry[cls].stride, ss_mapped_bytes(), 0,
                        g.err);
         return stage_refused(HAK_MAP_FAIL, g.scanned);

@@ -49,8 +49,9 @@ static void look_at(struct pressure_memory *m, enum hak_pressure_what what, uint
     level = pressure_level(m, used, limit, config.pressure);
     if (!level)
         return;
-    trace_pressure(what, level, used, limit, rss);
+    /* First, so that a snapshot which the event triggers has all of it. */
     dump_state(HAK_DUMP_PRESSURE);
+    trace_pressure(what, level, used, limit, rss);
 }
 
 void pressure_tick(uint64_t now_ns)

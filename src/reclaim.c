@@ -261,12 +261,12 @@ bool reclaim_now(void)
     return anything;
 }
 
-void reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
+bool reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
 {
     uint32_t last = registry_count();
 
     if (!lock_soon())
-        return;
+        return false;
     for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
 
@@ -274,6 +274,7 @@ void reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
             each(ss, arg);
     }
     pthread_mutex_unlock(&reclaim.lock);
+    return true;
 }
 
 static void add_purged(struct superslab *ss, void *bytes)
@@ -285,7 +286,7 @@ uint64_t reclaim_purged_bytes(void)
 {
     uint64_t bytes = 0;
 
-    reclaim_each(add_purged, &bytes);
+    (void)reclaim_each(add_purged, &bytes);
     return bytes;
 }
 

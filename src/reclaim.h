@@ -24,9 +24,9 @@ bool reclaim_now(void);
 /* Nothing is left that reclaim_aged() would give back sooner or later. */
 bool reclaim_done(void);
 
-/* Calls each for every SuperSlab of the pool; none is unmapped meanwhile. Nothing if somebody
- * gives memory back for longer than a few milliseconds. */
-void reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg);
+/* Calls each for every SuperSlab of the pool; none is unmapped meanwhile. False, having called
+ * nothing, if somebody gives memory back for longer than a few milliseconds. */
+bool reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg);
 
 /* Bytes of EMPTY slabs whose memory was given back, of those mapped now. */
 uint64_t reclaim_purged_bytes(void);

@@ -205,6 +205,10 @@ struct block *slab_remote_take(struct slab *s, uintptr_t flags);
 /* Moves taken remote blocks to the freelist; returns how many. */
 unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls);
 
+/* How many blocks wait in the remote queue of s, another's, which may change meanwhile: as far as
+ * `most` links tell. */
+unsigned slab_remote_count(const struct slab *s, unsigned most);
+
 /* Gives up the free blocks of s, the caller's: they cannot be trusted. All that were carved count
  * as used from now on, so s is never EMPTY again. */
 void slab_give_up_free(struct slab *s, uint32_t carved);

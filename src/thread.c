@@ -1,9 +1,12 @@
 #include "thread.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <time.h>
 
 #include "ace.h"
+#include "ace_cache.h"
 #include "config.h"
 #include "os.h"
 #include "owner.h"
@@ -45,6 +48,8 @@ static struct owner *owner_get(void)
             atomic_store(&threads.all, o);
         }
     }
+    if (o)
+        o->lists = &tls;
     pthread_mutex_unlock(&threads.lock);
     return o;
 }
@@ -53,6 +58,7 @@ static void owner_put(struct owner *o)
 {
     pthread_mutex_lock(&threads.lock);
     o->tid = 0;
+    o->lists = NULL;
     atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
     o->next_idle = threads.idle;
     threads.idle = o;
@@ -162,6 +168,63 @@ uint32_t thread_live(void)
     return atomic_load_explicit(&threads.live, memory_order_relaxed);
 }
 
+/* Another thread's: it changes its lists meanwhile, and this is for statistics. */
+NO_TSAN static uint64_t parked(const struct tls *of, unsigned cls)
+{
+    int64_t n = (int64_t)of->limit[cls] - of->sll[cls].room + of->away[cls].count;
+
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+/* What pthread_getcpuclockid() would ask of the kernel, of which it needs a pthread_t. */
+static uint64_t cpu_ns(uint32_t tid)
+{
+    struct timespec t;
+
+    if (clock_gettime((clockid_t)(~tid << 3 | 6), &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The lock keeps the thread, and with it its lists, from ending. */
+static bool take_stock(struct owner *o, struct thread_stock *stock)
+{
+    bool lives;
+
+    pthread_mutex_lock(&threads.lock);
+    lives = o->lists != NULL;
+    *stock = (struct thread_stock){.owner = o->id, .tid = o->tid};
+    for (unsigned c = 0; lives && c < CLASSES; c++)
+        stock->parked[c] = parked(o->lists, c);
+    pthread_mutex_unlock(&threads.lock);
+    return lives;
+}
+
+NO_TSAN void thread_each(void (*tell)(const struct thread_stock *stock, void *arg), void *arg)
+{
+    int saved = errno;
+
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
+        struct thread_stock stock;
+
+        if (!take_stock(o, &stock))
+            continue;
+        stock.cached = o->ace ? cache_kept(o->ace) : 0;
+        stock.cpu_ns = cpu_ns(stock.tid);
+        tell(&stock, arg);
+    }
+    errno = saved;
+}
+
+void thread_samples(unsigned cls, uint64_t *samples, uint64_t *bytes)
+{
+    *samples = *bytes = 0;
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
+        *samples += atomic_load_explicit(&o->cls[cls].samples, memory_order_relaxed);
+        *bytes += atomic_load_explicit(&o->cls[cls].sampled, memory_order_relaxed);
+    }
+}
+
 bool thread_all_past(uint64_t epoch)
 {
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
@@ -257,8 +320,10 @@ void thread_unlock_after_fork(bool child)
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
         pool_leave(o);
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
-        if (o != tls.owner)
+        if (o != tls.owner) {
             atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
+            o->lists = NULL;
+        }
     atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
     /* Before the tracer starts its threads, which will own slabs too. */
     each_of_others(seize);

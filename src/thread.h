@@ -6,7 +6,7 @@
 #ifndef HAKMEM_THREAD_H
 #define HAKMEM_THREAD_H
 
-#include "base.h"
+#include "geometry.h"
 
 /* Before the first thread_begin(). */
 void thread_init(void);
@@ -26,6 +26,20 @@ bool thread_detached(void *(*run)(void *), size_t stack);
 
 /* The threads alive that have an owner. */
 uint32_t thread_live(void);
+
+/* What a thread keeps to itself. */
+struct thread_stock {
+    uint32_t owner, tid;
+    uint64_t parked[CLASSES]; /* free blocks in its lists */
+    uint64_t cached;          /* bytes of mid and large blocks in its cache */
+    uint64_t cpu_ns;          /* CPU time that it has used; 0: it is gone */
+};
+
+/* Tells of every live thread, without a lock held. Threads go on meanwhile. */
+void thread_each(void (*tell)(const struct thread_stock *stock, void *arg), void *arg);
+
+/* Requests of class cls that found an empty list, and their bytes, of all threads so far. */
+void thread_samples(unsigned cls, uint64_t *samples, uint64_t *bytes);
 
 /* No owner is looking for a slab that began to at or before this epoch of the pool's. */
 bool thread_all_past(uint64_t epoch);

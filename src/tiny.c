@@ -92,6 +92,16 @@ static void *sll_pop(struct sll *s, unsigned cls)
     return lost ? NULL : b;
 }
 
+/* One request in as many as a refill brings: a fair sample, and off the fast path. */
+static void sample(struct owner_class *oc, size_t size)
+{
+    uint64_t samples = atomic_load_explicit(&oc->samples, memory_order_relaxed);
+    uint64_t bytes = atomic_load_explicit(&oc->sampled, memory_order_relaxed);
+
+    atomic_store_explicit(&oc->samples, samples + 1, memory_order_relaxed);
+    atomic_store_explicit(&oc->sampled, bytes + size, memory_order_relaxed);
+}
+
 /* A block for a request that the list cannot serve. */
 static void *beyond_the_list(unsigned cls, size_t size, size_t align)
 {
@@ -103,6 +113,7 @@ static void *beyond_the_list(unsigned cls, size_t size, size_t align)
     if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
         return legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
     send_home(cls);
+    sample(&tls.owner->cls[cls], size);
     return refill_and_pop(cls, size, align);
 }
 

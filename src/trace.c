@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "calls.h"
 #include "config.h"
 #include "listener.h"
 #include "log.h"
@@ -353,11 +354,15 @@ void trace_pool_lock(unsigned cls, bool contended, uint64_t waited, uint64_t hel
 #if HAK_TRACE
 void trace_alloc(const void *ptr, size_t size, unsigned cls)
 {
+    if (trace_calls())
+        calls_tell_malloc(ptr, size);
     EMIT(alloc, .ptr = (uintptr_t)ptr, .size = size, .cls = cls);
 }
 
 void trace_free(const void *ptr, unsigned cls)
 {
+    if (trace_calls())
+        calls_tell_free(ptr);
     EMIT(free, .ptr = (uintptr_t)ptr, .cls = cls);
 }
 #endif

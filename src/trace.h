@@ -122,6 +122,14 @@ extern HIDDEN _Atomic uintptr_t trace_free_gate;
 void trace_alloc(const void *ptr, size_t size, unsigned cls);
 void trace_free(const void *ptr, unsigned cls);
 
+/* Does somebody record the calls of libc.def? Then calls.c tells them. */
+extern HIDDEN _Atomic bool trace_calls_wanted;
+
+static inline bool trace_calls(void)
+{
+    return unlikely(atomic_load_explicit(&trace_calls_wanted, memory_order_relaxed));
+}
+
 static inline size_t malloc_gate(void)
 {
     return atomic_load_explicit(&trace_malloc_gate, memory_order_relaxed);
@@ -140,6 +148,11 @@ static inline void trace_alloc(const void *ptr, size_t size, unsigned cls)
 static inline void trace_free(const void *ptr, unsigned cls)
 {
     (void)ptr, (void)cls;
+}
+
+static inline bool trace_calls(void)
+{
+    return false;
 }
 
 static inline size_t malloc_gate(void)

@@ -6,7 +6,9 @@
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES
 #define LTTNG_UST_TRACEPOINT_DEFINE
 #include "hakmem_tp.h"
+#include "libc_tp.h"
 
+#include <execinfo.h>
 #include <lttng/ust-fork.h>
 
 #define HAK_EVENT(name, ...)                                                     \
@@ -17,6 +19,14 @@
 #include "events.def"
 #undef HAK_EVENT
 
+#define HAK_LIBC_CALL(name, ...)                                                           \
+    static void emit_call_##name(const void *event)                                        \
+    {                                                                                      \
+        lttng_ust_tracepoint(lttng_ust_libc, name, (const struct hak_libc_##name *)event); \
+    }
+#include "libc.def"
+#undef HAK_LIBC_CALL
+
 __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_ops = {
     .abi = HAK_TRACE_ABI,
     .events = HAK_EVENTS,
@@ -26,10 +36,26 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
 #define HAK_EVENT(name, ...) .state[HAK_EV_##name] = &lttng_ust_tracepoint_hakmem___##name.state,
 #include "events.def"
 #undef HAK_EVENT
+#define HAK_LIBC_CALL(name, ...) .emit_call[HAK_LIBC_##name] = emit_call_##name,
+#include "libc.def"
+#undef HAK_LIBC_CALL
+#define HAK_LIBC_CALL(name, ...) \
+    .call_state[HAK_LIBC_##name] = &lttng_ust_tracepoint_lttng_ust_libc___##name.state,
+#include "libc.def"
+#undef HAK_LIBC_CALL
     .before_fork = lttng_ust_before_fork,
     .after_fork_parent = lttng_ust_after_fork_parent,
     .after_fork_child = lttng_ust_after_fork_child,
 };
+
+/* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder,
+ * and ends the process by abort() where memory has ended; so it is loaded now. */
+__attribute__((constructor)) static void provider_init(void)
+{
+    void *frame;
+
+    (void)backtrace(&frame, 1);
+}
 
 /* LTTng's own destructor runs after ours (we depend on it): stop before it tears down. */
 __attribute__((destructor)) static void provider_fini(void)

@@ -26,6 +26,9 @@
 #define HAK_EVENT(name, tier, level, ...) struct hak_ev_##name { __VA_ARGS__ };
 #include "events.def"
 #undef HAK_EVENT
+#define HAK_LIBC_CALL(name, ...) struct hak_libc_##name { __VA_ARGS__ };
+#include "libc.def"
+#undef HAK_LIBC_CALL
 #undef F_PTR
 #undef F_U64
 #undef F_U32
@@ -42,6 +45,13 @@ enum hak_event {
     HAK_EVENTS
 };
 
+enum hak_libc_call {
+#define HAK_LIBC_CALL(name, ...) HAK_LIBC_##name,
+#include "libc.def"
+#undef HAK_LIBC_CALL
+    HAK_LIBC_CALLS
+};
+
 /* What a listener hands to the allocator. abi guards against a listener of another build. */
 struct hak_trace_ops {
     uint32_t abi;
@@ -50,12 +60,15 @@ struct hak_trace_ops {
     void (*emit[HAK_EVENTS])(const void *event);
     /* *state[i] != 0: somebody records event i. */
     const volatile int *state[HAK_EVENTS];
+    /* The same for the calls of libc.def. */
+    void (*emit_call[HAK_LIBC_CALLS])(const void *event);
+    const volatile int *call_state[HAK_LIBC_CALLS];
     void (*before_fork)(sigset_t *saved);
     void (*after_fork_parent)(sigset_t *saved);
     void (*after_fork_child)(sigset_t *saved);
 };
 
-#define HAK_TRACE_ABI 1u
+#define HAK_TRACE_ABI 2u
 /* The name under which a listener library exports its `const struct hak_trace_ops`. */
 #define HAK_TRACE_OPS_SYMBOL "hakmem_trace_ops"
 /* The function of libhakmem that a listener calls when it goes away. */

@@ -30,9 +30,11 @@ class Buffers:
 # busy machine may keep it from running: an event takes about 60 bytes.
 DEFAULTS = {
     'lifecycle': Buffers(1 * MIB, 4),
-    'statedump': Buffers(MIB // 2, 4),
+    'statedump': Buffers(MIB // 8, 4),
+    'statedump_slabs': Buffers(MIB // 2, 4),
     'flow': Buffers(2 * MIB, 8),
     'ops': Buffers(4 * MIB, 8),
+    'libc': Buffers(4 * MIB, 8),
 }
 
 

@@ -11,6 +11,7 @@ from hak.errors import HakError
 # What `--tier` records, from always affordable to everything: all tiers but these.
 LEFT_OUT = {'lifecycle': {'periodic', 'flow', 'ops'}, 'flow': {'periodic', 'ops'},
             'ops': {'periodic'}}
+SLABS = {'statedump_superslab', 'statedump_slab'}
 
 _COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)
 _EVENT = re.compile(r'\bHAK_EVENT\(\s*(\w+)\s*,\s*(\w+)\s*,\s*(\w+)\s*[,)]')
@@ -32,6 +33,12 @@ def events(source: Optional[Path] = None) -> list[Event]:
     return found
 
 
+def channel_of(event: Event) -> str:
+    """What a dump says of slabs is as much as there are slabs: that shall not push out what it says
+    of the process."""
+    return 'statedump_slabs' if event.name in SLABS else event.tier
+
+
 def recorded_by(tier: str, source: Optional[Path] = None) -> dict[str, list[str]]:
     """Channel -> names of the events that `--tier tier` records in it.
 
@@ -41,6 +48,6 @@ def recorded_by(tier: str, source: Optional[Path] = None) -> dict[str, list[str]
     channels: dict[str, list[str]] = {}
     for event in events(source):
         if event.tier not in LEFT_OUT[tier]:
-            channel = event.tier if event.tier in ('statedump', 'flow', 'ops') else 'lifecycle'
+            channel = channel_of(event) if event.tier in ('statedump', 'flow', 'ops') else 'lifecycle'
             channels.setdefault(channel, []).append(event.name)
     return channels

@@ -31,6 +31,7 @@ class Life:
     ended: str
     purged: Optional[int]        # its memory went back, before another life
     unmapped: Optional[int]      # with all of its SuperSlab
+    dumped: Optional[int]        # the state dump that told it before an event did
     stage: Optional[str]
     from_cls: Optional[int]
     owner: int
@@ -48,10 +49,19 @@ class Life:
     spells: list = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Frame:
+    """What a timeline says besides lives."""
+    begun: int         # lives that began in the recording
+    carried: int       # and before it
+    bases: list        # of processes recorded from the middle on: see dumps.bases()
+    pressure: list
+
+
 def lives(db: Database, wanted: LifeFilter, limit: Optional[int]) -> Iterator[Life]:
     """In the order of their begin, those that began before the recording first."""
     same = ('pid', 'mapping', 'slab', 'gen', 'cls', 'begin', 'end', 'purged', 'unmapped',
-            'from_cls', 'owner', 'tid', 'capacity', 'refills', 'refilled', 'pushes', 'pushed',
+            'dumped', 'from_cls', 'owner', 'tid', 'capacity', 'refills', 'refilled', 'pushes', 'pushed',
             'drains', 'drained', 'used_max', 'used_last')
     for row in db.lives(wanted, limit):
         yield Life(ss=f'0x{row["ss"] & (1 << 64) - 1:x}', ended=ENDS[row['ended']],

@@ -7,6 +7,7 @@
                its own, where /run is ours             our /run/lttng
     root that  /run/lttng, for everybody               as they always do
     may not
+    visible    where the user would start it           as they always do
 
 LTTng has no option that moves root's directory, hence the namespace; only the daemon and its
 consumer live in it, never the recorded program. Where root may not make one (most containers)
@@ -54,9 +55,17 @@ class Daemon:
     process: Optional[subprocess.Popen] = None
     folder: Optional[Path] = None            # ours, for as long as we use the daemon
     lock: Optional[IO] = None                # held while we use a shared one
+    visible: bool = False                    # ours, and found by programs and tools of the user
 
-    def alive(self) -> bool:
-        return self.process.poll() is None if self.process else self.client.answers()
+    def ended(self) -> bool:
+        """Whether it is gone, asked after a failure: a killed process first closes its sockets."""
+        if self.process is None:
+            return not self.client.answers()
+        try:
+            self.process.wait(timeout=1)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def first_error(self) -> str:
         """What our daemon or its consumer complained about first, such as a full disk."""
@@ -73,7 +82,7 @@ class Daemon:
         try:
             if self.lock is not None:
                 _leave_shared(self)
-            elif self.process is not None:
+            elif self.process is not None and not (self.visible and self._in_use()):
                 processes.end_session(self.process.pid, STOP_SECONDS)
             if self.process is not None:
                 self.process.poll()  # reaps it
@@ -81,6 +90,10 @@ class Daemon:
             if self.folder is not None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             drop_unused_rendezvous()
+
+    def _in_use(self) -> bool:
+        """Has somebody found it useful, and made a session in it?"""
+        return self.client.answers() and bool(self.client.sessions())
 
 
 def reachable() -> bool:
@@ -137,6 +150,20 @@ def stop_lasting(pid: int, folder: Path) -> None:
     processes.end_session(pid, STOP_SECONDS)
     shutil.rmtree(folder, ignore_errors=True)
     drop_unused_rendezvous()
+
+
+def start_visible() -> Daemon:
+    """A daemon that every program of the user finds, for as long as we need it, or the one that
+    was started meanwhile. When we close it while others have sessions in it, it stays."""
+    root = os.geteuid() == 0
+    with _turn() if root else contextlib.nullcontext():
+        if found := running():
+            return found
+        folder = _new_folder()
+        daemon = Daemon(_users_client(folder), folder=folder, visible=True)
+        sockets = RUN / 'lttng' if root else users_home() / '.lttng'
+        return _launch(daemon, [_tool('lttng-sessiond')], sockets, dies_with_us=False,
+                       home=users_home())
 
 
 def find_or_start(output: Path, private: bool = False) -> Daemon:
@@ -263,8 +290,8 @@ def _leave_shared(daemon: Daemon) -> None:
         lock.seek(0)
         pid, _, started = lock.read().partition(' ')
         if pid and str(processes.started(int(pid))) == started:
-            if daemon.client.answers() and daemon.client.sessions():
-                return  # somebody else has found it useful
+            if daemon._in_use():
+                return
             processes.end_session(int(pid), STOP_SECONDS)
         SHARED_LOCK.unlink()
 
@@ -321,11 +348,14 @@ def users_home() -> Path:
     return Path(os.environ.get('LTTNG_HOME') or Path.home())
 
 
+def folders() -> Path:
+    """Where ours are. The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice."""
+    return Path('/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else tempfile.gettempdir())
+
+
 def _new_folder() -> Path:
-    # The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice.
-    base = '/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else None
     try:
-        return Path(tempfile.mkdtemp(prefix='hak-', dir=base))
+        return Path(tempfile.mkdtemp(prefix='hak-', dir=folders()))
     except OSError as error:
         raise HakError(f'no directory for the session daemon: {error.strerror}',
                        'make /tmp writable') from None

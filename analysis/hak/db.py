@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from hak.errors import HakError
-from hak.geometry import LARGE_MOST, MID_MOST
+from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
 
-SCHEMA = 2
+SCHEMA = 3
 # Tables with a column cls; all but a few have proc.
+PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
+    AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
 _PROCESSES = 'SELECT proc FROM process WHERE pid = :pid'
 
 
@@ -71,6 +73,8 @@ class Database:
         try:
             self._db = sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
             self._db.row_factory = sqlite3.Row
+            # Names of programs and threads are whatever bytes these chose.
+            self._db.text_factory = lambda raw: raw.decode('utf-8', 'replace')
             self.meta = {row['key']: row['number'] if row['text'] is None else row['text']
                          for row in self._db.execute('SELECT key, text, number FROM meta')}
         except sqlite3.Error as error:
@@ -92,6 +96,25 @@ class Database:
     def _all(self, sql: str, scope: Scope) -> list:
         return self._db.execute(sql, scope.values()).fetchall()
 
+    # ---- all of it ----
+
+    def tables(self) -> list:
+        """The names of all tables, in the order in which tables.h has them."""
+        return [row['name'] for row in
+                self._db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' "
+                                 'ORDER BY rowid')]
+
+    def table(self, name: str, order: str = 'rowid') -> Iterator:
+        """All rows of a table, one at a time; in the order of its key if that has no rowid."""
+        keyed = order == 'rowid' and 'WITHOUT ROWID' in self._db.execute(
+            'SELECT sql FROM sqlite_schema WHERE name = ?', (name,)).fetchone()['sql']
+        return self._db.execute(f'SELECT * FROM {name}' + ('' if keyed else f' ORDER BY {order}'))
+
+    def rows_of(self, table: str, proc: int, order: str = '1') -> list:
+        """All that a table says of one process."""
+        return self._db.execute(f'SELECT * FROM {table} WHERE proc = ? ORDER BY {order}',
+                                (proc,)).fetchall()
+
     # ---- what was recorded ----
 
     def processes(self, scope: Scope) -> list:
@@ -109,6 +132,35 @@ class Database:
         return self._db.execute('SELECT kind, stream, begin, end, count, state FROM loss '
                                 'ORDER BY begin').fetchall()
 
+    # ---- state dumps ----
+
+    def dumps(self, scope: Scope) -> list:
+        """In the order of time; what is in use is added up over classes and ACE's layers."""
+        return self._all(f'''
+            SELECT d.*, p.pid, c.active, c.tiny_used, a.ace_used, a.ace_mapped
+            FROM dump d JOIN process p USING (proc)
+                 LEFT JOIN (SELECT proc, seq, sum(slabs) AS active, sum(used * stride) AS tiny_used
+                            FROM dump_class GROUP BY proc, seq) c USING (proc, seq)
+                 LEFT JOIN (SELECT proc, seq, sum(used) AS ace_used, sum(mapped) AS ace_mapped
+                            FROM dump_pool GROUP BY proc, seq) a USING (proc, seq)
+            {scope.where('')} ORDER BY begin''', scope)
+
+    def dumped_classes(self, proc: int, seq: int) -> list:
+        """What a dump says of the classes that anything is known of."""
+        return self._db.execute('''
+            SELECT * FROM dump_class WHERE proc = ? AND seq = ? AND (peak OR slabs) ORDER BY cls''',
+            (proc, seq)).fetchall()
+
+    def dump_counts(self) -> dict:
+        row = self._db.execute('SELECT count(*) AS dumps, total(complete) AS complete '
+                               'FROM dump').fetchone()
+        return {'complete': int(row['complete']), 'incomplete': row['dumps'] - int(row['complete'])}
+
+    def pressure(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT r.*, p.pid FROM pressure r JOIN process p USING (proc) {scope.where('')}
+            ORDER BY time''', scope)
+
     # ---- acquires ----
 
     def stages(self, scope: Scope) -> list:
@@ -125,6 +177,14 @@ class Database:
                    total(stage_3) AS STAGE_3
             FROM tick {where}''', {**scope.values(), 'tick': tick}).fetchone()
         return {key: int(row[key]) for key in row.keys()}
+
+    def stages_by_tick(self, proc: int) -> list:
+        """Acquires by stage in each tick in which there were any."""
+        return self._db.execute('''
+            SELECT tick, sum(stage_0_5) AS stage_0_5, sum(stage_1) AS stage_1,
+                   sum(stage_2) AS stage_2, sum(adopt) AS adopt, sum(rebind) AS rebind,
+                   sum(stage_3) AS stage_3
+            FROM tick WHERE proc = ? GROUP BY tick ORDER BY tick''', (proc,)).fetchall()
 
     def fails(self, scope: Scope) -> list:
         return self._all(f'''
@@ -220,6 +280,34 @@ class Database:
                        AND b.slab = a.slab AND b.n = a.n + 1)''',
             {**scope.values(), 'soon': soon}).fetchone()[0]
 
+    def activity(self, proc: int) -> Iterator:
+        """Lives that begin (1) and end (-1); step 0: what ACE's layers have mapped by then."""
+        return self._db.execute('''
+            SELECT begin AS time, cls, 1 AS step, NULL AS mid, NULL AS large, NULL AS huge
+            FROM life WHERE proc = :proc AND begin IS NOT NULL
+            UNION ALL SELECT end, cls, -1, NULL, NULL, NULL
+            FROM life WHERE proc = :proc AND end IS NOT NULL
+            UNION ALL SELECT tick, NULL, 0, mid, large, huge FROM memory WHERE proc = :proc
+            ORDER BY time''', {'proc': proc})
+
+    def carried(self, proc: int) -> dict:
+        """Class -> lives that had begun before the recording did."""
+        return dict(self._db.execute('''
+            SELECT cls, count(*) FROM life WHERE proc = ? AND begin IS NULL GROUP BY cls''',
+            (proc,)).fetchall())
+
+    def mapping_classes(self, proc: int, begin: int) -> list:
+        """Classes for which the pool mapped SuperSlabs since; smallest: log2 of their size."""
+        return self._db.execute('''
+            SELECT cls, count(*) AS maps, count(unmapped) AS unmapped, min(lg) AS smallest,
+                   min(time) AS first
+            FROM superslab WHERE proc = ? AND kind = 0 AND time >= ?
+            GROUP BY cls ORDER BY maps DESC''', (proc, begin)).fetchall()
+
+    def acquires_since(self, proc: int, begin: int) -> int:
+        return self._db.execute('''
+            SELECT count(*) FROM life WHERE proc = ? AND begin >= ?''', (proc, begin)).fetchone()[0]
+
     # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:
@@ -269,14 +357,24 @@ class Database:
         passed_on: of sizes that belong to another layer, which had refused them before."""
         where = scope.where('f.cls', "f.kind = 'ace_fail'")
         return self._all(f'''
-            SELECT p.pid, layer, l.text IN ('LARGE', 'HUGE')
-                       AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on,
+            SELECT p.pid, layer, {PASSED_ON},
                    reason, err, count(*) AS count, min(size) AS smallest,
                    max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
                    max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
             FROM failure f JOIN process p USING (proc)
                  LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer {where}
             GROUP BY proc, layer, passed_on, reason, err ORDER BY count DESC, layer, reason''', scope)
+
+    def ace_failures_of(self, proc: int) -> list:
+        """As ace_failures(), of one process; class_share: the largest class_size / size."""
+        return self._db.execute(f'''
+            SELECT layer, {PASSED_ON}, reason, err, count(*) AS count, min(size) AS smallest,
+                   max(size) AS largest, max(CAST(class_size AS REAL) / size) AS class_share,
+                   max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
+                   max(time) AS last
+            FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer
+            WHERE proc = ? AND failure.kind = 'ace_fail' AND size < {ADDRESSES}
+            GROUP BY layer, passed_on, reason, err ORDER BY first''', (proc,)).fetchall()
 
     def violations(self, explained: bool, limit: int) -> list:
         return self._db.execute('''

@@ -19,6 +19,10 @@ TURNS = 6
 LAYERS = {'TINY': 'the SuperSlabs', 'MID': 'the mid pool', 'LARGE': 'the large pool',
           'HUGE': 'direct mapping', 'SYSTEM': "the system's malloc"}
 NEXT = {'MID': 'LARGE', 'LARGE': 'HUGE'}   # who is asked after a refusal
+PRESSED = {'PRESSURE_CGROUP': ("the cgroup's memory.max",
+                               'raise it, or find out what grows with `hak oom`'),
+           'PRESSURE_AS': ('the limit of address space',
+                           'raise ulimit -v, or find out what grows with `hak oom`')}
 LIMITS = {'MID': 'raise HAKMEM_ACE_MID_CAP', 'LARGE': 'raise HAKMEM_ACE_LARGE_CAP'}
 
 
@@ -37,9 +41,9 @@ class Finding:
 
 
 def find(report) -> list[Finding]:
-    found = [*_violations(report), *_corruption(report), *_failures(report), *_layers(report),
+    found = [*_violations(report), *_corruption(report), *_failures(report), *_layers(report), *_pressure(report),
              *_refusals(report), *_stage_3(report), *_regrets(report), *_learning(report),
-             *_losses(report)]
+             *_losses(report), *_dumps(report)]
     return sorted(found, key=lambda finding: (-finding.severity, -finding.weight))
 
 
@@ -75,12 +79,22 @@ def _failures(report):
                             .rsplit(', ', 1))
         yield Finding('map_fail', 3, f'the system refused memory {_times(count)} to {whom} '
                       f'({errors}), for {_sizes(maps)}',
-                      'look at ulimit -v, the cgroup\'s memory.max, vm.max_map_count and '
-                      'overcommit', weight=count)
+                      '`hak oom` says which limit it was', weight=count)
     count = report.failure_counts['oom']
     if count:
         yield Finding('oom', 3, f'the program got NULL {_times(count)}, for up to '
-                      f'{ui.size(report.largest_oom)}', 'find out which limit it met', weight=count)
+                      f'{ui.size(report.largest_oom)}', '`hak oom` says why', weight=count)
+
+
+def _pressure(report):
+    for what, (limit, remedy) in PRESSED.items():
+        rows = [row for row in report.pressure if row['what'] == what]
+        if rows:
+            most = max(rows, key=lambda row: (row['percent'], row['used']))
+            yield Finding('pressure', 3 if most['percent'] >= 99 else 2,
+                          f'{ui.size(most["used"])} of {limit}, {ui.size(most["limit"])}, were used: '
+                          f'{most["percent"]} % or more, process {most["pid"]}', remedy,
+                          weight=most['percent'])
 
 
 def _sizes(rows: list) -> str:
@@ -221,6 +235,15 @@ def _losses(report):
         yield Finding('losses', 1, f'{what} were lost: the numbers here are too small by as much',
                       'record with larger buffers (hak record --buffer-size, --subbufs) or a '
                       'smaller --tier', weight=lost['events'])
+
+
+def _dumps(report):
+    incomplete = [row for row in report.dumps if not row['complete']]
+    if incomplete:
+        yield Finding('dump_incomplete', 1, f'{ui.counted(len(incomplete), "state dump")} of '
+                      f'{len(report.dumps):,} lack events or their end: they are no base',
+                      'record with larger buffers (hak record --buffer-size, --subbufs)',
+                      weight=len(incomplete))
 
 
 def _slabs(count: int) -> str:

@@ -124,14 +124,12 @@ def status(state: State) -> Status:
     with daemons.visited() as client:
         if client is None:
             result.problems.append(f'the session daemon is gone: {REPAIR}')
-        elif state.session not in client.sessions():
+        elif not _examined(client, result):
             result.problems.append('the session is gone, its daemon has been restarted or '
                                    f'somebody has destroyed it: {REPAIR}')
-        else:
-            _examine(client, result)
-            if _holes(state):
-                result.problems.append('a process that was killed while it wrote has left a hole '
-                                       'in the buffers, at which recording will end: ' + REPAIR)
+        elif _holes(state):
+            result.problems.append('a process that was killed while it wrote has left a hole '
+                                   'in the buffers, at which recording will end: ' + REPAIR)
     if result.active and watching:
         for name, fired in result.seen.fired.items():
             if name not in result.armed and fired.resumes < time.time() and not result.seen.full:
@@ -235,7 +233,7 @@ def _channels(settings: Settings, shm: Path) -> dict[str, tuple[list[str], Buffe
     events: dict[str, list[str]] = {}
     for event in catalogue.events():
         if event.tier not in catalogue.LEFT_OUT['lifecycle']:
-            channel = 'repeating' if event.name in REPEATING else event.tier
+            channel = 'repeating' if event.name in REPEATING else catalogue.channel_of(event)
             events.setdefault(channel, []).append(event.name)
     wanted = {name: Buffers(settings.buffer_size, SUBBUFS) for name in events}
     sizes = buffers.fitting(wanted, snapshots.room(shm) or 0)
@@ -322,6 +320,19 @@ def _end_daemon(state: State) -> None:
     with daemons.visited() as client:
         if client is None or not client.sessions():
             daemons.stop_lasting(state.daemon.pid, states.folder() / 'sessiond')
+
+
+def _examined(client: Client, result: Status) -> bool:
+    """False where there is no session; a repair may take it away between two questions."""
+    session = result.state.session
+    try:
+        if session in client.sessions():
+            _examine(client, result)
+            return True
+    except HakError:
+        if session in client.sessions():
+            raise
+    return False
 
 
 def _examine(client: Client, result: Status) -> None:

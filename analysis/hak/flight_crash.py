@@ -27,6 +27,10 @@ SECONDS = 60
 # In a packet's header: end; content, size, number and discarded events behind it.
 _END_AT = 40
 _WORD = struct.Struct('=Q')
+# How LTTng lays out the shared memory of a session, whose folder may be the one that is named.
+_LAYOUT = ('ust/*/*/*/metadata', '*/ust/*/*/*/metadata', 'ust/*/*/metadata', '*/ust/*/*/metadata')
+# What the file of a CPU's ring buffers begins with.
+_BUFFERS = (b'\x17\x7b\xf1\x77\xbf' * 4)[:16]
 
 
 @dataclass
@@ -51,6 +55,12 @@ class Packet:
         data = bytearray(self.data)
         _WORD.pack_into(data, _END_AT, time)
         return Packet(self.number, self.begin, bytes(data))
+
+
+def holds_buffers(folder: Path) -> bool:
+    """Is it the shared memory of a session?"""
+    return any(_begins(file, _BUFFERS) for layout in _LAYOUT for metadata in folder.glob(layout)
+               for file in metadata.parent.iterdir() if file.is_file())
 
 
 def extract(shm: Path, target: Path) -> None:
@@ -152,6 +162,11 @@ def _settled(packets: list[Packet], trace: Trace) -> list[Packet]:
             packet = packet.ended(following.begin) if following else packet
         result.append(packet)
     return result
+
+
+def _begins(path: Path, magic: bytes) -> bool:
+    with open(path, 'rb') as file:
+        return file.read(len(magic)) == magic
 
 
 def _streams(trace: Trace) -> dict[Path, list[Packet]]:

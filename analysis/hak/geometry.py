@@ -4,6 +4,8 @@ STRIDES = (8, 16, 32, 64, 128, 256, 512, 2048, 48, 96, 192, 384, 768, 1024, 1280
 NO_CLASS = 255   # what has no size class: larger requests
 # The largest requests that ACE's mid and large pools are for.
 MID_MOST, LARGE_MOST = 32 << 10, 1 << 20
+# Requests for as much and more cannot be meant: programs make them to see them refused.
+ADDRESSES = 1 << 48
 # Events of single blocks name ACE's layers as classes.
 LAYER_CLASSES = {252: 'MID', 253: 'LARGE', 254: 'HUGE'}
 

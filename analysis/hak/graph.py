@@ -25,6 +25,7 @@ class Reading:
     begin: Optional[int] = None       # nanoseconds since the epoch
     end: Optional[int] = None
     overwritten: int = 0              # on the trace's clock
+    unfinished: int = 0               # on the trace's clock
     identity: str = ''                # kept in the file
 
 
@@ -102,8 +103,9 @@ def _build(reading: Reading) -> bt2.Graph:
         params['begin'] = reading.begin
     if reading.end is not None:
         params['end'] = reading.end
-    if reading.overwritten:
-        params['overwritten'] = bt2.UnsignedIntegerValue(reading.overwritten)
+    for name in ('overwritten', 'unfinished'):
+        if time := getattr(reading, name):
+            params[name] = bt2.UnsignedIntegerValue(time)
     sink = graph.add_component(_lives(), 'lives', params)
     for number, inputs in enumerate(_groups(reading.folders)):
         source = graph.add_component(_source(), f'trace{number}', {'inputs': inputs})

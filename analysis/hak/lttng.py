@@ -77,11 +77,21 @@ class Session:
     name: str
 
     def add_channel(self, channel: str, events: list[str], buffers: Buffers) -> None:
+        self._add_channel(channel, events, buffers, f'--switch-timer={SWITCH_MICROSECONDS}')
+
+    def add_live_channel(self, channel: str, events: list[str], buffers: Buffers,
+                         files: int, file_bytes: int) -> None:
+        """Of a live session, whose timer switches buffers: the newest so many files of each
+        stream are kept, and no more."""
+        self._add_channel(channel, events, buffers, f'--tracefile-count={files}',
+                          f'--tracefile-size={file_bytes}')
+
+    def _add_channel(self, channel: str, events: list[str], buffers: Buffers,
+                     *options: str) -> None:
         self.client.run('enable-channel', '--userspace', '--session', self.name, '--buffers-uid',
                         '--discard', f'--subbuf-size={buffers.size}',
-                        f'--num-subbuf={buffers.count}',
-                        f'--switch-timer={SWITCH_MICROSECONDS}', channel)
-        names = ','.join(f'hakmem:{event}' for event in events)
+                        f'--num-subbuf={buffers.count}', *options, channel)
+        names = ','.join(event if ':' in event else f'hakmem:{event}' for event in events)
         self.client.run('enable-event', '--userspace', '--session', self.name,
                         '--channel', channel, names)
 

@@ -15,6 +15,7 @@ class Process:
     flavour: str
     parent: Optional[int]        # None: its beginning is not in the trace
     complete: bool
+    base: Optional[int]          # the first state dump, if it was recorded from the middle on
     settings: dict
 
 
@@ -86,6 +87,9 @@ class Report:
     largest_oom: int             # bytes
     failures: dict               # kind -> the first of them
     ace_failures: list           # by layer and reason
+    dumps: list                  # what each state dump says of all, in the order of time
+    dumped: list                 # what the first and the last of a process say of each class
+    pressure: list
     memory: list                 # by process and layer
     memory_over_time: list       # by process
     regretted: dict              # given back and needed again at once

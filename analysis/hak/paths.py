@@ -6,6 +6,7 @@ Both have the same shape under one root, so the root is always two levels above 
     ROOT/analysis/hak                  PREFIX/lib/hakmem/analysis/hak
     ROOT/scripts/hak                   PREFIX/lib/hakmem/scripts/hak
     ROOT/tracepoints/events.def        PREFIX/lib/hakmem/tracepoints/events.def
+    ROOT/dashboards/diff               PREFIX/lib/hakmem/dashboards/diff
     ROOT/build/trace/libhakmem.so      PREFIX/lib/hakmem/libhakmem.so
     ROOT/build/plugin/                 PREFIX/lib/hakmem/plugin/
 
@@ -53,6 +54,16 @@ def event_catalogue() -> Path:
 def suppressions() -> Path:
     """What Valgrind is to be silent about."""
     return _existing(ROOT / 'analysis/hak/memcheck.supp')
+
+
+def dashboard(name: str) -> Path:
+    """The folder of what one page is made of."""
+    return _existing(ROOT / 'dashboards' / name)
+
+
+def schema() -> Path:
+    """What the tables of the SQLite file mean."""
+    return _existing(ROOT / 'analysis' / 'hak' / 'schema.md')
 
 
 def hak() -> Path:

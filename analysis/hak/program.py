@@ -101,7 +101,8 @@ def start(path: Path, argv: list[str], env: dict[str, str], mask: set) -> subpro
     """
     try:
         return subprocess.Popen(
-            argv, executable=path, env=env, close_fds=False,
+            # A name without a slash would be looked for on PATH, which is not where it was found.
+            argv, executable=path.absolute(), env=env, close_fds=False,
             preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask))
     except OSError as error:
         raise HakError(f'{path} cannot be executed: {error.strerror}') from None

@@ -53,7 +53,7 @@ def opened(request: Request, whole: bool = False) -> Iterator[Source]:
             if there is None or not (request.database or os.access(there.parent, os.W_OK)):
                 there = Path(scratch) / 'db'
             reading = graph.Reading(folders, there, *bounds, traces.overwritten_until(found),
-                                    identity)
+                                    traces.unfinished_from(found), identity)
             failure = _read(reading, request.trace)
         source = Source(request.trace, db.Database(there), folders, begin, end, warnings)
         try:

@@ -58,8 +58,8 @@ class Recording:
             self.losses = self.session.losses()
             self.session.destroy()
         except HakError as error:
-            self.trouble.append(error.line() if self.daemon.alive() else
-                                'the session daemon ended before the program did')
+            self.trouble.append('the session daemon ended before the program did'
+                                if self.daemon.ended() else error.line())
         complaint = self.daemon.first_error()
         if complaint:
             self.trouble.append(complaint)

@@ -3,7 +3,7 @@
 import errno
 from typing import Optional
 
-from hak import findings, footprint
+from hak import dumps, findings, footprint
 from hak.db import Scope
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
@@ -39,7 +39,8 @@ def tell(source: Source, scope: Scope) -> Report:
         ace_fail=counts.ace_fail, failure_counts=counts.kinds, largest_oom=counts.largest_oom,
         failures={kind: [_failure(db, row) for row in db.failures(kind, scope, FAILURES_SHOWN)]
                   for kind in KINDS},
-        ace_failures=_ace_failures(db, scope), memory=footprint.layers(db, scope),
+        ace_failures=_ace_failures(db, scope), dumps=dumps.told(db, scope),
+        dumped=dumps.classes(db, scope), pressure=dumps.pressure(db, scope), memory=footprint.layers(db, scope),
         memory_over_time=footprint.over_time(db, scope, begin, end),
         regretted=footprint.regretted(db, scope), caps=footprint.cap_changes(db, scope),
         sizes=footprint.size_changes(db, scope), class_sizes=footprint.class_sizes(db, scope),
@@ -78,10 +79,11 @@ def _processes(db, scope: Scope) -> list:
     settings: dict = {}
     for row in db.settings(scope):
         settings.setdefault(row['proc'], {})[row['key']] = row['value']
+    bases = {base['proc']: base['time'] for base in dumps.bases(db, scope)}
     return [Process(pid=row['pid'], name=row['name'], begin=row['began'], end=row['ended'],
                     events=row['events'], version=row['version'], flavour=row['flavour'],
                     parent=row['parent'], complete=bool(row['complete']),
-                    settings=settings.get(row['proc'], {}))
+                    base=bases.get(row['proc']), settings=settings.get(row['proc'], {}))
             for row in db.processes(scope)]
 
 

@@ -23,6 +23,8 @@ CONTENT_SIZE_AT = 48
 METADATA_HEADER = struct.Struct('=I16sIII5s')
 METADATA_MAGIC = 0x75D11D57
 RECORD = 'give the directory that `hak record` wrote'
+# Nanoseconds in which a snapshot takes all buffers.
+TAKEN_WITHIN = 2 * 10 ** 9
 # Of the file beside a trace that keeps what was read.
 DATABASE_SUFFIX = '.hak.sqlite'
 
@@ -33,6 +35,7 @@ class Packet:
     size: int
     content: int   # bytes of it that are not padding
     begin: int
+    end: int
     number: int
     stream: tuple
 
@@ -43,6 +46,7 @@ class Stream:
     path: Path
     size: int
     first: Optional[Packet]
+    last: Optional[Packet]   # of those that are whole
     torn: Optional[Packet]
     whole: int   # bytes of complete packets
 
@@ -85,6 +89,16 @@ def overwritten_until(traces: list[Trace]) -> int:
             if packet and packet.number < earliest.get(packet.stream, packet).number + 1:
                 earliest[packet.stream] = packet
     return max((packet.begin for packet in earliest.values() if packet.number), default=0)
+
+
+def unfinished_from(traces: list[Trace]) -> int:
+    """From when on, on the traces' clock, a stream may lack events that were still to come; 0: never.
+
+    A snapshot takes the buffers of what goes on running one after the other. What ended long before
+    the others has ended with its process.
+    """
+    ends = [stream.last.end for trace in traces for stream in trace.streams if stream.last]
+    return min((end for end in ends if end + TAKEN_WITHIN > max(ends)), default=0)
 
 
 def newest(traces: list[Trace]) -> float:
@@ -166,13 +180,13 @@ def _trace(folder: Path) -> Trace:
         if entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.'):
             path, size = Path(entry.path), entry.stat().st_size
             trace.streams.append(_stream(path, size) if lttng
-                                 else Stream(path, size, None, None, size))
+                                 else Stream(path, size, None, None, None, size))
             trace.newest = max(trace.newest, entry.stat().st_mtime)
     return trace
 
 
 def _stream(path: Path, size: int) -> Stream:
-    first, at = None, 0
+    first, last, at = None, None, 0
     try:
         with open(path, 'rb') as file:
             while at < size:
@@ -180,20 +194,20 @@ def _stream(path: Path, size: int) -> Stream:
                 packet = _packet(file.read(HEADER.size), at)
                 if packet is None:
                     # Not LTTng's: for Babeltrace to judge, unless it follows what was.
-                    return Stream(path, size, first, None, at if first else size)
+                    return Stream(path, size, first, last, None, at if first else size)
                 if at + packet.size > size:
-                    return Stream(path, size, first or packet, packet, at)
-                first = first or packet
+                    return Stream(path, size, first or packet, last, packet, at)
+                first, last = first or packet, packet
                 at += packet.size
     except OSError as error:
         _refuse(error)
-    return Stream(path, size, first, None, size)
+    return Stream(path, size, first, last, None, size)
 
 
 def _packet(header: bytes, at: int) -> Optional[Packet]:
     if len(header) < HEADER.size:
         return None
-    magic, uuid, stream, instance, begin, _, content, size, number, _, _ = HEADER.unpack(header)
+    magic, uuid, stream, instance, begin, end, content, size, number, _, _ = HEADER.unpack(header)
     if magic != MAGIC or size % 8 or size < content or size // 8 < HEADER.size:
         return None
-    return Packet(at, size // 8, content // 8, begin, number, (uuid, stream, instance))
+    return Packet(at, size // 8, content // 8, begin, end, number, (uuid, stream, instance))

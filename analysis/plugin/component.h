@@ -6,6 +6,7 @@
  *     begin, end   nanoseconds since the epoch: totals and rows for this window only
  *     identity     kept in the file, for who finds it again
  *     overwritten  a time of the trace's clock before which streams may lack events
+ *     unfinished   from then on streams may lack events, which came too late to be in it
  *
  * When the source fails in the middle, the file is completed with what was read until then, and
  * the failure passed on.

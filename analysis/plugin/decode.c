@@ -101,7 +101,6 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
 
     shape->class = class;
     shape->kind = event_by_name(bt_event_class_get_name(class));
-    shape->read = !is_tier(shape->kind, "ops");
     shape->threaded = is_tier(shape->kind, "failure");
     shape->vpid = context_member(context, "vpid", is_integer);
     shape->vtid = context_member(context, "vtid", is_integer);

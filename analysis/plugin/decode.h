@@ -22,7 +22,6 @@ struct field_place {
 /* What is known of one bt_event_class. */
 struct event_shape {
     enum hak_event kind; /* HAK_EVENTS: not ours */
-    bool read;           /* its payload matters; events of every operation are only counted */
     bool threaded;       /* it matters which thread it comes from: failures */
     unsigned fields;
     struct field_place field[EVENT_FIELDS_MAX];

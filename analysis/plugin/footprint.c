@@ -77,6 +77,13 @@ void footprint_correct(struct machine *m, uint64_t total)
     set_mapped(m, HAK_TINY, total);
 }
 
+void footprint_told(struct machine *m, enum hak_ace_layer layer, uint64_t mapped)
+{
+    if ((unsigned)layer < HAK_COUNT_ace_layer && mapped &&
+        !is_used(&m->process->footprint.layer[layer]))
+        set_mapped(m, layer, mapped);
+}
+
 void footprint_remap(struct machine *m, const struct hak_ev_ace_remap *e)
 {
     struct layer_memory *l = &m->process->footprint.layer[HAK_HUGE];

@@ -21,6 +21,9 @@ void footprint_purge(struct machine *m, enum hak_ace_layer layer, uint64_t bytes
 /* SuperSlabs of which only now is known that they had gone. */
 void footprint_correct(struct machine *m, uint64_t total);
 
+/* What a state dump says a layer of ACE's has mapped, of which no event has told. */
+void footprint_told(struct machine *m, enum hak_ace_layer layer, uint64_t mapped);
+
 /* Bytes of a slab went back to the system; are needed again, or went with their SuperSlab. */
 void footprint_returned(struct machine *m, struct slab *s, uint32_t bytes);
 void footprint_needed(struct machine *m, struct slab *s);

@@ -91,6 +91,7 @@ static void renew(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls)
                        .end = UNKNOWN,
                        .purged = UNKNOWN,
                        .unmapped = UNKNOWN,
+                       .dumped = UNKNOWN,
                        .stage = HAK_COUNT_stage,
                        .spells = 1,
                        .certain = !m->complained};
@@ -166,6 +167,33 @@ void life_released(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls
     set_state(m, s, listed ? SLAB_LISTED : SLAB_UNLISTED);
     if (m->counting)
         *(listed ? &totals_of(m, cls)->listed : &totals_of(m, cls)->unlisted) += 1;
+}
+
+void life_told(struct machine *m, struct slab *s, enum slab_state state,
+               const struct hak_ev_statedump_slab *e, int64_t at)
+{
+    bool same = slab_is_live(s) && s->life.gen == e->gen && s->life.cls == e->cls;
+
+    if (state == SLAB_LISTED || state == SLAB_UNLISTED) {
+        renew(m, s, e->gen, e->cls);
+        s->untold = false;
+        set_state(m, s, state);
+        return;
+    }
+    if (!same)
+        life_carry(m, s, e->gen, e->cls);
+    if (s->state != state || s->owner != e->owner)
+        life_owner(m, s, state, e->owner);
+    s->life.capacity = e->capacity;
+    if (s->life.begin == UNKNOWN)
+        s->life.dumped = at;
+}
+
+void life_never(struct machine *m, struct slab *s)
+{
+    life_close(m, s, LIFE_UNSEEN);
+    set_state(m, s, SLAB_UNUSED);
+    s->untold = false;
 }
 
 void life_forget(struct machine *m, struct slab *s)

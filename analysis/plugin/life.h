@@ -24,6 +24,11 @@ void life_owner(struct machine *m, struct slab *s, enum slab_state state, uint32
 void life_emptied(struct machine *m, struct slab *s);
 /* Also of a life that was not seen: gen and cls are what the event says. */
 void life_released(struct machine *m, struct slab *s, uint32_t gen, uint32_t cls, bool listed);
+/* As a state dump tells it. at: when the dump began. */
+void life_told(struct machine *m, struct slab *s, enum slab_state state,
+               const struct hak_ev_statedump_slab *e, int64_t at);
+/* A state dump says that nobody ever had the slab. */
+void life_never(struct machine *m, struct slab *s);
 /* The slab turns out to be the legacy backend's: it has no lives. */
 void life_forget(struct machine *m, struct slab *s);
 /* The slab's memory went back to the system; whatever it was thought to be, it is EMPTY. */

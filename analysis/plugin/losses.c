@@ -14,15 +14,21 @@ static int64_t ns_of(const bt_clock_snapshot *snapshot, int64_t otherwise)
     return ns;
 }
 
-/* The stream's clock at the time until which the trace had been overwritten. */
-static int64_t overwritten_ns(const struct losses *l, const bt_stream *stream)
+void losses_init(struct losses *l)
+{
+    l->unfinished_ns = INT64_MAX;
+    l->unfinished = NO_VALUE;
+}
+
+/* A time of the stream's clock; UNKNOWN for 0. */
+static int64_t clock_ns(const bt_stream *stream, uint64_t cycles)
 {
     const bt_clock_class *clock =
         bt_stream_class_borrow_default_clock_class_const(bt_stream_borrow_class_const(stream));
     int64_t ns;
 
-    if (!l->overwritten_until || !clock ||
-        bt_clock_class_cycles_to_ns_from_origin(clock, l->overwritten_until, &ns) !=
+    if (!cycles || !clock ||
+        bt_clock_class_cycles_to_ns_from_origin(clock, cycles, &ns) !=
             BT_CLOCK_CLASS_CYCLES_TO_NS_FROM_ORIGIN_STATUS_OK)
         return UNKNOWN;
     return ns;
@@ -36,11 +42,13 @@ static int64_t *until(struct losses *l, struct store *store, const bt_stream *st
     if (end)
         return end;
     end = memory_new(sizeof(*end));
-    *end = overwritten_ns(l, stream);
+    *end = clock_ns(stream, l->overwritten_until);
     if (*end != UNKNOWN) {
         PUT(store, loss, ("overwritten", NULL), NO_VALUE, *end, NO_VALUE, 1);
         l->uncounted = true;
     }
+    if (l->unfinished != NO_VALUE)
+        *end = INT64_MAX;
     bt_trace_get_ref(trace);
     map_put(&l->traces, (uintptr_t)trace, end);
     return end;
@@ -49,6 +57,27 @@ static int64_t *until(struct losses *l, struct store *store, const bt_stream *st
 const int64_t *losses_until(struct losses *l, struct store *store, const bt_stream *stream)
 {
     return until(l, store, stream);
+}
+
+void losses_stream(struct losses *l, const bt_stream *stream)
+{
+    int64_t ns = clock_ns(stream, l->unfinished_from);
+
+    if (ns != UNKNOWN && l->unfinished == NO_VALUE)
+        l->unfinished_ns = ns;
+}
+
+static void unfinished(void *value, void *arg)
+{
+    (void)arg;
+    *(int64_t *)value = INT64_MAX;
+}
+
+void losses_end_reached(struct losses *l)
+{
+    l->unfinished = l->unfinished_ns;
+    l->unfinished_ns = INT64_MAX;
+    map_each(&l->traces, unfinished, NULL);
 }
 
 static void note(struct losses *l, struct store *store, const bt_stream *stream, const char *kind,

@@ -16,7 +16,31 @@ struct losses {
     bool uncounted; /* a loss did not say how much was lost */
     /* Before this time of the trace's clock some streams had been overwritten; 0: none. */
     uint64_t overwritten_until;
+    /* From this one on some may lack what came later; 0: none. */
+    uint64_t unfinished_from;
+    int64_t unfinished_ns; /* the same; INT64_MAX: not known yet, or has come */
+    int64_t unfinished;    /* when it came; NO_VALUE: nothing is missing */
 };
+
+void losses_init(struct losses *l);
+
+/* A stream of the trace, before its events. */
+void losses_stream(struct losses *l, const bt_stream *stream);
+
+void losses_end_reached(struct losses *l);
+
+/* The trace has come to this time. */
+static inline void losses_reach(struct losses *l, int64_t now)
+{
+    if (now > l->unfinished_ns)
+        losses_end_reached(l);
+}
+
+/* Since when events may be missing at the end, NO_VALUE: none. */
+static inline int64_t losses_unfinished(const struct losses *l)
+{
+    return l->unfinished;
+}
 
 /* Where the end of the latest loss of the stream's trace is kept. */
 const int64_t *losses_until(struct losses *l, struct store *store, const bt_stream *stream);

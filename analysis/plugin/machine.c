@@ -5,10 +5,12 @@
 #include <string.h>
 
 #include "ace.h"
+#include "dumps.h"
 #include "failures.h"
 #include "footprint.h"
 #include "learned.h"
 #include "memory.h"
+#include "ops.h"
 #include "owners.h"
 #include "slabs.h"
 #include "superslabs.h"
@@ -34,7 +36,8 @@ static struct process *process_new(struct machine *m, uint64_t pid, const int64_
 
     p->number = ++m->process_count;
     p->pid = pid;
-    p->began = p->ended = UNKNOWN;
+    p->began = p->ended = p->based = UNKNOWN;
+    p->dump_due = INT64_MAX;
     p->loss_until = loss_until;
     footprint_init(&p->footprint);
     map_put(&m->processes, pid, p);
@@ -50,9 +53,11 @@ struct process *machine_process(struct machine *m, uint64_t pid, const int64_t *
 
 static void process_close(struct machine *m, struct process *p, enum life_end ended)
 {
+    dumps_close(m, p);
     superslabs_close(m, p, ended);
     owners_close(m, p);
     ace_close(p);
+    ops_close(m, p);
     footprint_close(m, p);
     totals_end_tick_of(m, p);
     totals_close(m, p);
@@ -145,15 +150,16 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_ace_purge: ace_purged(m, &e->ace_purge); break;
     case HAK_EV_ace_unmap: ace_unmapped(m, &e->ace_unmap); break;
     case HAK_EV_ace_remap: ace_remapped(m, &e->ace_remap); break;
-    case HAK_EV_pressure:
-    case HAK_EV_statedump_periodic:
+    case HAK_EV_pressure: dumps_pressure(m, &e->pressure); break;
+    case HAK_EV_statedump_periodic: break;
     case HAK_EV_statedump_begin:
     case HAK_EV_statedump_process:
+    case HAK_EV_statedump_thread:
     case HAK_EV_statedump_class:
     case HAK_EV_statedump_pool:
     case HAK_EV_statedump_superslab:
     case HAK_EV_statedump_slab:
-    case HAK_EV_statedump_end: break;
+    case HAK_EV_statedump_end: dumps_event(m); break;
     case HAK_EV_thread_start: owners_thread_start(m, &e->thread_start); break;
     case HAK_EV_thread_exit: owners_thread_exit(m, &e->thread_exit); break;
     case HAK_EV_process_start: process_start(m, &e->process_start); break;
@@ -163,8 +169,8 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_double_free:
     case HAK_EV_invalid_free:
     case HAK_EV_oom: failures_put(m); break;
-    case HAK_EV_alloc:
-    case HAK_EV_free:
+    case HAK_EV_alloc: ops_alloc(m, &e->alloc); break;
+    case HAK_EV_free: ops_free(m, &e->free); break;
     case HAK_EVENTS: break;
     }
 }
@@ -177,6 +183,8 @@ void machine_event(struct machine *m, int64_t now, enum hak_event event,
     m->payload = payload;
     m->tid = tid;
     m->complained = false;
+    if (now >= m->process->dump_due)
+        dumps_due(m);
     dispatch(m, payload);
     if (m->process->began == UNKNOWN)
         m->process->began = now;

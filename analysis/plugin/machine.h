@@ -30,6 +30,7 @@ struct machine {
     const union any_event *payload;
     uint32_t tid;
     bool complained; /* one violation an event: the first says most */
+    bool quiet;      /* nothing is held against anybody: what is believed now need not fit */
 
     /* Totals and rows are kept for [begin, end) only, states for all. */
     int64_t begin, end;
@@ -41,6 +42,7 @@ struct machine {
 
     uint64_t events[HAK_EVENTS];
     uint64_t transitions, flows, acquires; /* how many were held against the rules */
+    uint64_t dumped;                       /* slabs of dumps that were held against events */
     uint64_t violations, explained, carried, lives;
 };
 

@@ -36,6 +36,7 @@ struct life {
     uint32_t proc, mapping, slab, n, gen; /* mapping: the SuperSlab's number */
     int64_t begin, end;                   /* UNKNOWN: before the recording; not seen */
     int64_t purged, unmapped;             /* after its end, before the next; UNKNOWN: not */
+    int64_t dumped; /* the state dump that told it before an event did; UNKNOWN: none */
     uint32_t owner, tid;
     uint32_t capacity, spells, used_max, used_last;
     uint64_t refills, refilled, pushes, pushed, drains, drained;
@@ -76,6 +77,8 @@ struct superslab {
     enum hak_ss_kind kind;
     uint32_t cls;
     int64_t mapped; /* UNKNOWN: before the recording */
+    bool counted;   /* in the sum of what is mapped */
+    uint32_t told;  /* the latest dump that told it, as process.settled counts them */
     uint64_t ns, purges, purged_bytes;
     struct slab *slab[SS_SLABS_MAX]; /* NULL: not met yet */
 };
@@ -175,7 +178,12 @@ struct process {
     struct unmapped *unmapped; /* the latest of each hash; made when first needed */
     struct footprint footprint;
     struct class_totals *class[CLASS_SLOTS]; /* made when first needed */
-    const int64_t *loss_until;               /* the end of its trace's latest loss */
+    struct dumps *dumps;                     /* made when first needed */
+    int64_t dump_due; /* when its latest dump can be held against the events; INT64_MAX: none */
+    int64_t based;    /* since then a dump has told all there is; UNKNOWN: none has */
+    uint32_t settled; /* dumps that have been held against the events */
+    struct op_totals *ops;     /* made when first needed */
+    const int64_t *loss_until; /* the end of its trace's latest loss */
 };
 
 #endif

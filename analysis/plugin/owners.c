@@ -146,6 +146,14 @@ void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e)
     o->acquire = ACQUIRE_NONE;
 }
 
+void owners_told(struct machine *m, const struct hak_ev_statedump_thread *e)
+{
+    struct owner *o = find(m, e->owner);
+
+    if (!o->tid)
+        o->tid = e->tid;
+}
+
 /* ---- acquires ---- */
 
 void owners_acquire_begin(struct machine *m, const struct hak_ev_acquire_begin *e)

@@ -23,6 +23,9 @@ void owners_acquire_stage(struct machine *m, const struct hak_ev_acquire_stage *
 void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e);
 void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e);
 
+/* A dump names the thread behind an owner's number. */
+void owners_told(struct machine *m, const struct hak_ev_statedump_thread *e);
+
 /* What slab events mean for the acquire of their owner. */
 void owners_got_slab(struct machine *m, const struct hak_ev_slab_active *e);
 /* Is it a visit? */

@@ -175,10 +175,11 @@ static void put(struct store *store, struct lifetimes *lifetimes, const struct l
     bool known = l->begin != UNKNOWN;
 
     PUT(store, life, (NULL), l->proc, (int64_t)l->ss, l->mapping, l->slab, l->n, l->gen, l->cls,
-        l->begin, l->end, l->ended, l->purged, l->unmapped, known ? l->stage : NO_VALUE,
-        known ? l->from_cls : NO_VALUE, l->owner, l->tid, known ? l->capacity : NO_VALUE, l->spells,
-        (int64_t)l->refills, (int64_t)l->refilled, (int64_t)l->pushes, (int64_t)l->pushed,
-        (int64_t)l->drains, (int64_t)l->drained, l->used_max, l->used_last, l->certain);
+        l->begin, l->end, l->ended, l->purged, l->unmapped, l->dumped, known ? l->stage : NO_VALUE,
+        known ? l->from_cls : NO_VALUE, l->owner, l->tid, l->capacity ? l->capacity : NO_VALUE,
+        l->spells, (int64_t)l->refills, (int64_t)l->refilled, (int64_t)l->pushes,
+        (int64_t)l->pushed, (int64_t)l->drains, (int64_t)l->drained, l->used_max, l->used_last,
+        l->certain);
     lifetimes_add(lifetimes, store, l);
 }
 

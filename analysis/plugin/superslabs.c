@@ -32,7 +32,7 @@ static void superslab_free(struct superslab *ss)
 /* What it counts for in the sum of what is mapped. */
 static uint64_t bytes_of(const struct superslab *ss)
 {
-    return ss->mapped == UNKNOWN ? 0 : (uint64_t)1 << ss->lg;
+    return ss->counted ? (uint64_t)1 << ss->lg : 0;
 }
 
 static void put(struct machine *m, const struct process *p, const struct superslab *ss,
@@ -105,6 +105,9 @@ static void complain_not_mapped(struct machine *m, uint64_t address)
                  "superslab_map of 0x%" PRIx64 " first: it was unmapped", address);
     else if (p->complete)
         complain(m, ABOUT_PROCESS, "not_mapped", "superslab_map of 0x%" PRIx64 " first", address);
+    else if (p->based != UNKNOWN)
+        complain(m, ABOUT_SINCE(p->based), "not_mapped",
+                 "superslab_map of 0x%" PRIx64 " first: no dump told it", address);
 }
 
 /* ---- events ---- */
@@ -154,6 +157,7 @@ void superslabs_map(struct machine *m, const struct hak_ev_superslab_map *e)
     ss->kind = (enum hak_ss_kind)e->kind;
     ss->cls = e->cls;
     ss->mapped = m->now;
+    ss->counted = true;
     ss->ns = e->ns;
     footprint_map(m, HAK_TINY, bytes_of(ss), footprint_superslabs(m) + bytes_of(ss), e->ns);
 }
@@ -253,6 +257,117 @@ void superslabs_unmap(struct machine *m, const struct hak_ev_superslab_unmap *e)
     footprint_unmap(m, HAK_TINY, (uint64_t)1 << e->lg, footprint_superslabs(m) - bytes_of(ss),
                     e->ns);
     drop(m, ss, m->now);
+}
+
+/* ---- state dumps ---- */
+
+/* Does the trace tell something of it that is later? */
+static bool touched_since(const struct superslab *ss, int64_t since)
+{
+    if (ss->mapped >= since)
+        return true;
+    for (unsigned i = 0; i < SS_SLABS_MAX; i++)
+        if (ss->slab[i] && ss->slab[i]->seen >= since)
+            return true;
+    return false;
+}
+
+static void forget_slabs(struct machine *m, struct superslab *ss)
+{
+    for (unsigned i = 0; i < SS_SLABS_MAX; i++)
+        if (ss->slab[i])
+            life_forget(m, ss->slab[i]);
+}
+
+/* It is not what was known by that address. */
+static struct superslab *replaced(struct machine *m, struct superslab *ss,
+                                  const struct hak_ev_statedump_superslab *e)
+{
+    complain(m, ABOUT_SINCE(ss->mapped), "dump_disagrees",
+             "lg=%u slabs=%u kind=%s as it was mapped", ss->lg, ss->slabs,
+             LABEL(ss_kind, ss->kind));
+    footprint_correct(m, footprint_superslabs(m) - bytes_of(ss));
+    drop(m, ss, UNKNOWN);
+    return superslab_new(m->process, e->ss);
+}
+
+struct superslab *superslabs_told(struct machine *m, const struct hak_ev_statedump_superslab *e,
+                                  int64_t since, bool *met)
+{
+    struct superslab *ss = map_get(&m->process->superslabs, e->ss);
+    const struct unmapped *gone = m->process->unmapped ? unmapped_place(m->process, e->ss) : NULL;
+
+    *met = false;
+    if (!sound_geometry(m, e->ss, e->lg, e->slabs))
+        return NULL;
+    if (ss ? ss->mapped >= since : gone && gone->address == e->ss && gone->time >= since)
+        return NULL;
+    if (!ss) {
+        if (m->process->complete || m->process->based != UNKNOWN)
+            complain(m, ABOUT_SINCE(m->process->based), "dump_disagrees",
+                     "superslab_map of 0x%" PRIx64 " first", e->ss);
+        ss = superslab_new(m->process, e->ss);
+    } else if (ss->lg && (ss->lg != e->lg || ss->slabs != e->slabs || ss->kind != e->kind)) {
+        ss = replaced(m, ss, e);
+    }
+    *met = ss->lg != 0;
+    ss->lg = e->lg;
+    ss->slabs = e->slabs;
+    ss->kind = (enum hak_ss_kind)e->kind;
+    ss->told = m->process->settled;
+    ss->counted = true;
+    if (ss->kind == HAK_LEGACY)
+        forget_slabs(m, ss);
+    return ss;
+}
+
+struct missing {
+    const struct process *process;
+    int64_t since;
+    uint64_t *address;
+    unsigned count;
+};
+
+static void note_missing(void *value, void *arg)
+{
+    const struct superslab *ss = value;
+    struct missing *of = arg;
+
+    if (ss->told == of->process->settled || touched_since(ss, of->since))
+        return;
+    of->address = memory_grow(of->address, (of->count + 1) * sizeof(*of->address));
+    of->address[of->count++] = ss->address;
+}
+
+void superslabs_only_told(struct machine *m, int64_t since)
+{
+    struct missing of = {m->process, since, NULL, 0};
+
+    map_each(&m->process->superslabs, note_missing, &of);
+    for (unsigned i = 0; i < of.count; i++) {
+        struct superslab *ss = map_get(&m->process->superslabs, of.address[i]);
+
+        m->complained = false;
+        complain(m, ABOUT_SINCE(ss->mapped), "dump_disagrees",
+                 "statedump_superslab of 0x%" PRIx64 ": it has not been unmapped", ss->address);
+        footprint_correct(m, footprint_superslabs(m) - bytes_of(ss));
+        drop(m, ss, UNKNOWN);
+    }
+    free(of.address);
+}
+
+static void add_bytes(void *value, void *arg)
+{
+    *(uint64_t *)arg += bytes_of(value);
+}
+
+void superslabs_count(struct machine *m)
+{
+    uint64_t total = 0;
+
+    map_each(&m->process->superslabs, add_bytes, &total);
+    if (total != footprint_superslabs(m))
+        footprint_correct(m, total);
 }
 
 /* ---- slabs ---- */

@@ -15,6 +15,16 @@ void superslabs_map(struct machine *m, const struct hak_ev_superslab_map *e);
 void superslabs_purge(struct machine *m, const struct hak_ev_superslab_purge *e);
 void superslabs_unmap(struct machine *m, const struct hak_ev_superslab_unmap *e);
 
+/* The SuperSlab of which a dump says so; NULL if that cannot be, or if what is mapped there now is
+ * another, as the events since `since` tell. *met: it was known before, with all its slabs. */
+struct superslab *superslabs_told(struct machine *m, const struct hak_ev_statedump_superslab *e,
+                                  int64_t since, bool *met);
+/* A dump has told all there are, marked as settled; the others that were known before `since` have
+ * gone. */
+void superslabs_only_told(struct machine *m, int64_t since);
+/* Adds up anew what is mapped. */
+void superslabs_count(struct machine *m);
+
 /* A slab that is met for the first time, of ss or, if that is NULL, of the SuperSlab that ought to
  * be at the address; NULL if there can be no such slab. */
 struct slab *superslabs_new_slab(struct machine *m, struct superslab *ss, uint64_t address,

@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
@@ -35,10 +35,12 @@
           "PRIMARY KEY (proc, tick)) WITHOUT ROWID")                                              \
     /* ended: enum life_end. stage, begin: NULL if the life began before the recording.           \
      * tid: of the first owner. spells: owners one after the other. purged, unmapped: what        \
-     * became of its memory before the next life. */                                              \
+     * became of its memory before the next life. dumped: begin of the state dump that told it    \
+     * before any event did. */                                                                   \
     TABLE(life, "",                                                                               \
-          "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, stage, "    \
-          "from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, drains, "   \
+          "proc, ss, mapping, slab, n, gen, cls, begin, end, ended, purged, unmapped, dumped, "   \
+          "stage, from_cls, owner, tid, capacity, spells, refills, refilled, pushes, pushed, "    \
+          "drains, "                                                                              \
           "drained, used_max, used_last, certain",                                                \
           "PRIMARY KEY (proc, ss, mapping, slab, n)) WITHOUT ROWID")                              \
     /* Of lives that changed hands: one row per owner, owner 0 while published. */                \
@@ -76,6 +78,36 @@
           "tick, proc, cls, stage_0_5, stage_1, stage_2, stage_3, adopt, rebind, "                \
           "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
           "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
+    /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing;    \
+     * transitions: see the event. */                                                             \
+    TABLE(dump, "",                                                                               \
+          "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
+          "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
+          "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
+          "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete, "                     \
+          "transitions",                                                                          \
+          ")")                                                                                    \
+    /* slabs … capacity: sums over the class's ACTIVE slabs. */                                 \
+    TABLE(dump_class, "",                                                                         \
+          "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \
+          "ss_lg, shared_fail, legacy_blocks, slabs, used, carved, capacity, parked, "            \
+          "samples, sampled",                                                                     \
+          ")")                                                                                    \
+    TABLE(dump_pool, "",                                                                          \
+          "proc, seq, layer, used, peak, used_limit, mapped, blocks, threshold, "                 \
+          "exhaustion, map_fail, cached, idle",                                                   \
+          ")")                                                                                    \
+    /* Of the first and last complete dump, and those made because memory ran short. */           \
+    TABLE(dump_slab, "",                                                                          \
+          "proc, seq, ss, slab, gen, cls, state, owner, used, carved, capacity, remote, "         \
+          "purged",                                                                               \
+          ")")                                                                                    \
+    TABLE(dump_superslab, "", "proc, seq, ss, lg, slabs, kind, unused, purged", ")")              \
+    TABLE(dump_thread, "", "proc, seq, owner, tid, parked, parked_bytes, cached, cpu_ns", ")")    \
+    TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss", ")")                  \
+    /* From events of single operations. */                                                       \
+    TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
+          "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
     /* Histogram of the lifetimes of lives whose begin and end are known. */                      \
     TABLE(lifetime, "", "proc, cls, low, high, count",                                            \
           "PRIMARY KEY (proc, cls, low)) WITHOUT ROWID")

@@ -47,7 +47,8 @@ static void begin_period(const struct machine *m, struct class_totals *t)
 {
     int64_t period = m->now >> SETTLED_LG;
 
-    if (period == t->period)
+    /* What a dump told is believed later, as of its time. */
+    if (period <= t->period)
         return;
     t->low_before = period == t->period + 1 ? t->low : t->active;
     t->low = t->active;

@@ -60,11 +60,16 @@ void complain(struct machine *m, struct subject about, const char *rule, const c
     char text[256];
     va_list args;
 
+    if (m->quiet)
+        return;
     if (about.slab)
         about.slab->life.certain = 0;
     if (m->complained)
         return;
     m->complained = true;
+    /* What a dump told before a loss is no more than a hint. */
+    if (explained && about.slab && about.slab->seen_event == HAK_EV_statedump_slab)
+        return;
     if (!m->counting)
         return;
     *(explained ? &m->explained : &m->violations) += 1;

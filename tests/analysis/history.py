@@ -13,6 +13,9 @@ SLAB = 1 << 16
 LG = {8: 19, 16: 20, 32: 21}   # slabs of a SuperSlab -> log2 of its bytes
 
 
+STRIDES = (8, 16, 32, 64, 128, 256, 512, 2048, 48, 96, 192, 384, 768, 1024, 1280, 1536)
+
+
 def line(event: str, **fields) -> str:
     return ' '.join([event, *(f'{key}={value}' for key, value in fields.items())])
 
@@ -131,10 +134,48 @@ class History:
              ss: int = SS) -> None:
         self.add('remote_push', ss=hex(ss), slab=slab, gen=gen, cls=cls, blocks=blocks)
 
+    def dump(self, *superslabs: dict, seq: int = 1, why: str = 'DUMP_PERIODIC', threads: tuple = (),
+             whole: int = 1, transitions: int = 1, **process: int) -> None:
+        """A state dump of SuperSlabs as told_superslab() makes them."""
+        self.add('statedump_begin', seq=seq, why=why, os_pid=1, classes=16,
+                 transitions=transitions)
+        self.add('statedump_process', seq=seq, **process)
+        for owner in threads:
+            self.add('statedump_thread', seq=seq, owner=owner, tid=100 + owner)
+        for cls in range(16):
+            mine = [slab for ss in superslabs for slab in ss['slabs']
+                    if slab['cls'] == cls and slab['state'] == 'DUMPED_ACTIVE']
+            self.add('statedump_class', seq=seq, cls=cls, stride=STRIDES[cls], active=len(mine),
+                     peak=len(mine))
+        for layer in ('MID', 'LARGE', 'HUGE'):
+            self.add('statedump_pool', seq=seq, layer=layer)
+        for ss in superslabs:
+            self.add('statedump_superslab', seq=seq, **ss['head'])
+            for slab in ss['slabs']:
+                self.add('statedump_slab', seq=seq, ss=ss['head']['ss'], **slab)
+        self.add('statedump_end', seq=seq, superslabs=len(superslabs), threads=len(threads),
+                 slabs=sum(len(ss['slabs']) for ss in superslabs), whole=whole, ns=1000)
+
     def collect(self, slab: int = 1, gen: int = 1, cls: int = 6, owner: int = 1, blocks: int = 3,
                 used: int = 5, ss: int = SS) -> None:
         self.add('remote_drain', ss=hex(ss), slab=slab, gen=gen, cls=cls, owner=owner,
                  blocks=blocks, used=used)
+
+
+def told_slab(slab: int = 1, gen: int = 1, cls: int = 6, state: str = 'ACTIVE', owner: int = 1,
+              used: int = 7) -> dict:
+    active = state == 'ACTIVE'
+    return {'slab': slab, 'gen': gen, 'cls': cls, 'state': f'DUMPED_{state}',
+            'owner': owner if active else 0, 'used': used if active else 0, 'carved': 64,
+            'capacity': 128}
+
+
+def told_superslab(*slabs: dict, ss: int = SS, count: int = 32, kind: str = 'POOL',
+                   purged: int = 0) -> dict:
+    """slabs: those that were ever bound."""
+    unused = (1 << count) - 1 & ~sum(1 << slab['slab'] for slab in slabs)
+    return {'head': {'ss': hex(ss), 'lg': LG[count], 'slabs': count, 'kind': kind,
+                     'unused': unused, 'purged': purged}, 'slabs': list(slabs)}
 
 
 def ready(slabs: int = 32, owners: int = 2) -> History:
@@ -318,6 +359,19 @@ class Wanderer:
         self.gone.append(ss)
         for number in range(8):
             del self.slabs[ss, number]
+
+    DUMPED = {'active': 'ACTIVE', 'published': 'ACTIVE', 'listed': 'EMPTY_LISTED',
+              'unlisted': 'EMPTY'}
+
+    def dump(self, seq: int, why: str = 'DUMP_PERIODIC') -> None:
+        """The state as it is."""
+        self.history.dump(*(
+            told_superslab(*(told_slab(number, slab['gen'], slab['cls'],
+                                       self.DUMPED[slab['state']],
+                                       slab['owner'] if slab['state'] == 'active' else 0)
+                             for number in range(8)
+                             if (slab := self.slabs[ss, number])['state'] != 'unused'),
+                           ss=ss, count=8) for ss in self.superslabs), seq=seq, why=why)
 
     def turn_over(self) -> None:
         """A thread ends, another begins with its number."""

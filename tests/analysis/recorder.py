@@ -2,8 +2,11 @@
 
 import contextlib
 import os
+import pty
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +37,24 @@ def hak(*args, **options) -> Result:
     done = subprocess.run([str(HAK), *map(str, args)], capture_output=True, text=True,
                           check=False, **options)
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def on_terminal(*command, env=None) -> str:
+    """What hak says to a terminal."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update({'TERM': 'xterm', 'COLUMNS': '130', **(env or {})})
+        os.execv(HAK, [str(HAK), *map(str, command)])
+    said, deadline = b'', time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                said += os.read(terminal, 65536)
+            except OSError:
+                break
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    return said.decode()
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def open_to_all(trace) -> None:
     for path in [trace, *trace.rglob('*')]:
         path.chmod(0o755 if path.is_dir() else 0o644)
     for path in trace.parents:
-        if path.name.startswith(('pytest-', 'test_')):
+        if path.name.startswith(('pytest-', 'popen-', 'test_')):
             path.chmod(0o755)
 
 

@@ -21,7 +21,12 @@ def lossy(record):
     """A right history, of which the buffers were too small for most."""
     # Faster than anything can write it down: all of it in one go, many times.
     text = Wanderer(SEED, 20000).history.text()
-    return record(text, channels=[Channel(subbuf_size=4096, subbufs=2)])
+    for _ in range(5):
+        trace = record(text, channels=[Channel(subbuf_size=4096, subbufs=2)])
+        # All that was lost may lie behind the last event seen, if the daemon did not get to run.
+        if verdict(trace)['explained'] > 0:
+            break
+    return trace
 
 
 def test_what_a_loss_explains_is_no_violation(lossy):

@@ -3,15 +3,12 @@
 import csv
 import io
 import json
-import os
-import pty
-import select
 import subprocess
 import time
 
 import pytest
 from history import SS, Wanderer, line, ready
-from recorder import HAK, SECONDS, hak
+from recorder import HAK, SECONDS, hak, on_terminal
 from recount import events, recount
 
 
@@ -122,23 +119,6 @@ def test_lines_in_a_pipe_are_facts(spread):
     topics = {text.split()[0] for text in result.out.splitlines()}
     assert {'trace', 'process', 'lost', 'lives', 'acquires', 'stage', 'class', 'thread', 'checked',
             'superslabs'} <= topics
-
-
-def on_terminal(*command, env=None) -> str:
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.environ.update({'TERM': 'xterm', 'COLUMNS': '130', **(env or {})})
-        os.execv(HAK, [str(HAK), *map(str, command)])
-    said, deadline = b'', time.monotonic() + SECONDS
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 1)[0]:
-            try:
-                said += os.read(terminal, 65536)
-            except OSError:
-                break
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    return said.decode()
 
 
 def test_a_terminal_gets_a_drawing(spread):

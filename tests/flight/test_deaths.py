@@ -1,6 +1,7 @@
 """Flight survives the death of what it watches, and of its own parts."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -9,14 +10,16 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import CAPPED, events, kill, recording, until
+from conftest import CAPPED, events, kill, until
+import running
 
-KILLS = 10
+KILLS, TIMES = 10, 5
 
 
-def test_sigkill_at_random_moments(flight):
-    """After each, what was recorded can be read and proved up to the last packet, and what the
-    dead process has broken can be repaired."""
+@pytest.mark.parametrize('part', range(TIMES))
+def test_sigkill_at_random_moments(flight, part):
+    """After each, what was recorded can be read and proved up to the last packet, hak oom has an
+    answer, and what the dead process has broken can be repaired."""
     seed = random.randrange(1 << 32)
     print(f'seed {seed}')
     delay = random.Random(seed)
@@ -29,8 +32,12 @@ def test_sigkill_at_random_moments(flight):
         kill(program)
         path = flight.dump()
         out = flight.verify(path)
-        assert out.startswith('proved: '), (seed, number, out)
+        assert out.startswith('proved'), (seed, number, out)
         assert any(f'vpid = {pid},' in line for line in events(path)), (seed, number)
+        answer = flight.hak('oom', path, '--json')
+        assert answer.code in (0, 1), (seed, number, answer.err)
+        ours, = [each for each in json.loads(answer.out)['processes'] if each['pid'] == pid]
+        assert ours['verdicts'] or ours['insufficient'] or ours['ruled_out']
         repaired += 'repairing: ' in flight.start().err
     print(f'{repaired} holes repaired')
     assert flight.status()['problems'] == []
@@ -76,6 +83,22 @@ def test_shared_memory_of_the_dead(flight):
     assert any(f'pid = {pid}' in line for line in events(result.out.strip()))
 
 
+def test_a_snapshot_from_the_middle_of_a_life_stands_on_a_state_dump(flight):
+    program = flight.program('churn', attached=False, HAKMEM_TRACE='auto')
+    flight.start('--buffer-size', '16K')
+    assert until(lambda: flight.attached(program))
+    assert until(lambda: events(flight.dump('probe'), 'statedump_end'))
+    time.sleep(0.3)
+    snapshot = flight.dump()
+    assert 'recorded from the middle; base: dump at ' in flight.verify(snapshot)
+    report = json.loads(flight.hak('report', snapshot, '--json').out)
+    process, = report['processes']
+    assert process['base'] in [each['begin'] for each in report['dumps']]
+    assert report['dumps'][0]['rss'] > 0 and report['dumps'][0]['slabs'] > 0
+    assert sum(item['live'] for item in report['classes'].values()) > 0
+    kill(program)
+
+
 def test_the_daemon_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('double_free')
@@ -111,14 +134,15 @@ def test_a_daemon_started_by_others_after_ours_died(flight):
 @contextlib.contextmanager
 def hak_is_killed():
     """Within, a hak that is killed may leave the folder in which it was working."""
-    before = recording._folders()
+    before = running._folders()
     yield
-    left = recording._folders() - before
-    until(lambda: recording._stale(left) == left, seconds=3)  # what hak had started ends
-    for name in recording._stale(left):
+    left = running._folders() - before
+    until(lambda: running._stale(left) == left, seconds=3)  # what hak had started ends
+    for name in running._stale(left):
         shutil.rmtree(Path('/tmp') / name, ignore_errors=True)
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_the_watcher_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('shared_fail', 1000, **CAPPED)
@@ -145,6 +169,7 @@ def hak_itself(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_a_start_that_is_killed_can_be_repeated(flight):
     for delay in (0.1, 0.2, 0.3):
         with hak_is_killed():

@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import Flight, events, recording, settled, until
+from conftest import Flight, events, settled, until
+import running
 
 # /run, /dev/shm and root's state are this machine's own.
 MACHINE = '''
@@ -24,7 +25,7 @@ def roots_flight(tmp_path, mark) -> Iterator[Flight]:
     try:
         if machine.stdout.readline() != 'up\n':
             pytest.skip('root may not make a mount namespace here')
-        hak = recording.Hak(tmp_path, mark, ['nsenter', f'--target={machine.pid}', '--mount',
+        hak = running.Hak(tmp_path, mark, ['nsenter', f'--target={machine.pid}', '--mount',
                                              f'--wd={tmp_path}'], {'LTTNG_HOME': None})
         yield Flight(hak, tmp_path)
         stopped = hak('flight', 'stop')

@@ -7,11 +7,12 @@ import signal
 import subprocess
 
 import pytest
-from conftest import events, in_shm, recording, until
+from conftest import events, in_shm, until
+import running
 
 
 def processes(mark: str) -> list[int]:
-    return recording._marked(mark)
+    return running._marked(mark)
 
 
 def test_round_trip(flight):

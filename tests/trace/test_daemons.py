@@ -12,6 +12,12 @@ from conftest import events, named, session_daemons, until
 WAITS = 'echo ready; read line; echo through'
 
 
+def of_root(test):
+    """Of the one daemon that root's programs everywhere would find."""
+    owner = pytest.mark.skipif(os.geteuid() != 0, reason="root's daemon is root's business")
+    return pytest.mark.alone(owner(test))
+
+
 def start_and_wait(hak, *options, **more) -> subprocess.Popen:
     """A recording whose program waits for a line on stdin."""
     running = hak.start('record', '-o', 'trace', *options, '--', 'sh', '-c', WAITS,
@@ -35,6 +41,7 @@ def test_without_a_daemon_one_is_started_and_stopped(user_hak):
     assert named(events(user_hak.cwd / 'trace'), 'process_start')
 
 
+@pytest.mark.alone  # looks at all of /dev/shm
 def test_a_private_daemon_leaves_no_files(user_hak):
     before = set(os.listdir('/dev/shm'))
     result = user_hak('record', '-o', 'trace', '--', 'true')
@@ -135,6 +142,7 @@ def test_a_daemon_that_hangs_holds_nobody_up_for_ever(users_daemon):
         users_daemon.process.send_signal(signal.SIGCONT)  # runuser stops with what it runs
 
 
+@pytest.mark.alone  # removes what is left in /tmp
 def test_hak_killed_takes_its_daemon_with_it(user_hak):
     running = start_and_wait(user_hak)
     hak_pid = _hak_pid(running)
@@ -162,7 +170,7 @@ def _children(pid: int) -> list[int]:
     return [int(word) for word in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root's daemon is root's business")
+@of_root
 def test_root_s_daemon_is_private_where_it_may_be(hak):
     if _root_daemon_runs():
         pytest.skip("root's daemon runs already")
@@ -173,7 +181,7 @@ def test_root_s_daemon_is_private_where_it_may_be(hak):
     assert named(events(hak.cwd / 'trace'), 'process_start')
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root's daemon is root's business")
+@of_root
 def test_root_without_namespaces_shares_one_daemon(hak):
     """As in most containers, where root lacks CAP_SYS_ADMIN."""
     if _root_daemon_runs():
@@ -193,7 +201,7 @@ def test_root_without_namespaces_shares_one_daemon(hak):
     assert not Path('/run/hak-sessiond.lock').exists()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root's daemon is root's business")
+@of_root
 def test_a_shared_daemon_stays_for_others_who_use_it(hak):
     if _root_daemon_runs():
         pytest.skip("root's daemon runs already")
@@ -213,7 +221,7 @@ def test_a_shared_daemon_stays_for_others_who_use_it(hak):
             assert until(lambda: not _root_daemon_runs())
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="root's daemon is root's business")
+@of_root
 def test_root_s_running_daemon_is_used(hak):
     started = None
     if not _root_daemon_runs():

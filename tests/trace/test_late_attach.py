@@ -1,8 +1,10 @@
 """HAKMEM_TRACE: when the tracer is loaded, and that nobody pays who does not record."""
 
+import json
 import os
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -95,8 +97,44 @@ def test_auto_loads_the_tracer_when_a_daemon_appears(program, request):
     # What came before, the state dump tells.
     assert named(lines, 'statedump_end') and named(lines, 'statedump_slab')
     assert any('DUMP_SESSION' in line for line in named(lines, 'statedump_begin'))
-    result = daemon.hak('verify', daemon.hak.cwd / 'theirs')
+    stands_on_a_dump(daemon.hak, daemon.hak.cwd / 'theirs')
+
+
+def stands_on_a_dump(hak, trace: Path) -> dict:
+    """What came before is known, and what comes after agrees with it."""
+    result = hak('verify', trace, '--json')
     assert result.code == 0, result.out + result.err
+    verdict = json.loads(result.out)
+    base, *others = verdict['bases']
+    assert base['time'] and base['slabs'] and not others, verdict['bases']
+    assert verdict['dumps']['complete'] and verdict['carried'], verdict['dumps']
+    assert verdict['explained'] == 0, verdict['unknown']
+    lives = json.loads(hak('timeline', trace, '--json').out)['items']
+    assert any(life['dumped'] for life in lives)
+    return verdict
+
+
+def test_transitions_that_are_recorded_later_than_dumps(program, users_daemon):
+    """A dump from when nobody recorded how slabs change hands is no base; another comes."""
+    user = users_daemon
+    user.lttng('destroy', user.session)
+    user.lttng('create', user.session, f'--output={user.hak.cwd}/late')
+    enable = ('enable-event', '--userspace', '--session', user.session)
+    user.lttng(*enable, 'hakmem:statedump_*')
+    user.lttng('start', user.session)
+    process = program(HAKMEM_TRACE='1', HAKMEM_TICK='50')
+    time.sleep(0.5)
+    user.lttng(*enable, ','.join(f'hakmem:{name}' for name in (
+        'superslab_*', 'slab_*', 'acquire_*', 'shared_fail', 'thread_*')))
+    time.sleep(1)
+    user.lttng('stop', user.session)
+    assert end(process) == 0
+    lines = events(user.hak.cwd / 'late')
+    begins = named(lines, 'statedump_begin')
+    assert 'transitions = 0' in begins[0] and 'transitions = 1' in begins[-1], begins
+    assert all('DUMP_SESSION' in line for line in begins), begins
+    assert named(lines, 'slab_release')
+    stands_on_a_dump(user.hak, user.hak.cwd / 'late')
 
 
 def test_zero_never_loads_it(program, request):

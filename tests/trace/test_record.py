@@ -1,10 +1,12 @@
 """hak record: the program notices nothing, the recording is there, nothing else is left."""
 
+import json
 import os
 import pty
 import re
 import select
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -207,6 +209,21 @@ def test_a_program_with_little_address_space_is_recorded(hak, tmp_path):
                           check=False)
     assert (done.returncode, done.stdout) == (0, '400000\n'), done.stderr
     assert named(events(tmp_path / 'trace'), 'process_start')
+
+
+def test_a_program_beside_us_may_be_called_anything(hak, tmp_path):
+    """Found where its path says, and its name's bytes are read as what they are: any."""
+    name = '<b>\udcff"x'
+    shutil.copy(shutil.which('ls'), tmp_path / name)
+    result = hak('record', '-o', 'trace', '--', f'./{name}', '/')
+    assert result.code == 0 and 'bin' in result.out.split(), result.err
+    told = json.loads(hak('report', 'trace', '--json').out)
+    assert [process['name'] for process in told['processes']] == ['<b>\ufffd"x']
+    for command in (('export', 'trace', '--ndjson', '-'), ('timeline', 'trace'),
+                    ('diff', 'trace', 'trace', '--html', 'page')):
+        result = hak(*command)
+        assert result.code == 0, result.err
+    assert '<b>' not in (tmp_path / 'page').read_text()
 
 
 def test_a_directory_with_odd_characters(hak, tmp_path):

@@ -2,6 +2,9 @@
 #include "dump.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "oom.h"
 #include "owner.h"
@@ -96,6 +99,157 @@ SCENARIO(the_legacy_backend_s_slabs_are_told_too)
     check_eq(E(statedump_class, 7)->shared_fail, class_now(7).shared_fail);
 }
 
+/* ---- what threads keep ---- */
+
+static pthread_barrier_t both;
+
+/* Takes 40 blocks of C5, gives 30 of them back, and waits until it has been looked at. */
+static void *keeper(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 40; i++)
+        block[i] = hak_malloc(200);
+    for (unsigned i = 10; i < 40; i++)
+        hak_free(block[i]);
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    return NULL;
+}
+
+static pthread_t keeper_begin(void)
+{
+    pthread_t thread;
+
+    pthread_barrier_init(&both, NULL, 2);
+    check_eq(pthread_create(&thread, NULL, keeper, NULL), 0);
+    pthread_barrier_wait(&both);
+    return thread;
+}
+
+static void keeper_end(pthread_t thread)
+{
+    pthread_barrier_wait(&both);
+    check_eq(pthread_join(thread, NULL), 0);
+}
+
+/* The word of dump `seq` on the thread that owns the slab of p; NULL if it has none. */
+static const struct hak_ev_statedump_thread *told_of_thread(uint32_t owner, uint32_t seq)
+{
+    for (unsigned i = 0; i < witness_count(HAK_EV_statedump_thread); i++) {
+        const struct hak_ev_statedump_thread *e = E(statedump_thread, i);
+
+        if (e->owner == owner && e->seq == seq)
+            return e;
+    }
+    return NULL;
+}
+
+SCENARIO(threads_tell_what_is_parked_with_them_while_they_live)
+{
+    const struct hak_ev_statedump_thread *e;
+    pthread_t thread;
+    uint32_t owner;
+
+    begin();
+    thread = keeper_begin();
+    owner = atomic_load(&slab_of(block[0])->owner)->id;
+    dump_state(HAK_DUMP_API);
+    e = told_of_thread(owner, 1);
+    check(e != NULL);
+    check(e->parked >= 30 && e->parked < 30 + 256);
+    check_eq(e->parked_bytes, e->parked * 256);
+    check_eq(E(statedump_class, 5)->parked, e->parked);
+    check_eq(told_of(block[0])->used, 10 + e->parked);
+    check(e->tid != 0 && e->cpu_ns != 0);
+    keeper_end(thread);
+    dump_state(HAK_DUMP_API);
+    check(told_of_thread(owner, 2) == NULL);
+    check_eq(E(statedump_class, CLASSES + 5)->parked, 0);
+}
+
+SCENARIO(blocks_on_their_way_home_are_told_with_their_slab)
+{
+    pthread_t thread;
+
+    begin();
+    thread = keeper_begin();
+    for (unsigned i = 0; i < 10; i++)
+        hak_free(block[i]);
+    hak_drain();
+    dump_state(HAK_DUMP_API);
+    check_eq(told_of(block[0])->remote, 10);
+    keeper_end(thread);
+    witness_forget();
+    dump_state(HAK_DUMP_API);
+    check_eq(told_of(block[0])->remote, 0);
+}
+
+SCENARIO(misuse_from_before_is_told)
+{
+    void *volatile b;
+
+    begin();
+    b = hak_malloc(200);
+    hak_free(b);
+    hak_free(b);
+    dump_state(HAK_DUMP_API);
+    check_eq(E(statedump_process, 0)->double_frees, 1);
+    check_eq(E(statedump_process, 0)->hdr_resets, 0);
+    check_eq(E(statedump_process, 0)->invalid_frees, 0);
+}
+
+SCENARIO(requests_are_sampled_off_the_fast_path)
+{
+    begin();
+    for (unsigned i = 0; i < 500; i++)
+        block[i] = hak_malloc(200);
+    dump_state(HAK_DUMP_API);
+    check(E(statedump_class, 5)->samples >= 2);
+    check(E(statedump_class, 5)->samples < 100);
+    check_eq(E(statedump_class, 5)->sampled, E(statedump_class, 5)->samples * 200);
+    check_eq(E(statedump_class, 6)->samples, 0);
+}
+
+SCENARIO(a_refusal_of_the_system_brings_one_dump)
+{
+    begin();
+    dump_tick(1);
+    for (unsigned i = 0; i < 5; i++)
+        dump_map_fail(1 << 20);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_MAP_FAIL);
+    check(E(statedump_process, 1)->memory > 0);
+    check(E(statedump_process, 1)->commit_limit > 0);
+}
+
+static void fork_in_the_middle(void)
+{
+    static bool forked;
+    int status;
+    pid_t pid;
+
+    if (forked || !witness_count(HAK_EV_statedump_class))
+        return;
+    forked = true;
+    pid = fork();
+    if (pid == 0) {
+        witness_hook(NULL);
+        trace_inside = false;
+        dump_state(HAK_DUMP_API);
+        _exit(witness_count(HAK_EV_statedump_end) == 1 ? 0 : 1);
+    }
+    check_eq(waitpid(pid, &status, 0), pid);
+    check_eq(status, 0);
+}
+
+SCENARIO(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one)
+{
+    begin();
+    witness_hook(fork_in_the_middle);
+    dump_state(HAK_DUMP_API);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+}
+
 SCENARIO(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more)
 {
     begin();
@@ -106,17 +260,53 @@ SCENARIO(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more)
     witness_want(HAK_EV_statedump_periodic, false);
     dump_tick(2);
     dump_tick(3);
-    dump_tick(3 + 20000000000u);
     check_eq(witness_count(HAK_EV_statedump_end), 1);
+    /* Once more: the session may not have been started. */
+    dump_tick(3 + 10000000000u);
+    dump_tick(3 + 20000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
     check_eq(E(statedump_begin, 0)->why, HAK_DUMP_SESSION);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_SESSION);
     witness_want(HAK_EV_statedump_periodic, true);
     dump_tick(3 + 20000000000u);
     dump_tick(3 + 21000000000u);
-    check_eq(witness_count(HAK_EV_statedump_end), 2);
-    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_PERIODIC);
-    dump_tick(3 + 26000000000u);
     check_eq(witness_count(HAK_EV_statedump_end), 3);
+    check_eq(E(statedump_begin, 2)->why, HAK_DUMP_PERIODIC);
+    dump_tick(3 + 26000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 4);
     check_eq(witness_count(HAK_EV_statedump_periodic), 2);
+}
+
+SCENARIO(a_session_that_enables_its_transitions_later_gets_another_dump)
+{
+    begin();
+    witness_want(HAK_EV_statedump_periodic, false);
+    witness_want(HAK_EV_slab_empty, false);
+    dump_tick(1);
+    dump_tick(2);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    check_eq(E(statedump_begin, 0)->transitions, 0);
+    witness_want(HAK_EV_slab_empty, true);
+    dump_tick(3);
+    dump_tick(4);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_SESSION);
+    check_eq(E(statedump_begin, 1)->transitions, 1);
+}
+
+SCENARIO(a_dump_that_could_not_look_at_the_pool_says_so)
+{
+    begin();
+    fill_blocks(7, 0, 3);
+    reclaim_lock_for_fork();
+    dump_state(HAK_DUMP_API);
+    reclaim_unlock_after_fork();
+    check_eq(witness_count(HAK_EV_statedump_superslab), 0);
+    check_eq(E(statedump_end, 0)->whole, 0);
+    dump_state(HAK_DUMP_API);
+    check_eq(witness_count(HAK_EV_statedump_superslab), 1);
+    check_eq(E(statedump_end, 1)->whole, 1);
+    check_eq(E(statedump_end, 1)->threads, witness_count(HAK_EV_statedump_thread) / 2);
 }
 
 SCENARIO(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second)
@@ -159,7 +349,15 @@ int main(void)
         cmocka_unit_test(every_slab_that_was_bound_is_told_as_it_is),
         cmocka_unit_test(empty_slabs_and_purged_ones_are_told),
         cmocka_unit_test(the_legacy_backend_s_slabs_are_told_too),
+        cmocka_unit_test(threads_tell_what_is_parked_with_them_while_they_live),
+        cmocka_unit_test(blocks_on_their_way_home_are_told_with_their_slab),
+        cmocka_unit_test(misuse_from_before_is_told),
+        cmocka_unit_test(requests_are_sampled_off_the_fast_path),
+        cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
+        cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),
         cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
+        cmocka_unit_test(a_session_that_enables_its_transitions_later_gets_another_dump),
+        cmocka_unit_test(a_dump_that_could_not_look_at_the_pool_says_so),
         cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),
         cmocka_unit_test(a_request_that_no_machine_could_serve_is_an_event_only),
         cmocka_unit_test(the_report_can_be_switched_off),

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "pool.h"
 #include "process.h"
@@ -123,6 +124,40 @@ SCENARIO(what_the_system_refuses_is_null_enomem_and_counted)
     check_eq(stats_now().system_large, 0);
 }
 
+/* With RLIMIT_AS at what is mapped, and the system's heap full. */
+static void at_the_end_of_memory(void)
+{
+    struct rlimit none = {0, 0};
+
+    check_eq(setrlimit(RLIMIT_AS, &none), 0);
+    for (size_t size = 1 << 20; size >= 16; size /= 2)
+        while (sys_malloc(size))
+            ;
+}
+
+SCENARIO(the_tracer_has_a_reserve_that_nobody_else_gets)
+{
+    char *p, *q;
+
+    process_init();
+    at_the_end_of_memory();
+    check(legacy_system(CLASS_NONE, 1000, 0, HAK_WHY_LARGE) == NULL);
+    p = legacy_system(CLASS_NONE, 1000, 0, HAK_WHY_IN_TRACER);
+    q = legacy_system(CLASS_NONE, 72, 64, HAK_WHY_IN_TRACER);
+    check(p && q && (uintptr_t)p % 16 == 0 && (uintptr_t)q % 64 == 0);
+    check_eq(hak_malloc_usable_size(p), 1000);
+    check_eq(hak_malloc_usable_size(q), 72);
+    memset(p, 1, 1000);
+    memset(q, 2, 72);
+    p = hak_realloc(p, 64);
+    check(p && p[0] == 1 && p[63] == 1);
+    hak_free(p);
+    hak_free(q);
+    check_eq(stats_now().invalid_frees, 0);
+    while (legacy_system(CLASS_NONE, 4096, 0, HAK_WHY_IN_TRACER))
+        ;
+}
+
 static void take_many(void *unused)
 {
     (void)unused;
@@ -154,6 +189,7 @@ int main(void)
         cmocka_unit_test(recycling_switched_off_does_not_touch_the_legacy_backend),
         cmocka_unit_test(what_no_class_serves_is_the_system_s_and_counted_apart),
         cmocka_unit_test(what_the_system_refuses_is_null_enomem_and_counted),
+        cmocka_unit_test(the_tracer_has_a_reserve_that_nobody_else_gets),
         cmocka_unit_test(threads_share_one_backend),
     };
 

@@ -24,6 +24,9 @@ tiers, each with those before it:
   lifecycle  what is rare: SuperSlabs, slabs, fallbacks, failures. Always affordable
   flow       every batch between thread caches and slabs
   ops        every malloc and free
+
+With HAKMEM_LIBC_EVENTS=1 in the environment every call is also recorded as LTTng's libc wrapper
+does it (lttng_ust_libc:malloc and so on), for tools that read its recordings.
 '''
 EPILOG = '''
 The exit code is CMD's, 128+N if signal N killed it; 2 or 3 if it could not be started.
@@ -82,6 +85,8 @@ def run(args: argparse.Namespace) -> int:
 def _channels(args: argparse.Namespace) -> dict:
     """Channel -> (events, buffers), as large as asked for or as fits."""
     events = catalogue.recorded_by(args.tier)
+    if os.environ.get('HAKMEM_LIBC_EVENTS') == '1':
+        events['libc'] = ['lttng_ust_libc:*']
     wanted = {name: buffers.Buffers(args.buffer_size or buffers.DEFAULTS[name].size,
                                     args.subbufs or buffers.DEFAULTS[name].count)
               for name in events}

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from hak import chronicle, reading, ui
+from hak import chronicle, dumps, reading, ui
 from hak.commands import _trace
 from hak.db import LifeFilter
 from hak.errors import OK
@@ -12,7 +12,8 @@ from hak.errors import OK
 SHOWN = 200
 EPILOG = '''
 A life begins when a slab is acquired and ends when nothing of it is in use. Lives that were
-there when the recording began are marked; their begin is not known.
+there when the recording began are marked; their begin is not known. Where a recording begins in
+the middle of a process's life, its first state dump tells which lives there were.
 '''
 
 
@@ -44,12 +45,19 @@ def run(args: argparse.Namespace) -> int:
             ui.note(f'warning: {text}')
         counts = source.db.life_counts(wanted)
         lives = chronicle.lives(source.db, wanted, limit)
-        _reporter(args, drawn).write(source, lives, counts, sys.stdout)
+        _reporter(args, drawn).write(source, lives, _frame(source, wanted, counts), sys.stdout)
     shown = sum(counts) if limit is None else min(limit, sum(counts))
     if shown < sum(counts) and drawn:
         ui.note(f'{shown:,} of {ui.counted(sum(counts), "life", "lives")} shown: see --limit, '
                 '--from, --class')
     return OK
+
+
+def _frame(source, wanted: LifeFilter, counts: tuple) -> chronicle.Frame:
+    pressure = [row for row in dumps.pressure(source.db, wanted.scope)
+                if (wanted.begin is None or row['time'] >= wanted.begin)
+                and (wanted.end is None or row['time'] < wanted.end)]
+    return chronicle.Frame(*counts, dumps.bases(source.db, wanted.scope), pressure)
 
 
 def _reporter(args: argparse.Namespace, drawn: bool):

@@ -2,15 +2,19 @@
 
 import argparse
 
-from hak import reading, times, ui
+from hak import dumps, reading, times, ui
 from hak.commands import _trace
 from hak.errors import FINDINGS, OK
 
 # Counterexamples that are told, and those that are told with the events around them.
 SHOWN, WITH_EVENTS = 20, 3
 EPILOG = '''
-Every acquire and every transition of every slab is held against what the allocator promises. What
-events that were lost may explain is counted as unknown, not as a violation.
+Every acquire and every transition of every slab is held against what the allocator promises, and
+every state dump against the transitions. What events that were lost may explain is counted as
+unknown, not as a violation.
+
+Of a process that was recorded from the middle on, the first state dump is what the rest is held
+against.
 
 The exit code is 1 if something broke a rule.
 '''
@@ -43,13 +47,17 @@ def _judge(source) -> dict:
         'until': meta['last'],
         'whole': bool(meta['whole']) and not source.warnings,
         'checked': {'transitions': meta['checked_transitions'],
-                    'acquires': meta['checked_acquires'], 'flows': meta['checked_flows']},
+                    'acquires': meta['checked_acquires'], 'flows': meta['checked_flows'],
+                    'dumped': meta['checked_dumped']},
+        'bases': dumps.bases(source.db, _trace.Scope()),
+        'dumps': source.db.dump_counts(),
         'processes': len(source.db.processes(_trace.Scope())),
         'lives': meta['lives'],
         'carried': meta['carried'],
         'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
                  'uncounted': bool(meta['lost_uncounted']),
                  'state': any(row['state'] for row in source.db.losses())},
+        'unfinished': meta['unfinished'],
         'violations': meta['violations'],
         'explained': meta['explained'],
         'rules': [dict(row) for row in source.db.violations_by_rule()],
@@ -74,7 +82,7 @@ def _counterexample(source, row, with_events: bool) -> dict:
 
 def _print(verdict: dict) -> None:
     print(_summary(verdict))
-    for text in _limits(verdict):
+    for text in [*_limits(verdict), *_middles(verdict)]:
         print(text)
     begin = verdict['begin']
     for told in verdict['counterexamples']:
@@ -89,7 +97,7 @@ def _summary(verdict: dict) -> str:
     checked = verdict['checked']
     what = (f'{ui.counted(checked["transitions"], "slab transition")}, '
             f'{ui.counted(checked["acquires"], "acquire step")} and '
-            f'{ui.counted(checked["flows"], "flow event")} of '
+            f'{ui.counted(checked["flows"], "flow event")}{_dumped(verdict)} of '
             f'{ui.counted(verdict["processes"], "process", "processes")}')
     until = ('' if verdict['whole'] else
              f' up to {times.since(verdict["until"], verdict["begin"])} s, where the trace breaks')
@@ -113,9 +121,35 @@ def _limits(verdict: dict):
         elif not lost['state']:
             text += ', none of them transitions'
         yield text
+    if verdict['unfinished']:
+        yield (f'from {times.since(verdict["unfinished"], verdict["begin"])} s on events may be missing '
+               'that came while the buffers were taken one after the other: not judged')
     if verdict['carried']:
         yield (f'{ui.counted(verdict["carried"], "life", "lives")} began before the recording or in '
                'a loss: their beginning is not judged')
+
+
+def _dumped(verdict: dict) -> str:
+    if not verdict['dumps']['complete']:
+        return ''
+    return (f', {ui.counted(verdict["dumps"]["complete"], "state dump")} with '
+            f'{ui.counted(verdict["checked"]["dumped"], "known slab")},')
+
+
+def _middles(verdict: dict):
+    """From where on the proof holds of what began before the recording."""
+    for base in verdict['bases'][:SHOWN]:
+        yield f'process {base["pid"]}: recorded from the middle; ' + (
+            'no state dump says what was there' if base['time'] is None else
+            f'base: dump at {times.since(base["time"], verdict["begin"])} s, '
+            f'{ui.counted(base["slabs"], "slab")}')
+    hidden = len(verdict['bases']) - SHOWN
+    if hidden > 0:
+        yield f'… and {ui.counted(hidden, "process", "processes")} more from the middle'
+    incomplete = verdict['dumps']['incomplete']
+    if incomplete:
+        yield (f'{ui.counted(incomplete, "state dump")} incomplete, because the recording ended or '
+               'events were lost: not judged')
 
 
 def _print_counterexample(told: dict, begin: int) -> None:

@@ -1,5 +1,7 @@
 """The part of `hak report` on a terminal that tells of memory: mapped, given back, learned."""
 
+from typing import Optional
+
 from rich.text import Text
 
 from hak import times, ui
@@ -14,8 +16,16 @@ WORDS = {'CAP_KNOB': 'the knob', 'CAP_API': 'the program', 'CAP_DEMAND': 'demand
          'SIZE_MAP_FAIL': 'the system refused more'}
 
 
+WHYS = {'DUMP_SESSION': 'a session began', 'DUMP_PERIODIC': 'every few seconds',
+        'DUMP_OOM': 'out of memory', 'DUMP_PRESSURE': 'pressure', 'DUMP_API': 'the program',
+        'DUMP_MAP_FAIL': 'the system refused memory'}
+LIMITS = {'PRESSURE_CGROUP': "the cgroup's memory.max", 'PRESSURE_AS': 'ulimit -v'}
+
+
 def draw(report: Report, console) -> None:
+    pressure(report.pressure, report.begin, console)
     _layers(report, console)
+    _dumps(report, console)
     _ace_failures(report, console)
     _superslabs(report, console)
     _caps(report, console)
@@ -37,6 +47,49 @@ def _layers(report: Report, console) -> None:
     more(console, len(report.memory), 'layer')
     for series in report.memory_over_time[:1 if several else SHOWN]:
         _over_time(series, several, console)
+
+
+def middle(pid: int, base: Optional[int], begin: int) -> str:
+    return (f'process {pid}: recorded from the middle; '
+            + ('no state dump says what was there' if base is None
+               else f'base: dump at {times.since(base, begin)} s'))
+
+
+def pressure(rows: list, begin: int, console) -> None:
+    if not rows:
+        return
+    heading(console, 'Memory came near to a limit')
+    shown = table('at', 'pid', 'per cent', 'of', 'used', 'limit', 'RSS')
+    shown.columns[3].justify = 'left'
+    for row in rows[:SHOWN]:
+        shown.add_row(times.since(row['time'], begin), str(row['pid']), f'{row["percent"]} %',
+                      LIMITS.get(row['what'], row['what']), ui.size(row['used']),
+                      ui.size(row['limit']), ui.size(row['rss']))
+    console.print(shown)
+    more(console, len(rows), 'time')
+
+
+def _dumps(report: Report, console) -> None:
+    """How the state went from dump to dump."""
+    if not report.dumps:
+        return
+    heading(console, 'State dumps')
+    several = len(report.processes) > 1
+    shown = table('at', *(['pid'] if several else []), 'RSS', 'mapped', 'live', 'purged',
+                  'SuperSlabs', 'slabs', 'ACTIVE', 'because')
+    shown.columns[-1].justify = 'left'
+    for row in _spread(report.dumps):
+        shown.add_row(times.since(row['begin'], report.begin), *([str(row['pid'])] if several else []),
+                      *(ui.size(row[key]) for key in ('rss', 'mapped', 'live', 'purged_bytes')),
+                      *(ui.number(row[key] or 0) for key in ('superslabs', 'slabs', 'active')),
+                      WHYS.get(row['why'], row['why']) + ('' if row['complete'] else ', incomplete'))
+    console.print(shown)
+
+
+def _spread(rows: list) -> list:
+    """As many as are shown, the first and the last among them."""
+    last = min(len(rows), SHOWN) - 1
+    return [rows[n * (len(rows) - 1) // last] for n in range(last + 1)] if last else rows
 
 
 def _over_time(series: dict, several: bool, console) -> None:

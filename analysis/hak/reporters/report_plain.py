@@ -27,6 +27,7 @@ def write(report: Report, out: TextIO) -> None:
     for row in report.legacy:
         line('legacy', **row)
     _failures(report, line, seconds)
+    _dumps(report, line, seconds)
     _memory(report, line, seconds)
     _slabs_and_threads(report, line, seconds)
     line('checked', **report.checked)
@@ -41,7 +42,8 @@ def _seconds(begin: int, ns) -> float:
 def _process(process, line, seconds) -> None:
     line('process', pid=process.pid, name=process.name, begin=seconds(process.begin),
          end=seconds(process.end), events=process.events, version=process.version,
-         flavour=process.flavour, parent=process.parent or None, complete=process.complete)
+         flavour=process.flavour, parent=process.parent or None, complete=process.complete,
+         base=seconds(process.base))
     for key, value in process.settings.items():
         line('setting', pid=process.pid, key=key, value=value)
 
@@ -81,6 +83,15 @@ def _failures(report: Report, line, seconds) -> None:
     for kind, rows in report.failures.items():
         for row in rows:
             line(kind, **{**row, 'time': seconds(row['time'])})
+
+
+def _dumps(report: Report, line, seconds) -> None:
+    for row in report.dumps:
+        line('dump', **{**row, 'begin': seconds(row['begin']), 'end': seconds(row['end'])})
+    for row in report.dumped:
+        line('dumped_class', **{**row, 'time': seconds(row['time'])})
+    for row in report.pressure:
+        line('pressure', **{**row, 'time': seconds(row['time'])})
 
 
 def _memory(report: Report, line, seconds) -> None:

@@ -46,6 +46,8 @@ def _recorded(report: Report, console) -> None:
                       f'{times.since(process.end, report.begin)} s, '
                       f'{ui.counted(process.events, "event")}')
     more(console, len(report.processes), 'process', 'processes')
+    for process in [each for each in report.processes if not each.complete][:SHOWN]:
+        console.print(memory_rich.middle(process.pid, process.base, report.begin))
 
 
 def _process(process) -> str:

@@ -9,7 +9,7 @@ from hak.chronicle import Life
 COLUMNS = [column.name for column in fields(Life)]
 
 
-def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+def write(source, lives, frame, out: TextIO) -> None:
     """Owners in the order in which they had the slab, with blanks between; 0: published."""
     writer = csv.writer(out, lineterminator='\n')
     writer.writerow(COLUMNS)

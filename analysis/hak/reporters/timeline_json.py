@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import TextIO
 
 
-def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+def write(source, lives, frame, out: TextIO) -> None:
     head = {'trace': str(source.trace), 'begin': source.first, 'end': source.db.meta['last'],
-            'lives': counts[0], 'carried': counts[1], 'warnings': source.warnings}
+            'lives': frame.begun, 'carried': frame.carried, 'bases': frame.bases,
+            'pressure': frame.pressure, 'warnings': source.warnings}
     out.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "items": [')
     separator = '\n'
     for life in lives:

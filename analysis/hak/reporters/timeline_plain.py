@@ -6,13 +6,17 @@ from typing import TextIO
 from hak.reporters import plain
 
 
-def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+def write(source, lives, frame, out: TextIO) -> None:
     first = source.first
-    plain.line(out, 'lives', count=counts[0], carried=counts[1])
+    plain.line(out, 'lives', count=frame.begun, carried=frame.carried)
+    for base in frame.bases:
+        plain.line(out, 'middle', pid=base['pid'], base=_seconds(base['time'], first))
+    for row in frame.pressure:
+        plain.line(out, 'pressure', **{**row, 'time': _seconds(row['time'], first)})
     for life in lives:
         facts = asdict(life)
         spells = facts.pop('spells')
-        for key in ('begin', 'end', 'purged', 'unmapped'):
+        for key in ('begin', 'end', 'purged', 'unmapped', 'dumped'):
             facts[key] = _seconds(facts[key], first)
         plain.line(out, 'life', **facts, carried=True if life.begin is None else None)
         for spell in spells if len(spells) > 1 else ():

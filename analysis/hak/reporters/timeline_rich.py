@@ -6,6 +6,7 @@ from rich.table import Table
 
 from hak import times, ui
 from hak.geometry import STAGE_NAMES, class_name
+from hak.reporters import memory_rich
 
 WIDE = 110
 # More than this many are told by their number.
@@ -13,7 +14,7 @@ OWNERS = 3
 STYLES = {'live': 'green', 'unseen': 'yellow', 'unlisted': 'yellow'}
 
 
-def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
+def write(source, lives, frame, out: TextIO) -> None:
     console = ui.console(out)
     wide = console.width >= WIDE
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -34,10 +35,13 @@ def write(source, lives, counts: tuple[int, int], out: TextIO) -> None:
             f'{life.ss}#{life.mapping}:{life.slab}', str(life.gen),
             STAGE_NAMES[life.stage] if life.stage else '-', _ended(life, wide), *extra,
             _owners(life))
+    for base in frame.bases:
+        console.print(memory_rich.middle(base['pid'], base['time'], source.first))
     console.print(table)
-    console.print(f'{ui.counted(counts[0], "life", "lives")}'
-                  + (f', {counts[1]:,} more that began before the recording'
-                     if counts[1] else ''))
+    memory_rich.pressure(frame.pressure, source.first, console)
+    console.print(f'{ui.counted(frame.begun, "life", "lives")}'
+                  + (f', {frame.carried:,} more that began before the recording'
+                     if frame.carried else ''))
 
 
 def _owners(life) -> str:

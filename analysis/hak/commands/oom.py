@@ -1,0 +1,68 @@
+"""hak oom: why memory ran out."""
+
+import argparse
+import shlex
+from pathlib import Path
+
+from hak import reading, ui
+from hak.errors import FINDINGS, OK, HakError
+from hak.oom import inputs, judge
+from hak.oom.verdict import CAUSES, Answer
+
+DESCRIPTION = '''
+Holds a recording against the known causes of memory that runs out or grows, and names those that
+it shows: the first in time and weight first, with the evidence and what to change.
+
+PATH is what `hak record` wrote, a snapshot, a directory of snapshots (each is read, and what they
+say of a process joined), or the shared memory that a killed process has left behind: flight's
+folder or that of --shm-path.
+'''
+EPILOG = f'''
+causes:
+{chr(10).join(f'  {cause:<23}{meaning}' for cause, meaning in CAUSES.items())}
+
+The exit code is 0 if no cause was found, 1 if one was.
+'''
+
+
+def prepare_parser(parser: argparse.ArgumentParser) -> None:
+    parser.description = DESCRIPTION
+    parser.epilog = EPILOG
+    parser.add_argument('path', metavar='PATH', type=Path,
+                        help='a trace, a snapshot, a directory of snapshots, or shared memory')
+    parser.add_argument('--json', action='store_true', help='everything, for programs')
+
+
+def run(args: argparse.Namespace) -> int:
+    answer = _ask(args.path)
+    for text in answer.warnings:
+        ui.note(f'warning: {text}')
+    if args.json:
+        ui.print_json(answer.as_json())
+    else:
+        from hak.reporters import oom_text
+
+        oom_text.write(answer)
+    return FINDINGS if answer.found else OK
+
+
+def _ask(path: Path) -> Answer:
+    answers, failures = [], []
+    with inputs.recordings(path) as traces:
+        for trace in traces:
+            try:
+                answers.append(_answer(path, trace, trace if len(traces) > 1 else path))
+            except HakError as error:
+                failures.append(error)
+    if not answers:
+        raise failures[0]
+    joined = judge.joined(answers)
+    joined.warnings += [f'not read: {error.line()}' for error in failures]
+    return joined
+
+
+def _answer(path: Path, trace: Path, name: Path) -> Answer:
+    """Of one recording; `name`: by which other commands find it."""
+    with reading.opened(reading.Request(trace), whole=True) as source:
+        return Answer(str(path), source.first, judge.judge(source, shlex.quote(str(name))),
+                      list(source.warnings))

@@ -1,0 +1,302 @@
+"""What a recording says of one process."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Optional
+
+from hak import ui
+from hak.db import Database
+from hak.geometry import ADDRESSES, STRIDES
+
+SLAB = 1 << 16
+# Of a row of the table memory.
+TICK_NS = 10_000_000
+# A process without load has regions of the mid and large pools, and some SuperSlabs.
+SMALL = 24 << 20
+# More than what comes and goes all the time.
+OUTGROWN = 16 << 20
+# Between two looks at a thread.
+APART_NS = 100_000_000
+# Of requests, that say what those of a class are like.
+SAMPLES_LEAST = 50
+
+
+@dataclass
+class Dump:
+    """One complete state dump."""
+    row: Any
+    classes: dict[int, Any]
+    pools: dict[str, Any]            # by the layer's name
+
+    @property
+    def time(self) -> int:
+        return self.row['begin']
+
+    @property
+    def end(self) -> int:
+        return self.row['end']
+
+    @property
+    def ours(self) -> int:
+        """Bytes that hakmem has mapped and not given back."""
+        return (self.row['superslab_bytes'] - self.row['purged_bytes']
+                + sum(pool['mapped'] for pool in self.pools.values()))
+
+    @property
+    def outside(self) -> int:
+        """Resident bytes that cannot be hakmem's: at least so many."""
+        return max(0, self.row['rss'] - self.ours)
+
+
+class Facts:
+    """Of one process, from the database of one recording; asked for when a rule needs it."""
+
+    def __init__(self, db: Database, process: Any, trace: str):
+        self.db = db
+        self.trace = trace
+        self.process = process
+        self.began: int = process['began']
+        self.ended: int = process['ended']
+
+    def rows(self, table: str, order: str = '1') -> list:
+        return self.db.rows_of(table, self.process['proc'], order)
+
+    @cached_property
+    def settings(self) -> dict[str, str]:
+        """The knobs that are not at their default."""
+        return {row['key']: row['value'] for row in self.rows('config') if not row['is_default']}
+
+    def setting(self, knob: str, default: str) -> str:
+        return self.settings.get(knob, default)
+
+    # ---- is it all there? ----
+
+    @cached_property
+    def losses(self) -> list:
+        """Losses of events that the rules count, while the process lived."""
+        return [row for row in self.db.losses() if row['state'] and (
+            row['end'] is None or row['end'] >= self.began) and (
+            row['begin'] is None or row['begin'] <= self.ended)]
+
+    @cached_property
+    def whole(self) -> bool:
+        """Is all of it there, from the process's begin on?"""
+        return bool(self.process['complete']) and not self.losses
+
+    @cached_property
+    def lost(self) -> str:
+        """What was lost of the events that are counted; '' if nothing was. Packets that are
+        overwritten in their turn are what a snapshot is made without."""
+        gone = [row for row in self.losses if row['kind'] != 'overwritten']
+        counts = {kind: sum(row['count'] or 0 for row in gone if row['kind'] == kind)
+                  for kind in ('events', 'packets')}
+        parts = [ui.counted(count, kind[:-1]) for kind, count in counts.items() if count]
+        many = sum(counts.values())
+        return '' if not gone else (f'{" and ".join(parts) or "an unknown number of events"} '
+                                    f'{"was" if many == 1 else "were"} lost')
+
+    @cached_property
+    def gap(self) -> str:
+        """Why events may be missing that no dump makes up for; '' if none are."""
+        if self.lost:
+            return self.lost
+        if not self.whole and not self.looks:
+            return "what came before the recording is not known: there is no state dump in it"
+        return ''
+
+    @property
+    def next_time(self) -> str:
+        return 'hak record --buffer-size 4M -- CMD' if self.lost else 'hak record -- CMD'
+
+    # ---- refusals ----
+
+    @cached_property
+    def fails(self) -> list:
+        """Requests that every stage refused: by class and reason."""
+        return [{**row, 'reason': self.db.label('fail_reason', row['reason'])}
+                for row in map(dict, self.rows('fail_total', 'first'))]
+
+    @cached_property
+    def ace_fails(self) -> list:
+        """What ACE's layers refused: by layer, reason and errno. passed_on: of sizes that belong
+        to another layer, which had refused them before."""
+        return [{**row, 'layer': self.db.label('ace_layer', row['layer']),
+                 'reason': self.db.label('ace_reason', row['reason'])}
+                for row in map(dict, self.db.ace_failures_of(self.process['proc']))]
+
+    def failures(self, kind: str) -> list:
+        return [row for row in self._failures
+                if row['kind'] == kind and (row['size'] or 0) < ADDRESSES]
+
+    @cached_property
+    def _failures(self) -> list:
+        return self.rows('failure', 'time')
+
+    def share_of_refused(self, count: int) -> float:
+        """Of all requests that the shared pool or the layer they belong to refused."""
+        total = sum(row['count'] for row in self.fails)
+        total += sum(row['count'] for row in self.ace_fails
+                     if not row['passed_on'] and row['layer'] != 'TINY')
+        return min(1.0, count / total) if total else 1.0
+
+    def legacy_blocks(self, cls: int) -> int:
+        return sum(row['count'] for row in self.rows('legacy_total') if row['cls'] == cls)
+
+    @property
+    def system_malloc_bytes(self) -> int:
+        return sum(row['bytes'] for row in self.rows('legacy_total')
+                   if self.db.label('legacy_source', row['source']) == 'SYSTEM_MALLOC')
+
+    # ---- memory ----
+
+    @cached_property
+    def tight(self) -> bool:
+        """Did memory run short, as far as anybody noticed?"""
+        return bool(self.pressures or self.failures('oom')
+                    or any(row['reason'] == 'MAP_FAIL_OS' for row in self.ace_fails))
+
+    @property
+    def small(self) -> bool:
+        """Was it never large enough to be dumped, or to hold anything that matters?"""
+        return self.whole and not self.looks and self.most_rss < SMALL
+
+    @cached_property
+    def most_rss(self) -> int:
+        """The most that is known; where nobody looked, what hakmem had mapped."""
+        return max((dump.row['rss'] for dump in self.looks),
+                   default=max((row['tiny'] + row['mid'] + row['large'] + row['huge']
+                                for row in self._memory), default=0))
+
+    def mean_request(self, cls: int) -> Optional[float]:
+        """Bytes that requests of a class ask for: of all that were recorded, or of the samples
+        that a dump has."""
+        for row in self._op_totals:
+            if row['cls'] == cls and row['allocs']:
+                return row['requested'] / row['allocs']
+        for dump in reversed(self.looks):
+            row = dump.classes.get(cls)
+            if row and row['samples'] >= SAMPLES_LEAST:
+                return row['sampled'] / row['samples']
+        return None
+
+    @cached_property
+    def _op_totals(self) -> list:
+        return self.rows('op_total')
+
+    def mapped_between(self, since: int, until: int) -> int:
+        """Bytes that hakmem mapped in that time, less what it unmapped."""
+        net = self._ace_at(until) - self._ace_at(since)
+        for row in self._superslabs:
+            came, went = (time is not None and since < time <= until
+                          for time in (row['time'], row['unmapped']))
+            # How large one is whose map was lost, nobody knows.
+            net += (came - went) << row['lg'] if row['lg'] is not None else 0
+        return net
+
+    @cached_property
+    def _superslabs(self) -> list:
+        return self.rows('superslab')
+
+    def _ace_at(self, time: int) -> int:
+        """Mapped by ACE's layers, as far as that was recorded."""
+        at = bisect_right(self._memory, time, key=lambda row: row['tick'])
+        return sum(self._memory[at - 1][layer] for layer in ('mid', 'large', 'huge')) if at else 0
+
+    @cached_property
+    def _memory(self) -> list:
+        """What was mapped at the end of each tick in which that changed."""
+        return self.rows('memory', 'tick')
+
+    @property
+    def outgrown(self) -> bool:
+        """Has hakmem mapped far more after the last dump than it says?"""
+        dump = self.last_dump
+        return self.mapped_between(dump.end, self.ended) > max(OUTGROWN, dump.ours / 2)
+
+    @cached_property
+    def peaks(self) -> dict[int, int]:
+        """Class -> ACTIVE slabs at most."""
+        peaks = {row['cls']: row['peak'] for row in self.rows('class_total')}
+        for dump in self.dumps:
+            for cls, row in dump.classes.items():
+                peaks[cls] = max(peaks.get(cls, 0), row['slabs'])
+        return {cls: peak for cls, peak in peaks.items() if cls < len(STRIDES)}
+
+    def peak_time(self, cls: int) -> int:
+        at = [row['peak_at'] for row in self.rows('class_total') if row['cls'] == cls]
+        return at[0] if at and at[0] is not None else self.began
+
+    @cached_property
+    def pressures(self) -> list[dict]:
+        return [{**row, 'what': self.db.label('pressure_what', row['what'])}
+                for row in map(dict, self.rows('pressure', 'time'))]
+
+    # ---- state dumps ----
+
+    @cached_property
+    def looks(self) -> list[Dump]:
+        """Those that tell of the process, its classes and layers; of the slabs some may be lost."""
+        return list(self._looks())
+
+    @cached_property
+    def dumps(self) -> list[Dump]:
+        """Those that are whole."""
+        return [dump for dump in self.looks if dump.row['complete']]
+
+    @property
+    def last_dump(self) -> Optional[Dump]:
+        return self.looks[-1] if self.looks else None
+
+    @property
+    def largest_dump(self) -> Optional[Dump]:
+        """Of those that tell of slabs, in which the process was largest."""
+        told = [dump for dump in self.dumps if self.slabs(dump)]
+        return max(told, key=lambda dump: dump.row['rss'], default=None)
+
+    def slabs(self, dump: Dump) -> list:
+        """The ACTIVE ones."""
+        return [row for row in self._of('dump_slab', dump.row)
+                if self.db.label('dumped_state', row['state']) == 'DUMPED_ACTIVE']
+
+    def threads(self, dump: Dump) -> list:
+        return self._of('dump_thread', dump.row)
+
+    def thread(self, dump: Dump, owner: int) -> Optional[Any]:
+        return next((row for row in self.threads(dump) if owner and row['owner'] == owner), None)
+
+    def cpu_share(self, dump: Dump, owner: int) -> Optional[float]:
+        """Of a CPU, that a thread used between this dump and another; None: there is none."""
+        mine = self.thread(dump, owner)
+        for other in reversed(self.dumps):
+            row = self.thread(other, owner)
+            if row and row['tid'] == mine['tid'] and abs(other.time - dump.time) > APART_NS:
+                return abs(row['cpu_ns'] - mine['cpu_ns']) / abs(other.time - dump.time)
+        return None
+
+    def since(self, dump: Dump) -> int:
+        """When what a dump shows began, as far as anybody knows: after the dump before."""
+        before = [each.time for each in self.dumps if each.time < dump.time]
+        return before[-1] if before else self.began
+
+    def _looks(self) -> Iterator[Dump]:
+        for row in self.rows('dump', 'seq'):
+            if row['complete'] or row['rss'] and row['end']:
+                yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},
+                           {self.db.label('ace_layer', each['layer']): each
+                            for each in self._of('dump_pool', row)})
+
+    def _of(self, table: str, dump: Any) -> list:
+        return self._by_seq(table).get(dump['seq'], [])
+
+    def _by_seq(self, table: str) -> dict[int, list]:
+        found: dict[int, list] = self._dumped.setdefault(table, {})
+        if not found:
+            for row in self.rows(table, 'seq'):
+                found.setdefault(row['seq'], []).append(row)
+        return found
+
+    @cached_property
+    def _dumped(self) -> dict[str, dict[int, list]]:
+        return {}

@@ -1,0 +1,211 @@
+"""Memory that only grows: live blocks of hakmem's, or somebody else's.
+
+Growth alone is no leak: data that a program loads looks the same. What leaks grows on while other
+memory comes and goes, or over many seconds. So the recorded activity (slabs acquired, memory of
+ACE's mapped) is cut into windows of the same size, and what leaks must grow in most of them while
+something was given back; or else in most of the intervals between state dumps. Where it grew until
+memory ran short and nothing else explains it, it may be one: that is told as a guess.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from hak import ui
+from hak.geometry import STRIDES, class_text
+from hak.oom.facts import SLAB, Dump, Facts
+from hak.oom.verdict import Evidence, Insufficient, Verdict
+
+CAUSES = ('leak', 'not_us')
+WINDOWS = 12
+MIB = 1 << 20
+LEAST = 8 * MIB
+# Of what is live at the end; of the windows, in which it grows by a fair part; of the growth.
+SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
+# Of the activity in a window, given back again; so many windows must have that.
+COME_AND_GO, BUSY_LEAST = 0.05, 0.5
+DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
+OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
+# How sure: grown while other memory came and went, over many seconds, until memory ran short.
+BUSY, LASTING, GUESS = 0.75, 0.85, 0.4
+LAYERS = ('mid', 'large', 'huge')
+
+
+def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
+    yield from _leak(facts)
+    yield from _not_us(facts)
+
+
+# ---- leaks ----
+
+@dataclass
+class Windows:
+    """`live`: key -> bytes at each window's edges; `given`: bytes given back in each window;
+    `size`: bytes of activity that make one."""
+    times: list[int]
+    live: dict[object, list[int]]
+    given: list[int]
+    size: int
+
+
+def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
+    windows = _windows(facts)
+    by_activity = _growing(windows.live) if windows else {}
+    busy = windows and _busy(windows)
+    if by_activity and busy:
+        yield _verdict(facts, by_activity, windows.times, BUSY,
+                       f'other memory came and went meanwhile: {ui.size(sum(windows.given))} were '
+                       'given back')
+        return
+    dumps = facts.dumps
+    span = dumps[-1].time - dumps[0].time if dumps else 0
+    lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
+    if by_time := _growing(_dumped(dumps)) if lasting else {}:
+        yield _verdict(facts, by_time, [dump.time for dump in dumps], LASTING,
+                       f'{len(dumps)} state dumps in {ui.duration(span)} show it')
+    elif by_activity and facts.tight:
+        yield _verdict(facts, by_activity, windows.times, GUESS, 'little else happened meanwhile: '
+                       'data being loaded looks the same')
+    elif not lasting and (by_activity or _grew(windows)):
+        yield Insufficient('leak', 'live memory grew, but little else happened: data being loaded '
+                           'looks the same', 'hak flight start')
+    elif facts.gap:
+        yield Insufficient('leak', facts.gap, facts.next_time)
+
+
+def _verdict(facts: Facts, grown: dict[object, list[int]], times: list[int], sure: float,
+             meanwhile: str) -> Verdict:
+    worst = sorted(grown, key=lambda key: grown[key][0] - grown[key][-1])
+    total = sum(live[-1] - live[0] for live in grown.values())
+    evidence = [_told(key, grown[key], times, facts) for key in worst[:3]]
+    first = min(_begin(grown[key], times) for key in worst)
+    return Verdict('leak', sure, first, min(1.0, total / max(total, facts.most_rss)),
+                   [*evidence, Evidence(meanwhile, times[-1])],
+                   'hak record --tier ops -- CMD')
+
+
+def _told(key, live: list[int], times: list[int], facts: Facts) -> Evidence:
+    name = f'the {key} layer' if key in LAYERS else f'class {class_text(key)}'
+    steps = sum(after > before for before, after in zip(live, live[1:]))
+    numbers = {'key': key, 'live': live, 'times': times}
+    size = facts.mean_request(key) if key not in LAYERS else None
+    asked = f', for requests of {size:.0f} B on average' if size else ''
+    return Evidence(f'{name} grew from {ui.size(live[0])} to {ui.size(live[-1])}, in {steps} of '
+                    f'{len(live) - 1} parts of the recording{asked}',
+                    _begin(live, times), numbers)
+
+
+def _begin(live: list[int], times: list[int]) -> int:
+    """When it began to grow."""
+    return next((time for time, after in zip(times, live[1:]) if after > live[0]), times[0])
+
+
+def _growing(live: dict[object, list[int]]) -> dict[object, list[int]]:
+    total = sum(edges[-1] for edges in live.values())
+    return {key: edges for key, edges in live.items() if _grows(edges, total)}
+
+
+def _grows(edges: list[int], total: int) -> bool:
+    growth = edges[-1] - edges[0]
+    if growth < max(LEAST, SHARE_LEAST * total):
+        return False
+    parts = len(edges) - 1
+    steps = [after - before for before, after in zip(edges, edges[1:])]
+    fair = sum(step >= FAIR * growth / parts for step in steps)
+    falls = max(max(edges[:at + 1]) - edge for at, edge in enumerate(edges))
+    return (fair >= GROWING_LEAST * parts and falls <= FALLS_MOST * growth
+            and sum(steps[-max(1, parts // 4):]) > 0)
+
+
+def _grew(windows: Optional[Windows]) -> bool:
+    return bool(windows) and any(
+        live[-1] - live[0] >= LEAST and live[-1] >= 0.9 * max(live)
+        for live in windows.live.values())
+
+
+def _busy(windows: Windows) -> bool:
+    """Did memory come and go in most of the windows?"""
+    busy = sum(given >= COME_AND_GO * windows.size for given in windows.given)
+    return busy >= BUSY_LEAST * len(windows.given)
+
+
+def _windows(facts: Facts) -> Optional[Windows]:
+    size = sum(more for _, _, _, more in _steps(facts)) / WINDOWS
+    if size < SLAB:
+        return None
+    now = {cls: slabs * SLAB for cls, slabs in facts.db.carried(facts.process['proc']).items()}
+    result = Windows([facts.began], {}, [0], int(size))
+    done, edges = 0, [dict(now)]
+    for time, key, live, more in _steps(facts):
+        result.given[-1] += max(0, now.get(key, 0) + more - live)
+        now[key] = live
+        done += more
+        while done >= size * len(edges) and len(edges) < WINDOWS:
+            edges.append(dict(now))
+            result.times.append(time)
+            result.given.append(0)
+    edges.append(dict(now))
+    result.times.append(facts.ended)
+    result.live = {key: [edge.get(key, 0) for edge in edges] for key in now}
+    return result
+
+
+def _steps(facts: Facts) -> Iterator[tuple[int, object, int, int]]:
+    """What happened: when, to what, bytes of it then, bytes of it that were acquired."""
+    mapped = dict.fromkeys(LAYERS, 0)
+    slabs = facts.db.carried(facts.process['proc'])
+    for row in facts.db.activity(facts.process['proc']):
+        if row['step']:
+            slabs[row['cls']] = slabs.get(row['cls'], 0) + row['step']
+            yield row['time'], row['cls'], slabs[row['cls']] * SLAB, max(0, row['step']) * SLAB
+            continue
+        for layer in LAYERS:
+            if row[layer] != mapped[layer]:
+                # A row stands for the 10 ms before its end.
+                yield (max(facts.began, row['time']), layer, row[layer],
+                       max(0, row[layer] - mapped[layer]))
+                mapped[layer] = row[layer]
+
+
+def _dumped(dumps: list[Dump]) -> dict[object, list[int]]:
+    """Live bytes by class and layer, as state dumps tell them."""
+    live: dict[object, list[int]] = {}
+    for cls, stride in enumerate(STRIDES):
+        live[cls] = [max(0, row['used'] - row['parked']) * stride if (row := dump.classes.get(cls))
+                     else 0 for dump in dumps]
+    for layer in LAYERS:
+        live[layer] = [dump.pools[layer.upper()]['used'] if layer.upper() in dump.pools else 0
+                       for dump in dumps]
+    return live
+
+
+# ---- others' memory ----
+
+def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
+    dumps = facts.dumps
+    if not dumps:
+        yield Insufficient('not_us', 'no state dump says how much memory the process had',
+                           facts.next_time)
+        return
+    first, last = dumps[0], max(dumps, key=lambda dump: dump.outside)
+    # What hakmem passed on to the system's malloc is a matter of the legacy backend.
+    passed_on = facts.system_malloc_bytes
+    outside, rss = last.outside - passed_on, last.row['rss']
+    if outside < max(OUTSIDE_LEAST, OUTSIDE_SHARE * rss):
+        return
+    grown = outside - first.outside
+    grew = grown >= OUTSIDE_GROWTH * outside
+    if not grew and not facts.tight:
+        return
+    since = (f'{ui.size(grown)} of it in {ui.duration(last.time - first.time)}' if grew else
+             'from the beginning of the recording on')
+    evidence = [Evidence(f'of {ui.size(rss)} resident {ui.size(outside)} are not hakmem\'s, '
+                         f'{since}', last.time,
+                         {'rss': rss, 'outside': outside, 'grown': grown}),
+                Evidence(f'hakmem had {ui.size(last.ours)}', last.time, {'hakmem': last.ours})]
+    if passed_on:
+        evidence.append(Evidence(f'{ui.size(passed_on)} more went to the system\'s malloc through '
+                                 'the legacy backend', None, {'legacy_bytes': passed_on}))
+    yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
+                  outside / rss, evidence,
+                  'strace -f -k -e trace=mmap,mremap,brk CMD')

@@ -1,0 +1,28 @@
+"""`hak export --csv`: a file a table. Texts are in quotes, numbers are not, and NULL is empty."""
+
+from pathlib import Path
+from typing import Any
+
+from hak.db import Database
+
+
+def write(db: Database, folder: Path) -> int:
+    """Returns how many rows there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for name in db.tables():
+        rows = db.table(name)
+        with open(folder / f'{name}.csv', 'w', encoding='utf-8', newline='') as file:
+            file.write(','.join(column[0] for column in rows.description) + '\n')
+            for row in rows:
+                file.write(','.join(map(_field, row)) + '\n')
+                count += 1
+    return count
+
+
+def _field(value: Any) -> str:
+    if value is None:
+        return ''
+    if isinstance(value, str):
+        return '"' + value.replace('"', '""') + '"'
+    return str(value)

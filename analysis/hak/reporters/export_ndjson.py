@@ -1,0 +1,18 @@
+"""`hak export --ndjson`: an object a row, with the name of its table; NULL is left out."""
+
+import json
+from typing import TextIO
+
+from hak.db import Database
+
+
+def write(db: Database, out: TextIO) -> int:
+    """Returns how many rows there are."""
+    count = 0
+    for name in db.tables():
+        for row in db.table(name):
+            facts = {key: row[key] for key in row.keys() if row[key] is not None}
+            json.dump({'table': name, **facts}, out, ensure_ascii=False, separators=(',', ':'))
+            out.write('\n')
+            count += 1
+    return count

@@ -1,0 +1,14 @@
+/*
+ * Events of single operations, added up by class: how many blocks, and how much of them was asked
+ * for.
+ */
+#ifndef HAK_OPS_H
+#define HAK_OPS_H
+
+#include "machine.h"
+
+void ops_alloc(struct machine *m, const struct hak_ev_alloc *e);
+void ops_free(struct machine *m, const struct hak_ev_free *e);
+void ops_close(struct machine *m, struct process *p);
+
+#endif

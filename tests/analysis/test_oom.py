@@ -1,0 +1,282 @@
+"""`hak oom`: every cause is named from the events that show it, and not from what looks like it."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pytest
+import troubles as t
+from recorder import SECONDS, Channel, hak
+from troubles import MIB, Troubled
+
+from hak.db import Database, Scope
+from hak.oom import growth
+from hak.oom.facts import Facts
+from hak.oom.verdict import CAUSES
+
+SPARSE, FULL, HALF = {'used': 4}, {'used': 128}, {'used': 64}
+QUEUED = {'used': 128, 'remote': 120}
+HEAVY = {'owner': 1, 'tid': 101, 'parked_bytes': 3 * MIB, 'cached': 3 * MIB, 'cpu_ns': 5}
+LIGHT = {'owner': 1, 'tid': 101, 'parked_bytes': MIB, 'cpu_ns': 5}
+
+# name -> the history, what must be named, what must not, for what data must be insufficient.
+CASES = {
+    'nothing': (Troubled(), [], {*CAUSES} - {'not_us'}, ['not_us']),
+
+    'stranded': (t.stranded(), ['stranded_empty'], ['soft_cap', 'scan_limit'], ()),
+    'few are idle': (t.stranded(unmarked=1), ['soft_cap'], ['stranded_empty'], ()),
+    'none is idle': (t.stranded(unmarked=0), ['soft_cap'], ['stranded_empty'], ()),
+    'on the way to the list': (t.on_its_way(), ['soft_cap'], ['stranded_empty'], ()),
+    'stranded before': (t.stranded_before(), ['stranded_empty'], ['soft_cap'], ()),
+    'refused below a learned cap': (t.learned_before(), [], ['soft_cap', 'stranded_empty'], ()),
+    'beyond the scan': (t.out_of_scan(), ['scan_limit'], ['stranded_empty', 'soft_cap'], ()),
+    'refused by the system': (t.refused_by_the_system(), [],
+                              ['stranded_empty', 'soft_cap', 'scan_limit'], ()),
+
+    'unfit': (t.unfit(), ['ace_threshold'], ['ace_exhaustion'], ()),
+    'hardly any unfit': (t.unfit(count=50), [], ['ace_threshold'], ()),
+    'unfit because passed on': (t.unfit(layer='LARGE'), [], ['ace_threshold'], ()),
+    'full pool': (t.full_pool(), ['ace_exhaustion'], ['ace_threshold'], ()),
+    'full because passed on': (t.full_pool(layer='LARGE'), [], ['ace_exhaustion'], ()),
+    'full before': (t.full_before(), ['ace_exhaustion'], ['ace_threshold'], ()),
+
+    'address space': (t.limited(limit_as=103 * MIB), ['map_fail_rlimit_as'],
+                      ['map_fail_unknown', 'map_fail_overcommit'], ()),
+    'address space to spare': (t.limited(limit_as=200 * MIB), ['map_fail_unknown'],
+                               ['map_fail_rlimit_as'], ()),
+    'mappings': (t.limited(maps=65500, max_maps=65530), ['map_fail_max_map_count'],
+                 ['map_fail_unknown', 'map_fail_rlimit_as'], ()),
+    'mappings to spare': (t.limited(maps=60000, max_maps=65530), ['map_fail_unknown'],
+                          ['map_fail_max_map_count'], ()),
+    'more than there is': (t.limited(size=9 << 30), ['map_fail_overcommit'],
+                           ['map_fail_unknown'], ()),
+    'more than there is, allowed': (t.limited(size=9 << 30, overcommit=1), ['map_fail_unknown'],
+                                    ['map_fail_overcommit'], ()),
+    'all committed': (t.limited(overcommit=2, committed=5000, commit_limit=4 * MIB),
+                      ['map_fail_overcommit'], ['map_fail_unknown'], ()),
+    'all committed, allowed': (t.limited(overcommit=0, committed=5000, commit_limit=4 * MIB),
+                               ['map_fail_unknown'], ['map_fail_overcommit'], ()),
+    'injected': (t.limited(settings={'FAIL_MAP': '20%'}), ['map_fail_injected'],
+                 ['map_fail_unknown', 'map_fail_rlimit_as'], ()),
+    'injected and limited': (t.limited(settings={'FAIL_MAP': '20%'}, limit_as=103 * MIB),
+                             ['map_fail_rlimit_as', 'map_fail_injected'], [], ()),
+    'two limits': (t.limited(maps=65500, max_maps=65530, limit_as=103 * MIB),
+                   ['map_fail_max_map_count', 'map_fail_rlimit_as'], [], ()),
+    'refused before': (t.refused_before(limit_as=103 * MIB), ['map_fail_rlimit_as'], [], ()),
+    'limits unknown': (t.never_dumped(), ['map_fail_unknown'], [],
+                       ['map_fail_rlimit_as', 'map_fail_max_map_count', 'map_fail_overcommit']),
+    'more than addresses': (t.limited(size=1 << 50), [], ['map_fail_overcommit',
+                                                          'map_fail_unknown'], ()),
+    'group': (t.in_group(95 * MIB), ['map_fail_cgroup'], [], ()),
+    'group with room': (t.in_group(80 * MIB), [], ['map_fail_cgroup'], ()),
+    'group of others': (t.in_group(95 * MIB, rss=5 * MIB), [], ['map_fail_cgroup'], ()),
+    'group that recovered': (t.in_group(95 * MIB, later=50 * MIB), [], ['map_fail_cgroup'], ()),
+
+    'leak': (t.leaking(), ['leak'], [], ()),
+    'leak until it is tight': (t.leaking(busy=0, tight=True), ['leak'], [], ()),
+    'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),
+    'small leak': (t.leaking(waves=12), [], ['leak'], ()),
+    'full cache': (t.filled(), [], ['leak'], ['leak']),
+    'sawtooth': (t.sawtooth(), [], ['leak'], ['leak']),
+    'late ramp': (t.late_ramp(), [], ['leak'], ['leak']),
+    'leak that ended': (t.ended_leak(), [], ['leak'], ['leak']),
+    'growth in a second': (t.dumped_growth(), [], ['leak'], ()),
+    'outside': (t.outside(5, 60, 60), ['not_us'], [], ()),
+    'outside, always': (t.outside(60, 60, 60), [], ['not_us'], ()),
+    'outside, always, and tight': (t.outside(60, 60, 60, tight=True), ['not_us'], [], ()),
+    'outside, little': (t.outside(5, 25, 25), [], ['not_us'], ()),
+
+    'sparse': (t.dumped([SPARSE] * 160), ['fragmentation'], ['remote_backlog'], ()),
+    'half full': (t.dumped([HALF] * 160), [], ['fragmentation'], ()),
+    'sparse, of many': (t.dumped([SPARSE] * 80 + [FULL] * 560), [], ['fragmentation'], ()),
+    'few sparse': (t.dumped([SPARSE] * 40), [], ['fragmentation'], ()),
+    'not carved yet': (t.dumped([{'used': 4, 'carved': 16}] * 160), [], ['fragmentation'], ()),
+    'sparse, grown, tight': (t.grown_sparse(), ['fragmentation'], ['leak'], ['leak']),
+    'queued': (t.dumped([QUEUED] * 160, [LIGHT]), ['remote_backlog'], ['fragmentation'], ()),
+    'little queued': (t.dumped([QUEUED] * 40 + [FULL] * 600), [], ['remote_backlog'], ()),
+    'caches': (t.dumped([FULL] * 160, [HEAVY]), ['thread_cache_bloat'], ['remote_backlog'], ()),
+    'small caches': (t.dumped([FULL] * 160, [LIGHT]), [], ['thread_cache_bloat'], ()),
+    'outgrown': (t.overgrown(), [], [], ['fragmentation', 'remote_backlog',
+                                         'thread_cache_bloat']),
+    'strides': (t.wasteful(mean=520), ['class_waste'], [], ()),
+    'strides that fit': (t.wasteful(mean=1700, slabs=600), [], ['class_waste'], ()),
+    'strides of little': (t.wasteful(mean=520, slabs=50), [], ['class_waste'], ()),
+    'strides of a small part': (t.wasteful(mean=520, slabs=100, rss=64 * MIB), [],
+                                ['class_waste'], ()),
+    'strides, hardly sampled': (t.wasteful(mean=520, samples=20), [], ['class_waste'],
+                                ['class_waste']),
+    'operations': (t.operating(520), ['class_waste'], [], ()),
+    'operations that fit': (t.operating(1700), [], ['class_waste'], ()),
+
+    'double free': (t.corrupt(double_free=1), ['corruption'], [], ()),
+    'written to': (t.corrupt(hdr_reset=2), ['corruption'], [], ()),
+    'invalid free': (t.corrupt(invalid_free=1), ['corruption'], [], ()),
+    'misuse before': (t.corrupt_before(), ['corruption'], [], ()),
+
+    'small SuperSlabs': (t.churning(8), ['superslab_too_small'], [], ()),
+    'SuperSlabs used again': (t.recycling(), [], ['superslab_too_small'], ()),
+    'large SuperSlabs': (t.churning(32), [], ['superslab_too_small'], ()),
+
+    'begins in the middle': (t.late(), [], [], ['stranded_empty', 'corruption', 'leak',
+                                                    'map_fail_rlimit_as', 'fragmentation',
+                                                    'not_us', 'ace_exhaustion']),
+    'two at once': (t.both(), ['ace_exhaustion', 'soft_cap'], [], ()),
+}
+
+
+@pytest.fixture(scope='module')
+def recorded(lttng_recorder, tmp_path_factory):
+    """All of them in one recording, each a process of its own: its path, and name -> answer."""
+    trace = tmp_path_factory.mktemp('oom') / 'trace'
+    with lttng_recorder.session(trace, Channel(subbuf_size=8 << 20)) as emit:
+        pids = {name: emit(case[0].text()) for name, case in CASES.items()}
+    result = hak('oom', trace, '--json')
+    assert result.code == 1, result.err
+    told = json.loads(result.out)
+    answers = {process['pid']: process for process in told['processes']}
+    return trace, {name: answers[pid] for name, pid in pids.items()}
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_verdict(recorded, name):
+    _, expected, never, unknown = CASES[name]
+    answer = recorded[1][name]
+    found = [verdict['cause'] for verdict in answer['verdicts']]
+    insufficient = {each['cause'] for each in answer['insufficient']}
+    assert found[:len(expected)] == expected, answer
+    assert not {*never} & {*found}, answer
+    assert {*unknown} <= insufficient, answer
+    assert {*never} - {*unknown} <= {*answer['ruled_out']}, answer
+    # Each cause is spoken of once.
+    assert sorted([*found, *insufficient, *answer['ruled_out']]) == sorted(CAUSES), answer
+
+
+def change(recorded, name, number=0) -> str:
+    return recorded[1][name]['verdicts'][number]['change']
+
+
+def test_what_to_change_fits_the_numbers(recorded):
+    assert change(recorded, 'stranded') == 'export HAKMEM_SS_EMPTY_RECYCLE=full'
+    assert change(recorded, 'few are idle') == 'export HAKMEM_TINY_CAP=6:60'
+    assert change(recorded, 'full pool') == 'export HAKMEM_ACE_MID_CAP=2M'
+    assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
+    assert change(recorded, 'mappings') == 'sysctl vm.max_map_count=131060'
+    assert change(recorded, 'address space') == f'ulimit -v {2 * 104 * 1024}'
+    assert change(recorded, 'injected') == 'unset HAKMEM_FAIL_MAP'
+    assert change(recorded, 'strides') == 'export HAKMEM_TINY_CLASSES=16'
+    assert '--class 6' in change(recorded, 'sparse')
+
+
+def test_evidence_is_numbers_with_times(recorded):
+    trace, answers = recorded
+    verdict, = answers['stranded']['verdicts']
+    seen = verdict['evidence'][0]
+    assert seen['time'] == verdict['first_time']
+    assert seen['numbers']['requests'] == 5 and seen['numbers']['unmarked'] == 20
+    sleeper = answers['queued']['verdicts'][0]['evidence'][0]
+    assert sleeper['numbers'] == {'owner': 1, 'bytes': 160 * 120 * 512, 'tid': 101}
+    assert 0 < answers['two at once']['verdicts'][1]['weight'] < 0.1
+
+
+def test_causes_that_explain_alike_come_in_the_order_of_time(recorded):
+    two = recorded[1]['two limits']['verdicts']
+    assert two[0]['first_time'] <= two[1]['first_time']
+    weights = [each['weight'] for each in recorded[1]['two at once']['verdicts']]
+    assert weights == sorted(weights, reverse=True)
+
+
+def test_growth_between_dumps_is_told_of_many_seconds_only(recorded, tmp_path):
+    trace, answers = recorded
+    assert 'leak' in answers['growth in a second']['ruled_out']
+    copy = shutil.copy(f'{trace}.hak.sqlite', tmp_path / 'db')
+    with closing(sqlite3.connect(copy)) as db, db:
+        db.execute('UPDATE dump SET begin = begin + (seq - 1) * 5000000000')
+    with closing(Database(tmp_path / 'db')) as db:
+        row, = (row for row in db.processes(Scope())
+                if row['pid'] == answers['growth in a second']['pid'])
+        leak = next(growth.judge(Facts(db, row, 'TRACE')))
+    assert leak.cause == 'leak' and leak.confidence == growth.LASTING
+
+
+def test_people_get_a_screen(recorded):
+    text = hak('oom', recorded[0]).out
+    assert 'stranded_empty' in text and len(text.splitlines()) < 60
+    assert 'more processes' in text
+
+
+def test_a_process_without_a_cause_gets_one_line(record):
+    trace = record(Troubled().text())
+    result = hak('oom', trace)
+    assert result.code == 0 and len(result.out.splitlines()) == 1, result.out
+    assert f'process {record.pids[0]} ' in result.out and 'no cause found' in result.out
+
+
+def test_what_a_process_was_before_is_told_if_it_was_in_trouble(record):
+    fine, troubled = Troubled().text(), t.stranded().text()
+    for text, count in ((fine + troubled, 1), (troubled + fine, 2)):
+        trace = record(text, name=f'exec{count}')
+        told = json.loads(hak('oom', trace, '--json').out)['processes']
+        assert [bool(process['verdicts']) for process in told] == [True, False][:count]
+
+
+def test_what_was_lost_is_said(record):
+    h = t.stranded()
+    h.lines += ['repeat 20000', *t.stranded().lines[-1:], 'end']
+    trace = record(h.text(), channels=[Channel(subbuf_size=4096, subbufs=2)])
+    told = json.loads(hak('oom', trace, '--json').out)['processes'][0]
+    verdict = told['verdicts'][0]
+    assert verdict['cause'] == 'stranded_empty' and verdict['confidence'] < 0.8
+    assert 'lost' in verdict['evidence'][-1]['text']
+    assert {each['cause']: 'lost' in each['why'] for each in told['insufficient']}['corruption']
+
+
+def test_snapshots_in_a_directory_are_joined(record, tmp_path):
+    """One process in two of them, each of which shows another cause."""
+    folder = tmp_path / 'snapshots'
+    folder.mkdir()
+    for number, history in enumerate((t.stranded(), t.corrupt(double_free=1)), 1):
+        record(history.text(), name='trace')
+        (tmp_path / 'trace').rename(folder / f'oom-20261123-10150{number}-{number}')
+    (folder / 'notes').mkdir()
+    told = json.loads(hak('oom', folder, '--json').out)
+    found = [[verdict['cause'] for verdict in process['verdicts']]
+             for process in told['processes']]
+    assert sorted(found) == [['corruption'], ['stranded_empty']]
+
+
+def test_shared_memory_is_read_without_its_process(lttng_recorder, tmp_path):
+    run, shm = lttng_recorder.daemon.client.run, tmp_path / 'shm'
+    run('create', 'oom-shm', '--snapshot', f'--output={tmp_path / "snapshot"}',
+        f'--shm-path={shm}')
+    try:
+        run('enable-channel', '--userspace', '--session', 'oom-shm', '--buffers-uid',
+            '--overwrite', '--subbuf-size=64K', '--num-subbuf=4', 'channel')
+        run('enable-event', '--userspace', '--session', 'oom-shm', '--channel', 'channel',
+            'hakmem:*')
+        run('add-context', '--userspace', '--session', 'oom-shm', '--type', 'vpid', '--type',
+            'vtid', '--type', 'procname')
+        run('start', 'oom-shm')
+        pid = lttng_recorder.emit(t.stranded().text())
+        shutil.copytree(shm, tmp_path / 'left')
+    finally:
+        run('destroy', 'oom-shm', seconds=SECONDS)
+    told = json.loads(hak('oom', tmp_path / 'left', '--json').out)
+    process, = told['processes']
+    assert told['trace'] == str(tmp_path / 'left') and process['pid'] == pid
+    assert [verdict['cause'] for verdict in process['verdicts']] == ['stranded_empty']
+
+
+@pytest.mark.parametrize('args, code, said', [
+    ((), 2, 'PATH'), (('no-such',), 3, 'no-such does not exist'), (('.', '--cause'), 2, '--cause'),
+])
+def test_bad_input_is_one_line(args, code, said, tmp_path):
+    result = hak('oom', *args, cwd=tmp_path)
+    assert result.code == code and said in result.err and len(result.err.splitlines()) == 1
+
+
+def test_an_empty_directory_is_no_recording(tmp_path):
+    result = hak('oom', tmp_path)
+    assert result.code == 3 and result.err.splitlines() == [
+        f'hak: {tmp_path} is empty: nothing was recorded there: give the directory that '
+        '`hak record` wrote']

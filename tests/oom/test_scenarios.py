@@ -1,0 +1,51 @@
+"""Every cause, recorded in four ways, is named first; its near misses are not called so."""
+
+import contextlib
+
+import group
+import matrix
+import pytest
+import scenarios
+from scenarios import Scenario
+from stage import Answer, Stage, asked
+
+NUMBERED = list(enumerate(scenarios.SCENARIOS))
+
+
+@pytest.mark.parametrize('order, scenario', NUMBERED, ids=[each.name for _, each in NUMBERED])
+def test_verdict(stage, order, scenario):
+    if scenario.missing:
+        pytest.skip(scenario.missing)
+    with in_group(stage, scenario):
+        traces = stage.at_once(scenario)
+        traces['late'] = stage.late(scenario)
+    answers = {way: asked(*trace) for way, trace in traces.items()}
+    wrong = {way: why for way, answer in answers.items()
+             if (why := judged(scenario, answer))}
+    matrix.note(scenario.name, order, {way: answer.causes[0] if answer.causes else '-'
+                                       for way, answer in answers.items()}, wrong)
+    assert not wrong, {way: (why, answers[way].whole) for way, why in wrong.items()}
+
+
+@contextlib.contextmanager
+def in_group(stage: Stage, scenario: Scenario):
+    if not scenario.group:
+        yield
+        return
+    if not group.available():
+        pytest.skip('no memory cgroup can be made here')
+    with group.limited(scenario.group) as stage.group:
+        yield
+        killed = stage.group.kills()
+    assert killed == (2 if scenario.causes else 0)
+
+
+def judged(scenario: Scenario, answer: Answer) -> str:
+    """What is wrong with the answer, '' if nothing is."""
+    if tuple(answer.causes[:len(scenario.causes)]) != scenario.causes:
+        return f'named {answer.causes} instead of {scenario.causes}'
+    if wrong := {*scenario.never} & {*answer.causes}:
+        return f'named {sorted(wrong)}'
+    if not scenario.causes and not scenario.never and answer.causes:
+        return f'named {answer.causes} where nothing was wrong'
+    return ''

@@ -21,13 +21,18 @@ COMMON := -std=gnu11 -D_GNU_SOURCE $(WARN) -g -MMD -MP -fvisibility=hidden -fPIC
 
 # Flavours: same sources, side by side under build/FLAVOUR/.
 FLAVOURS := trace release debug tsan
-CFLAGS_trace := -O2 -DHAK_TRACE=1 -DHAK_INTERPOSE=1
-CFLAGS_release := -O2 -DHAK_TRACE=0 -DHAK_INTERPOSE=1
-CFLAGS_debug := -O0 -DHAK_TRACE=1 -DHAK_INTERPOSE=1 -DHAK_DEBUG
+CFLAGS_trace := -O2 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1
+CFLAGS_release := -O2 -DHAK_TRACE=0 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=1
+CFLAGS_debug := -O0 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1 -DHAK_DEBUG
 # ThreadSanitizer owns malloc itself: this flavour exports hak_malloc and its relatives only.
-CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_INTERPOSE=0
+CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=0
 # For the unit tests: assertions, and malloc left to the test framework.
-CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_INTERPOSE=0 -DHAK_DEBUG
+CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=0 -DHAK_DEBUG
+
+# Where Valgrind is told things (HAK_VALGRIND), of our locks as well.
+LDFLAGS_trace := -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock \
+                 -Wl,--wrap=pthread_mutex_unlock
+LDFLAGS_debug := $(LDFLAGS_trace)
 
 SOURCES := $(wildcard src/*.c)
 CATALOGUE := $(wildcard tracepoints/*.def tracepoints/*.h)
@@ -50,7 +55,7 @@ $(BUILD)/$(1)/libhakmem.a: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 
 $(BUILD)/$(1)/libhakmem.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@echo "  LINK    $$@"
-	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
+	$$(Q)$$(CC) $$(CFLAGS_$(1)) $$(LDFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
 	    -o $$@ $$^ -ldl
 
 # Other flags, other objects: nothing stale survives a change of the command line.
@@ -79,6 +84,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/stress/build.mk
 -include tests/analysis/build.mk
 -include tests/flight/build.mk
+-include tests/memcheck/build.mk
 -include tests/oom/build.mk
 
 # The set-up comes first and by a make of its own: what it installs decides what can be built.
@@ -123,7 +129,7 @@ install: all
 	install -m 755 $(wildcard $(BUILD)/plugin/*.so) $(LIB)/plugin
 	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
 	install -m 755 scripts/hak $(LIB)/scripts
-	cd analysis && find hak -name '*.py' -o -name '*.md' | \
+	cd analysis && find hak -name '*.py' -o -name '*.md' -o -name '*.supp' | \
 	    xargs -I{} install -D -m 644 {} $(abspath $(LIB))/analysis/{}
 	find dashboards -type f -exec install -D -m 644 {} $(abspath $(LIB))/{} \;
 	install -m 644 src/hakmem.h $(DESTDIR)$(PREFIX)/include
@@ -143,7 +149,7 @@ format: ## lay out all C sources by .clang-format
 .PHONY: lint
 lint: ## check layout, clang-tidy's findings and that all Python compiles
 	clang-format --dry-run -Werror $(C_FILES)
-	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 \
+	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 \
 	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
 	$(PYTHON) -m compileall -q analysis/hak tests
 	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/pytests \

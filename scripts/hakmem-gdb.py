@@ -18,6 +18,8 @@ SS_HEADER = 2048
 REMOTE_FLAGS = 3
 GRANULE_LG, LEAF_LG, ROOTS = 19, 14, 1 << 15
 ACE = {-1: 'in the mid pool', -2: 'in the large pool', -3: 'in a huge block', -4: 'in a huge block'}
+# Under memcheck: bytes between the start of a block and of the program's part of it.
+LEADS = (32, 64, 128, 256, 512, 1024)
 MASK = (1 << 64) - 1
 GOLDEN = 0x9e3779b97f4a7c15
 STATES = ('UNUSED', 'ACTIVE', 'EMPTY', 'EMPTY on its list', 'being given back')
@@ -163,6 +165,21 @@ def thread_lists(cls):
     return found
 
 
+def memcheck_has(address):
+    """Is a block of the program's at address, for all that the path under memcheck knows?"""
+    table = gdb.parse_and_eval("'vg_blocks.c'::blocks.live")
+    size = table['at'].type.target().sizeof
+    entries = gdb.selected_inferior().read_memory(number(table['at']),
+                                                  size * (number(table['mask']) + 1)).tobytes()
+    complement = (~address & MASK).to_bytes(8, 'little')
+    return any(entries[at:at + 8] == complement for at in range(0, len(entries), size))
+
+
+def under_memcheck():
+    return gdb.lookup_global_symbol('vg_tool') is not None and \
+        str(gdb.parse_and_eval('vg_tool')) == 'VG_MEMCHECK'
+
+
 IN_SLAB = MASK >> 40 << 40  # what is different in the word of a block that waits in its slab
 
 
@@ -299,6 +316,9 @@ class ShowBlock(Sub):
         for thread, blocks in thread_lists(slab.cls):
             if block in blocks:
                 return f'FREE, in the list of thread {thread.ptid[1] or thread.ptid[0]}'
+        if under_memcheck() and not any(
+                memcheck_has(block + lead) for lead in LEADS if lead < slab.stride):
+            return 'FREED by the program: it waits in quarantine, or is spare'
         return f'LIVE; the slab belongs to {slab.owner}'
 
     @staticmethod

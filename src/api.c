@@ -20,10 +20,20 @@
 #include "reserve.h"
 #include "sysmalloc.h"
 #include "tiny.h"
+#include "vg.h"
+#include "vg_heap.h"
+
+/* What tiny_malloc() leaves: larger sizes, an empty list, any size while allocations are recorded
+ * or under Valgrind. */
+static NOINLINE void *malloc_slow(size_t size)
+{
+    VG_INSTEAD(malloc, size);
+    return tiny_malloc_slow(size);
+}
 
 EXPORT LINE_ALIGNED void *hak_malloc(size_t size)
 {
-    return tiny_malloc(size);
+    return tiny_malloc(size, malloc_slow);
 }
 
 static NOINLINE bool look_at_foreign(const void *p)
@@ -44,11 +54,13 @@ static bool accept_foreign(const void *p)
 }
 
 /* What tiny_free() leaves: a pointer of ACE's or of another allocator, a misuse, NULL, and any
- * pointer while frees are recorded. */
+ * pointer while frees are recorded or under Valgrind. */
 static NOINLINE void free_slow(void *p)
 {
-    int kind = pagemap_lookup(p);
+    int kind;
 
+    VG_INSTEAD(free, p);
+    kind = pagemap_lookup(p);
     if (kind > 0) {
         tiny_free_slow(ss_at(p, (unsigned)kind), p);
     } else if (kind && ace_owns(p, kind)) {
@@ -69,6 +81,7 @@ EXPORT void *hak_calloc(size_t count, size_t size)
     size_t bytes;
     void *p;
 
+    VG_INSTEAD(calloc, count, size);
     if (calls_told())
         return calls_calloc(count, size);
     if (__builtin_mul_overflow(count, size, &bytes)) {
@@ -76,7 +89,7 @@ EXPORT void *hak_calloc(size_t count, size_t size)
         return NULL;
     }
     if (bytes <= TINY_MAX) {
-        p = tiny_malloc(bytes);
+        p = tiny_malloc(bytes, tiny_malloc_slow);
         return p ? memset(p, 0, bytes) : NULL;
     }
     return ace_alloc(bytes, 0, true);
@@ -93,7 +106,7 @@ static bool fits_in_place(size_t size, size_t stride)
  * from is too small: a program that shrinks a block counts on it. */
 static void *move(void *from, size_t room, size_t size)
 {
-    void *to = tiny_malloc(size);
+    void *to = tiny_malloc(size, tiny_malloc_slow);
 
     if (!to)
         return size <= room ? from : NULL;
@@ -163,8 +176,9 @@ static void *realloc_tiny(struct superslab *ss, void *p, size_t size)
 
 EXPORT void *hak_realloc(void *p, size_t size)
 {
-    int kind = pagemap_lookup(p);
+    int kind;
 
+    VG_INSTEAD(realloc, p, size);
     if (calls_told())
         return calls_realloc(p, size);
     if (!p)
@@ -174,6 +188,7 @@ EXPORT void *hak_realloc(void *p, size_t size)
         hak_free(p);
         return NULL;
     }
+    kind = pagemap_lookup(p);
     if (kind > 0)
         return realloc_tiny(ss_at(p, (unsigned)kind), p, size);
     return kind && ace_owns(p, kind) ? realloc_ace(p, kind, size) : realloc_foreign(p, size);
@@ -211,6 +226,7 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
     int saved = errno;
     void *p;
 
+    VG_INSTEAD(posix_memalign, out, align, size);
     if (calls_told())
         return calls_posix_memalign(out, align, size);
     if (!is_pow2(align) || align % sizeof(void *) != 0)
@@ -226,6 +242,7 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
 
 EXPORT void *hak_aligned_alloc(size_t align, size_t size)
 {
+    VG_INSTEAD(aligned_alloc, align, size);
     if (!is_pow2(align)) {
         errno = EINVAL;
         return NULL;
@@ -235,6 +252,7 @@ EXPORT void *hak_aligned_alloc(size_t align, size_t size)
 
 EXPORT void *hak_memalign(size_t align, size_t size)
 {
+    VG_INSTEAD(memalign, align, size);
     /* As glibc does: an odd alignment is rounded up to the next power of two. */
     while (!is_pow2(align)) {
         if (align > SIZE_MAX / 2) {
@@ -248,6 +266,7 @@ EXPORT void *hak_memalign(size_t align, size_t size)
 
 EXPORT void *hak_valloc(size_t size)
 {
+    VG_INSTEAD(valloc, size);
     return alloc_aligned((size_t)sysconf(_SC_PAGESIZE), size);
 }
 
@@ -255,6 +274,7 @@ EXPORT void *hak_pvalloc(size_t size)
 {
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
+    VG_INSTEAD(pvalloc, size);
     if (size > SIZE_MAX - page) {
         errno = ENOMEM;
         return NULL;
@@ -264,10 +284,12 @@ EXPORT void *hak_pvalloc(size_t size)
 
 EXPORT size_t hak_malloc_usable_size(void *p)
 {
-    int kind = pagemap_lookup(p);
     enum hak_invalid_why why;
     uint32_t info;
+    int kind;
 
+    VG_INSTEAD(malloc_usable_size, p);
+    kind = pagemap_lookup(p);
     if (kind > 0) {
         if (!tiny_is_block(ss_at(p, (unsigned)kind), p, &info) ||
             block_looks_free(p, info_cls(info)))
@@ -283,8 +305,10 @@ EXPORT size_t hak_malloc_usable_size(void *p)
 
 EXPORT void hak_drain(void)
 {
+    vg_enter();
     tiny_drain();
     ace_drain();
+    vg_leave();
 }
 
 EXPORT int hak_set_cap(unsigned cls, uint32_t cap)

@@ -11,6 +11,7 @@
 #include "config.h"
 #include "log.h"
 #include "os.h"
+#include "vg.h"
 
 TLS_FAST bool trace_inside;
 
@@ -235,13 +236,15 @@ static void announce_once_more(const struct hak_trace_ops *ops)
     emit_process_start(ops, false, again);
 }
 
-/* Sends every malloc and free through the slow paths, or no longer. */
+/* Sends every malloc and free through the slow paths, or, without Valgrind, no longer. */
 static void gates_set(bool recorded)
 {
-    if (likely(recorded == !malloc_gate()))
+    bool shut = recorded || vg_on();
+
+    if (likely(shut == !malloc_gate()))
         return;
-    atomic_store_explicit(&trace_malloc_gate, recorded ? 0 : TINY_MAX + 1, memory_order_relaxed);
-    atomic_store_explicit(&trace_free_gate, recorded ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
+    atomic_store_explicit(&trace_malloc_gate, shut ? 0 : TINY_MAX + 1, memory_order_relaxed);
+    atomic_store_explicit(&trace_free_gate, shut ? 0 : PAGEMAP_ROOTS, memory_order_relaxed);
 }
 
 static bool calls_recorded(const struct hak_trace_ops *ops)

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "vg.h"
+
 static struct {
     _Atomic uint32_t fault; /* an os_fault(), 0: none */
     _Atomic uint32_t maps;  /* maps since it was set */
@@ -69,7 +71,7 @@ void *os_map(size_t size)
 bool os_unmap(void *p, size_t size)
 {
     int saved = errno;
-    bool done = munmap(p, size) == 0;
+    bool done = (vg_maps() && vg_unmap(p)) || munmap(p, size) == 0;
 
     if (done)
         count_mapped(-(uint64_t)size);
@@ -80,6 +82,10 @@ bool os_unmap(void *p, size_t size)
 
 bool os_remap(void *p, size_t from, size_t to, void *place)
 {
+    if (vg_maps()) {
+        errno = ENOMEM;
+        return false;
+    }
     /* The map of the place was asked about already. */
     if (to > from && !place && injected())
         return false;
@@ -102,8 +108,15 @@ void *os_map_aligned(size_t size, size_t align)
 {
     const size_t slack = align - 4096;
     uintptr_t start, aligned;
-    void *p = os_map(size);
+    void *p;
 
+    if (vg_maps()) {
+        p = injected() ? NULL : vg_map(size, align);
+        if (p)
+            count_mapped(size);
+        return p;
+    }
+    p = os_map(size);
     /* The kernel places mappings next to each other, so after the first one the plain request
      * is often aligned already: one call instead of three. */
     if (!p || ((uintptr_t)p & (align - 1)) == 0)

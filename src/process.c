@@ -21,6 +21,7 @@
 #include "sysmalloc.h"
 #include "thread.h"
 #include "tiny.h"
+#include "vg.h"
 
 _Atomic bool process_ready;
 _Atomic bool process_searching;
@@ -46,6 +47,7 @@ static void caps_report(void)
 
 static void init(void)
 {
+    vg_init();
     config_init();
     os_fail_maps(config.fail_map);
     word_init(random_word());
@@ -77,6 +79,7 @@ static void before_fork(void)
     fork_locked = (!__libc_single_threaded || trace_attached()) && !trace_is_attaching();
     if (!fork_locked)
         return;
+    vg_enter();
     tick_lock_for_fork();
     reclaim_lock_for_fork();
     trace_before_fork();
@@ -84,6 +87,7 @@ static void before_fork(void)
     legacy_lock_for_fork();
     pool_lock_for_fork();
     ace_lock_for_fork();
+    vg_lock_for_fork();
     /* Handlers that were registered before ours run while we hold the locks, and may allocate:
      * the slow paths then leave our slabs alone. */
     trace_inside = true;
@@ -92,6 +96,7 @@ static void before_fork(void)
 static void after_fork(bool child)
 {
     trace_inside = false;
+    vg_unlock_after_fork();
     ace_unlock_after_fork(child);
     pool_unlock_after_fork();
     legacy_unlock_after_fork(child);
@@ -106,6 +111,7 @@ static void after_fork_parent(void)
         return;
     after_fork(false);
     trace_after_fork_parent();
+    vg_leave();
 }
 
 static void after_fork_child(void)
@@ -121,6 +127,7 @@ static void after_fork_child(void)
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
     thread_orphan_others();
+    vg_leave();
     /* The parent's helper thread, if it was at work, is not ours. */
     if (config.trace == TRACE_AUTO && !trace_attached())
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
@@ -249,5 +256,7 @@ __attribute__((constructor)) static void process_begin(void)
 
 __attribute__((destructor)) static void process_end(void)
 {
+    vg_enter();
     stats_print();
+    vg_leave();
 }

@@ -17,7 +17,7 @@ static struct {
  * larger request during the lookup finds nobody to serve it and fails. */
 static TLS_FAST bool resolving;
 
-static bool sys_ready(void)
+bool sys_ready(void)
 {
     if (likely(atomic_load_explicit(&sys.ready, memory_order_acquire)))
         return true;

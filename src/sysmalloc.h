@@ -12,6 +12,9 @@
  * lock, since pthread_create makes such a call. Ours never would. */
 void sys_begin(void);
 
+/* Resolves it, which may allocate a little. */
+bool sys_ready(void);
+
 void *sys_malloc(size_t size);
 void *sys_calloc(size_t count, size_t size);
 void *sys_realloc(void *ptr, size_t size);

@@ -15,6 +15,7 @@
 #include "reclaim.h"
 #include "thread.h"
 #include "tiny.h"
+#include "vg.h"
 
 _Atomic bool tick_wanted;
 
@@ -45,6 +46,7 @@ static bool work(void)
 {
     uint64_t now = os_now_ns();
 
+    vg_enter();
     pthread_mutex_lock(&tick.lock);
     tick.ticks++;
     pool_look_after_published(tls.owner);
@@ -56,6 +58,7 @@ static bool work(void)
     pressure_tick(now);
     dump_tick(now);
     pthread_mutex_unlock(&tick.lock);
+    vg_leave();
     /* A session may begin at any time to record what only a tick tells. */
     return !reclaim_done() || !ace_idle() || trace_attached();
 }
@@ -140,7 +143,9 @@ NOINLINE void tick_begin(void)
 {
     int saved = errno;
 
-    if (!config.tick || trace_busy())
+    /* Under Valgrind, what belongs to a thread is in the leak search's sums: only where a tracer
+     * has threads as well. */
+    if (!config.tick || trace_busy() || (vg_on() && !trace_attached()))
         return;
     switch (atomic_load_explicit(&tick.helper, memory_order_relaxed)) {
     case HELPER_ASLEEP: tick_wake(); break;

@@ -77,8 +77,9 @@ static inline uint32_t sll_count(unsigned cls)
     return tls.limit[cls] - (uint32_t)tls.sll[cls].room;
 }
 
-/* Every unusual case is a tail call, so that the usual one needs no stack frame. */
-static inline void *tiny_malloc(size_t size)
+/* A block for a request of size bytes if all is usual, else otherwise(size), which is
+ * tiny_malloc_slow() or comes to it: a tail call, so that the usual case needs no stack frame. */
+static inline void *tiny_malloc(size_t size, void *(*otherwise)(size_t))
 {
     if (likely(size < malloc_gate())) {
         unsigned cls_16 = class_of_16(size);
@@ -94,7 +95,7 @@ static inline void *tiny_malloc(size_t size)
             return b;
         }
     }
-    return tiny_malloc_slow(size);
+    return otherwise(size);
 }
 
 /* Is p, in the SuperSlab ss, the start of a block that was handed out in its slab's present

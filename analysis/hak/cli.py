@@ -21,6 +21,7 @@ COMMANDS = {
     'verify': 'check every transition of a recording against the state machine',
     'top': 'show what running programs do, live, and tell Prometheus',
     'flight': 'keep the last events in memory, and a snapshot when something goes wrong',
+    'memcheck': "run a program under Valgrind's memcheck, helgrind or DRD on this allocator",
     'config': "list the allocator's knobs with default, meaning and current value",
     'doctor': 'say what on this machine is missing or too small, and how to fix it',
     'env': 'print the environment for a program that something else starts',
@@ -77,7 +78,10 @@ def _dispatch(argv: list) -> int:
     parser = _Parser(prog=f'hak {name}', description=COMMANDS[name], allow_abbrev=False,
                      formatter_class=argparse.RawDescriptionHelpFormatter)
     module.prepare_parser(parser)
-    return module.run(parser.parse_args(argv[1:]))
+    if not getattr(module, 'PASSES_OPTIONS_ON', False):
+        return module.run(parser.parse_args(argv[1:]))
+    args, args.passed_on = parser.parse_known_args(argv[1:])
+    return module.run(args)
 
 
 def _present() -> list:

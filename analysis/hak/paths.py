@@ -51,6 +51,11 @@ def event_catalogue() -> Path:
     return _existing(ROOT / 'tracepoints' / 'events.def')
 
 
+def suppressions() -> Path:
+    """What Valgrind is to be silent about."""
+    return _existing(ROOT / 'analysis/hak/memcheck.supp')
+
+
 def dashboards() -> Path:
     """What pages are made of, a folder each."""
     return _existing(ROOT / 'dashboards')

@@ -12,17 +12,19 @@ from hak.errors import HakError
 REGISTER_TIMEOUT = '10000'
 
 
-def changes(env: Mapping[str, str], home: Optional[Path] = None) -> dict[str, str]:
-    """What to set on top of `env`; `home` is the LTTNG_HOME of a daemon of our own."""
+def allocator(env: Mapping[str, str]) -> dict[str, str]:
+    """What to set on top of `env` for the allocator alone."""
     library = str(paths.library())
     if any(mark in library for mark in ' :\n\t'):
         raise HakError(f'{library}: the dynamic loader cannot preload from a path with spaces '
                        'or colons', 'install hakmem elsewhere')
     others = env.get('LD_PRELOAD', '').replace(':', ' ').split()
-    result = {
-        'LD_PRELOAD': ':'.join([library, *(other for other in others if other != library)]),
-        'HAKMEM_TRACE': '1',
-    }
+    return {'LD_PRELOAD': ':'.join([library, *(other for other in others if other != library)])}
+
+
+def changes(env: Mapping[str, str], home: Optional[Path] = None) -> dict[str, str]:
+    """What to set on top of `env`; `home` is the LTTNG_HOME of a daemon of our own."""
+    result = {**allocator(env), 'HAKMEM_TRACE': '1'}
     if 'LTTNG_UST_REGISTER_TIMEOUT' not in env:
         result['LTTNG_UST_REGISTER_TIMEOUT'] = REGISTER_TIMEOUT
     if home is not None:

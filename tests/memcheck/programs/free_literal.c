@@ -1,0 +1,7 @@
+#include "program.h"
+
+int main(void)
+{
+    free((char *)"text");
+    return 0;
+}

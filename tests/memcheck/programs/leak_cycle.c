@@ -1,0 +1,17 @@
+#include "program.h"
+
+struct node {
+    struct node *next, *other;
+    char data[40];
+};
+
+int main(void)
+{
+    static struct node *first;
+
+    first = calloc(1, sizeof(*first));
+    first->next = calloc(1, sizeof(*first));
+    first->next->next = first;
+    first = NULL;
+    return 0;
+}

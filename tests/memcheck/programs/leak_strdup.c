@@ -1,0 +1,7 @@
+#include "program.h"
+
+int main(void)
+{
+    sink = *strdup("lost");
+    return 0;
+}

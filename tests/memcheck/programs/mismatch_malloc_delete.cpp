@@ -1,0 +1,9 @@
+#include "program.h"
+
+int main(void)
+{
+    int *p = static_cast<int *>(malloc(sizeof(*p)));
+
+    delete p;
+    return 0;
+}

@@ -1,0 +1,9 @@
+#include "program.h"
+
+int main(void)
+{
+    int *p = new int;
+
+    delete[] p;
+    return 0;
+}

@@ -1,0 +1,10 @@
+#include "program.h"
+
+int main(void)
+{
+    char *p = malloc(0);
+
+    *p = 1;
+    free(p);
+    return 0;
+}

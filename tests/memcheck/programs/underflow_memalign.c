@@ -1,0 +1,11 @@
+#include "program.h"
+
+int main(int argc, char **argv)
+{
+    char *p = memalign(argument(argv, 1), 100);
+
+    p[-1] = 1;
+    free(p);
+    (void)argc;
+    return 0;
+}

@@ -1,0 +1,11 @@
+#include "program.h"
+
+int main(int argc, char **argv)
+{
+    char *p = malloc(argument(argv, 1));
+
+    p[-argument(argv, 2)] = 1;
+    free(p);
+    (void)argc;
+    return 0;
+}

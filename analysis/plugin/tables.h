@@ -108,7 +108,7 @@
     /* From events of single operations. */                                                       \
     TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
-    /* Blocks that thread tid freed into slabs of thread of_tid; 0: of nobody's, or not known. */   \
+    /* Blocks that thread tid freed into slabs of thread of_tid; 0: of nobody's, or not known. */ \
     TABLE(flow, "", "proc, tid, of_tid, pushes, pushed",                                          \
           "PRIMARY KEY (proc, tid, of_tid)) WITHOUT ROWID")                                       \
     /* Histogram of the lifetimes of lives whose begin and end are known. */                      \

@@ -25,15 +25,17 @@ struct queue {
     size_t mask, first, count;
 };
 
+/* Of a kind; of ACE's, whose blocks are larger, less. */
 #define SPARE_MAX 256
+#define SPARE_MAX_ACE 4
 
 static struct {
     struct table live;
     /* Memcheck, too, keeps large blocks apart, and lets go of them first. */
     struct queue large, small;
     size_t waiting_bytes;
-    uintptr_t spare[CLASSES][SPARE_MAX]; /* complements of the starts */
-    uint32_t spares[CLASSES];
+    uintptr_t spare[VG_KINDS][SPARE_MAX]; /* complements of the starts */
+    uint32_t spares[VG_KINDS];
 } blocks;
 
 /* Memcheck's --freelist-big-blocks. */
@@ -102,29 +104,31 @@ static void take_out(struct table *t, struct entry *at)
     t->count--;
 }
 
-static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t cls)
+static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t kind)
 {
     (void)thread;
-    if (cls >= CLASSES || blocks.spares[cls] == SPARE_MAX)
+    if (kind == VG_SINGULAR ||
+        blocks.spares[kind] == (kind < CLASSES ? SPARE_MAX : SPARE_MAX_ACE))
         return NO_ROOM;
-    blocks.spare[cls][blocks.spares[cls]++] = ~start;
+    blocks.spare[kind][blocks.spares[kind]++] = ~start;
     return 0;
 }
 
 static uintptr_t reuse(uintptr_t thread, size_t size)
 {
+    size_t whole = size + 2 * VG_RED_ZONE, stride;
     uintptr_t p;
-    unsigned cls;
+    unsigned kind;
 
-    if (vg_tool != VG_MEMCHECK || size > TINY_MAX - 2 * VG_RED_ZONE || trace_attached())
+    if (vg_tool != VG_MEMCHECK || size >= LARGE_MAX / 2 || trace_attached())
         return 0;
-    cls = class_of(size + 2 * VG_RED_ZONE);
-    if (!blocks.spares[cls])
+    kind = whole <= TINY_MAX ? class_of(whole) : vg_ace_kind(whole, &stride);
+    if (!blocks.spares[kind])
         return 0;
-    p = ~blocks.spare[cls][blocks.spares[cls] - 1] + VG_RED_ZONE;
-    if (add(thread, p, vg_extent_make(size, VG_RED_ZONE, cls)) == NO_ROOM)
+    p = ~blocks.spare[kind][blocks.spares[kind] - 1] + VG_RED_ZONE;
+    if (add(thread, p, vg_extent_make(size, VG_RED_ZONE, kind)) == NO_ROOM)
         return 0;
-    blocks.spares[cls]--;
+    blocks.spares[kind]--;
     return p;
 }
 
@@ -140,7 +144,7 @@ static bool let_go(uintptr_t thread, struct queue *q)
 {
     const struct entry *e = &q->at[q->first];
 
-    if (spare(thread, ~e->key - vg_extent_lead(e->extent), vg_extent_cls(e->extent)) == NO_ROOM)
+    if (spare(thread, ~e->key - vg_extent_lead(e->extent), vg_extent_kind(e->extent)) == NO_ROOM)
         return false;
     drop_first(q);
     return true;

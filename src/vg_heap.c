@@ -99,19 +99,30 @@ static void stock_up(unsigned cls)
     }
 }
 
+/* A layer may give less than the stride of the size's class. */
+static unsigned ace_kind(const void *start, size_t whole)
+{
+    size_t stride;
+    unsigned kind = vg_ace_kind(whole, &stride);
+
+    return ace_usable(start, pagemap_lookup(start)) >= stride ? kind : VG_SINGULAR;
+}
+
 static void *take_with_red_zones(size_t size, size_t align)
 {
     size_t red_zone = size < LARGE_MAX / 2 ? VG_RED_ZONE : RED_ZONE_HUGE;
     size_t lead = align < red_zone ? red_zone : align;
     size_t whole = lead + size + VG_RED_ZONE;
     unsigned cls = class_for(whole, align);
-    vg_extent e = vg_extent_make(size, lead, cls);
+    unsigned kind = cls;
     char *start;
 
     vg_enter();
     process_poke();
     start = from_layers(cls, whole, align);
-    if (start && !vg_blocks_add(start + lead, e)) {
+    if (start && cls == CLASSES && lead == VG_RED_ZONE && whole > TINY_MAX)
+        kind = ace_kind(start, whole);
+    if (start && !vg_blocks_add(start + lead, vg_extent_make(size, lead, kind))) {
         give(start);
         start = NULL;
     }
@@ -242,7 +253,10 @@ NOINLINE void *vg_calloc(size_t count, size_t size)
 
     if (unlikely(!asked()))
         return hak_calloc(count, size);
-    if (__builtin_mul_overflow(count, size, &bytes) || !(p = take(bytes, 0)))
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return sys_calloc(count, size);
+    p = vg_blocks_reuse(bytes);
+    if (unlikely(!p) && !(p = take(bytes, 0)))
         return sys_calloc(count, size);
     VALGRIND_MALLOCLIKE_BLOCK(p, bytes, 0, 1);
     vg_enter();
@@ -270,8 +284,8 @@ NOINLINE void *vg_realloc(void *p, size_t size)
     /* Memcheck looks at the size first, and refuses. */
     if (unlikely(!e || size > PTRDIFF_MAX))
         return sys_realloc(p, size);
-    to = take(size, 0);
-    if (unlikely(!to))
+    to = vg_blocks_reuse(size);
+    if (unlikely(!to) && !(to = take(size, 0)))
         to = sys_malloc(size);
     else
         VALGRIND_MALLOCLIKE_BLOCK(to, size, 0, 0);

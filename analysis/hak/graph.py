@@ -80,6 +80,19 @@ def first_time(folders: list) -> Optional[int]:
     return None
 
 
+def environment(folders: list) -> dict:
+    """What the recorder wrote down of itself and the machine: hostname, tracer and so on."""
+    if not folders:
+        return {}
+    try:
+        for message in bt2.TraceCollectionMessageIterator([str(folders[0])]):
+            if type(message) is bt2._StreamBeginningMessageConst:
+                return {key: str(value) for key, value in message.stream.trace.environment.items()}
+    except bt2._Error:
+        pass    # what is damaged has been told of already
+    return {}
+
+
 def time_range(folders: list) -> Optional[tuple[int, int]]:
     """Begin and end of the trace by its index, for a progress bar; None if it does not say."""
     ranges = []

@@ -122,6 +122,15 @@ function tabulate() {
     ['hakmem', (row) => `${row.version} ${row.flavour}`], ['events', (row) => number(row.events), 'number'],
     ['from', (row) => at(row.begin), 'number'], ['to', (row) => at(row.end), 'number'],
     ['begins', (row) => (row.complete ? 'with the process' : row.base ? `in its middle, on the state dump at ${at(row.base)}` : 'in its middle')]]);
+  const told = {hostname: 'machine', architecture_bit_width: 'bits', tracer_name: 'tracer', trace_name: 'session',
+    trace_creation_datetime: 'session created', trace_buffering_scheme: 'buffers'};
+  table(how, 'Machine and session', Object.entries(told).filter(([key]) => data.environment[key]), [
+    ['what', ([, name]) => name], ['value', ([key]) => (key === 'tracer_name' ?
+      `${data.environment[key]} ${data.environment.tracer_major}.${data.environment.tracer_minor}` : data.environment[key])]]);
+  const limits = report.dumps.at(-1);
+  if (limits)
+    how.append(element('p', {}, `Limits of process ${limits.pid}: address space ${limits.limit_as ? bytes(limits.limit_as) : 'none'}, ` +
+      `cgroup ${limits.cgroup_limit ? bytes(limits.cgroup_limit) : 'none'}, mappings ${count(limits.max_maps)}.`));
   const knobs = report.processes.flatMap((one) => Object.entries(one.settings).map(([key, value]) => ({pid: one.pid, key, value})));
   table(how, 'Knobs', knobs, [['process', (row) => row.pid, 'number'], ['knob', (row) => row.key], ['value', (row) => row.value]]);
   table(how, 'Events', Object.entries(report.event_counts).filter(([, one]) => one), [['event', ([name]) => name],

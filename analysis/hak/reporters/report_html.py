@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hak import lanes, moments, series
+from hak import graph, lanes, moments, series
 from hak.db import Scope
 from hak.geometry import STRIDES
 from hak.model import Report
@@ -23,7 +23,7 @@ def write(report: Report, source: Source, scope: Scope, file: Path) -> None:
     for told, finding in zip(said['findings'], report.findings):
         told['at'] = moments.moment(report, finding)
     data = {'report': said, 'begin': begin, 'end': end, 'strides': STRIDES,
-            'causes': _causes(source, scope),
+            'causes': _causes(source, scope), 'environment': graph.environment(source.folders),
             'series': series.tell(source.db, scope, begin, end),
             'lanes': lanes.tell(source.db, scope, begin, end).as_json()}
     pages.write(file, 'report', STYLES, SCRIPTS, data)

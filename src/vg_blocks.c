@@ -107,8 +107,7 @@ static void take_out(struct table *t, struct entry *at)
 static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t kind)
 {
     (void)thread;
-    if (kind == VG_SINGULAR ||
-        blocks.spares[kind] == (kind < CLASSES ? SPARE_MAX : SPARE_MAX_ACE))
+    if (kind == VG_SINGULAR || blocks.spares[kind] == (kind < CLASSES ? SPARE_MAX : SPARE_MAX_ACE))
         return NO_ROOM;
     blocks.spare[kind][blocks.spares[kind]++] = ~start;
     return 0;

@@ -33,7 +33,6 @@ def test_sigkill_at_random_moments(flight, part):
         path = flight.dump()
         out = flight.verify(path)
         assert out.startswith('proved'), (seed, number, out)
-        assert any(f'vpid = {pid},' in line for line in events(path)), (seed, number)
         answer = flight.hak('oom', path, '--json')
         assert answer.code in (0, 1), (seed, number, answer.err)
         ours, = [each for each in json.loads(answer.out)['processes'] if each['pid'] == pid]

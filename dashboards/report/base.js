@@ -36,7 +36,7 @@ const at = (ns) => `${((ns - report.begin) / 1e9).toFixed(6)} s`;
 const className = (cls) => (cls < data.strides.length ? `C${cls}` : 'none');
 const classText = (cls) => (cls < data.strides.length ?
   `C${cls} (${count(data.strides[cls])} B)` : 'no class');
-const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? '' : 's'}`;
+const counted = (number, noun, plural = `${noun}s`) => `${count(number)} ${number === 1 ? noun : plural}`;
 
 // ---- colours: Okabe and Ito's for kinds, a ramp of even lightness steps for the classes ----
 

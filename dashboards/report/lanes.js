@@ -292,7 +292,7 @@ function showHover(event) {
     element('b', {}, `${laneName(lane)}, ${classText(made.life.cls[k])}`), element('br'),
     `${STATE_WORDS[made.state[i]]}, ${at(BEGIN + made.from[i])} to ${at(BEGIN + made.to[i])}, ` +
     duration(made.to[i] - made.from[i]),
-    ...(made.life.merged[k] ? [element('br'), `${counted(made.life.merged[k] + 1, 'life').replace('lifes', 'lives')} merged here`] : []));
+    ...(made.life.merged[k] ? [element('br'), `${count(made.life.merged[k] + 1)} lives merged here`] : []));
   const x = event.clientX - box.left;
   hover.style.left = `${Math.min(x + 12, box.width - 290)}px`;
   hover.style.top = `${event.clientY - box.top + 14}px`;
@@ -359,8 +359,8 @@ function listenLanes() {
       '+': () => zoom(0.6), '=': () => zoom(0.6), '-': () => zoom(1 / 0.6),
       f: () => setView({from: 0, to: SPAN}), Home: () => setView({from: 0, to: SPAN}),
       ']': () => resizeRows(1.4), '[': () => resizeRows(1 / 1.4),
-      n: () => step1(1), p: () => step1(-1),
-      Enter: () => { if (view.selected === null) step1(1); else byId('story').focus(); },
+      n: () => stepLife(1), p: () => stepLife(-1),
+      Enter: () => { if (view.selected === null) stepLife(1); else byId('story').focus(); },
       Escape: () => setView({selected: null}),
     };
     if (!keys[event.key]) return;
@@ -378,7 +378,7 @@ function fitRows() {
 }
 
 // The next or the previous life, in its lane or over to the next one.
-function step1(by) {
+function stepLife(by) {
   const lanes = rows.filter((row) => row >= 0);
   if (!lanes.length) return;
   let k = view.selected === null ? (by > 0 ? made.firstLife[lanes[0]] : null) : view.selected + by;

@@ -10,7 +10,7 @@ function headline() {
   verdict.textContent = worst ? sentence(worst.text) : 'Nothing to find fault with.';
   const began = new Date(report.begin / 1e6).toISOString().replace('T', ' ').slice(0, 19);
   byId('facts').textContent = [`${began} UTC`, `${duration(data.end - BEGIN)} recorded`,
-    `${counted(report.events, 'event')}`, `${counted(report.processes.length, 'process').replace('processs', 'processes')}`,
+    `${counted(report.events, 'event')}`, `${counted(report.processes.length, 'process', 'processes')}`,
     `${count(report.lives + report.carried)} lives of slabs`, `${counted(report.acquires, 'acquire')}`,
     report.lost.events || report.lost.packets ?
       `${counted(report.lost.events, 'event')} and ${counted(report.lost.packets, 'packet')} lost` :

@@ -22,7 +22,7 @@ function tell(k) {
   if (life.from_cls[k] !== NONE && life.from_cls[k] !== cls)
     lines.push(`Before, it was bound to ${classText(life.from_cls[k])}.`);
   const said = [[life.refills[k], `${counted(life.refills[k], 'refill')} took ${counted(life.refilled[k], 'block')}`],
-    [life.pushes[k], `other threads freed ${counted(life.pushed[k], 'block')} of it in ${counted(life.pushes[k], 'push').replace('pushs', 'pushes')}`],
+    [life.pushes[k], `other threads freed ${counted(life.pushed[k], 'block')} of it in ${counted(life.pushes[k], 'push', 'pushes')}`],
     [life.drains[k], `its owner fetched ${counted(life.drained[k], 'block')} of those in ${counted(life.drains[k], 'drain')}`]]
     .filter(([number]) => number).map(([, text]) => text);
   if (said.length) lines.push(`${said.join('; ')}.`.replace(/^./, (letter) => letter.toUpperCase()));

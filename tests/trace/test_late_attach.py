@@ -124,8 +124,11 @@ def test_transitions_that_are_recorded_later_than_dumps(program, users_daemon):
     user.lttng('start', user.session)
     process = program(HAKMEM_TRACE='1', HAKMEM_TICK='50')
     time.sleep(0.5)
+    # Of a session that runs they would begin one after the other, and what comes between be half told.
+    user.lttng('stop', user.session)
     user.lttng(*enable, ','.join(f'hakmem:{name}' for name in (
         'superslab_*', 'slab_*', 'acquire_*', 'shared_fail', 'thread_*')))
+    user.lttng('start', user.session)
     time.sleep(1)
     user.lttng('stop', user.session)
     assert end(process) == 0

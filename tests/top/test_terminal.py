@@ -21,8 +21,9 @@ class Terminal:
     socket: str
 
     def tmux(self, *words: str) -> str:
+        # Without SHELL tmux runs commands by the user's login shell, and nobody's is nologin.
         done = subprocess.run([*self.stage.hak.prefix, 'tmux', '-S', self.socket, '-f',
-                               '/dev/null', *words], env=self.stage.environment(),
+                               '/dev/null', *words], env=self.stage.environment(SHELL='/bin/bash'),
                               capture_output=True, text=True, timeout=20, check=False,
                               cwd=self.stage.hak.cwd)
         assert done.returncode == 0, done.stderr

@@ -40,10 +40,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv: list) -> int:
+    if sys.stdout is None:   # closed by whoever called us
+        sys.stdout = open(os.devnull, 'w', encoding='utf-8')
     try:
         code = _dispatch(argv)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
         return code
     except HakError as error:
         return _complain(error)
@@ -53,14 +54,23 @@ def main(argv: list) -> int:
         return _complain(HakError(f'Python module {error.name} is missing in {sys.executable}',
                                   f'apt-get install {PACKAGES[error.name]}'))
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Nothing may be written at exit any more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        # Whoever read our output has seen enough.
+        _settle_output()
         return 128 + 13
     except KeyboardInterrupt:
         return 128 + 2
     except OSError as error:
+        _settle_output()
         what = f'{error.filename}: ' if error.filename else ''
         return _complain(HakError(f'{what}{error.strerror or error}'))
+
+
+def _settle_output() -> None:
+    """What cannot be written must not be tried again at exit, which would change the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _dispatch(argv: list) -> int:

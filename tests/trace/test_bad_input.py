@@ -148,9 +148,16 @@ def test_output_that_nobody_reads_is_no_error_to_show(hak):
     assert done.stderr == ''
 
 
-def test_output_to_a_full_device_is_an_error(hak):
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_output_to_a_full_device_is_an_error(unbuffered):
     with open('/dev/full', 'w', encoding='ascii') as full:
         done = subprocess.run([HAK, 'env'], stdout=full, stderr=subprocess.PIPE, text=True,
-                              timeout=60, check=False)
-    assert done.returncode == 3
-    assert done.stderr == 'hak: No space left on device\n'
+                              timeout=60, check=False,
+                              env={**os.environ, 'PYTHONUNBUFFERED': unbuffered})
+    assert (done.returncode, done.stderr) == (3, 'hak: No space left on device\n')
+
+
+def test_no_output_at_all_is_no_error():
+    done = subprocess.run(f'{HAK} env >&-', shell=True, stderr=subprocess.PIPE, text=True,
+                          timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, '')

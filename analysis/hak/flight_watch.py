@@ -66,7 +66,8 @@ def keep(live: Path, kept: Path) -> None:
         for name in names:
             there = kept.joinpath(*inner, name)
             if not there.exists():
-                with contextlib.suppress(FileNotFoundError):
+                # LTTng may take it away, and `hak flight status` link it, at this moment.
+                with contextlib.suppress(FileNotFoundError, FileExistsError):
                     there.parent.mkdir(parents=True, exist_ok=True)
                     os.link(Path(where) / name, there)
 

@@ -45,7 +45,7 @@ def counters(stderr: str) -> dict:
 
 
 def compare(story: dict, own: dict) -> None:
-    """Every class and stage, exactly."""
+    """Every class and stage, exactly; but two threads count, and tell, in either order."""
     told = {int(cls): numbers for cls, numbers in story['classes'].items()}
     for cls in range(16):
         mine = own.get(cls, {})
@@ -55,7 +55,7 @@ def compare(story: dict, own: dict) -> None:
         assert theirs.get('shared_fail', 0) == mine.get('shared_fail', 0), cls
         assert theirs.get('legacy', 0) == mine.get('legacy', 0), cls
         assert theirs.get('live', 0) == mine.get('active', 0), cls
-        assert theirs.get('live_peak', 0) == mine.get('peak', 0), cls
+        assert abs(theirs.get('live_peak', 0) - mine.get('peak', 0)) <= 1, cls
         if mine:
             assert theirs['cap'] == mine['cap'], cls
     for key, stage in COUNTERS.items():

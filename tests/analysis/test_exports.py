@@ -260,6 +260,19 @@ def test_a_file_that_cannot_be_written_is_named(recorded, tmp_path):
         assert result.code == 3 and result.err.startswith(f'hak: {target}: '), result.err
 
 
+@pytest.mark.parametrize('command, option', [
+    ('export', '--perfetto'), ('export', '--ndjson'), ('export', '--csv'), ('report', '--html')])
+def test_a_disk_that_is_full_is_told_with_the_file(recorded, tmp_path, command, option):
+    target = file = tmp_path / 'out'
+    if option == '--csv':
+        target.mkdir()
+        file = target / 'process.csv'
+    file.symlink_to('/dev/full')
+    result = hak(command, recorded[0], '--db', recorded[1], option, target)
+    assert result.code == 3
+    assert result.err.startswith(f'hak: {file}: No space left on device: '), result.err
+
+
 def test_names_of_no_encoding_do_not_stop_a_reader(recorded, tmp_path):
     """A program may call itself by any bytes."""
     copy = tmp_path / 'copy.sqlite'

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from hak import paths, reading, ui
+from hak import output, paths, reading, ui
 from hak.commands import _trace
 from hak.errors import OK, USAGE, HakError
 from hak.reading import Request
@@ -81,5 +81,5 @@ def _output(name: str, mode: str) -> Iterator[IO]:
     if name == '-':
         yield sys.stdout.buffer if 'b' in mode else sys.stdout
         return
-    with open(name, mode, **({} if 'b' in mode else {'encoding': 'utf-8'})) as file:
+    with output.opened(name, mode) as file:
         yield file

@@ -16,8 +16,8 @@ C library's malloc. Every option in front of -- is Valgrind's, such as --leak-ch
 --tool=helgrind.
 '''
 EPILOG = '''
-The exit code is 1 if Valgrind reported errors (Valgrind's --error-exitcode=N changes it), else
-CMD's; 2 or 3 if it could not be started.
+The exit code is 1 if Valgrind reported errors (Valgrind's --error-exitcode=N changes it) or does
+not know an option, else CMD's; 2 or 3 if it could not be started.
 '''
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from hak import output
 from hak.db import Database
 
 
@@ -12,7 +13,7 @@ def write(db: Database, folder: Path) -> int:
     count = 0
     for name in db.tables():
         rows = db.table(name)
-        with open(folder / f'{name}.csv', 'w', encoding='utf-8', newline='') as file:
+        with output.opened(folder / f'{name}.csv') as file:
             file.write(','.join(column[0] for column in rows.description) + '\n')
             for row in rows:
                 file.write(','.join(map(_field, row)) + '\n')

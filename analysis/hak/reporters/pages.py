@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from hak import paths
+from hak import output, paths
 
 
 def write(file: Path, folder: str, styles: list, scripts: list, data: dict) -> None:
@@ -21,7 +21,8 @@ def write(file: Path, folder: str, styles: list, scripts: list, data: dict) -> N
              'policy': f"default-src 'none'; style-src 'unsafe-inline'; script-src {hashes}"}
     page = re.sub(r'{{(\w+)}}', lambda match: parts[match[1]], _text(f'{folder}/{folder}.html'))
     # A name may hold halves of surrogates, which no encoding has.
-    file.write_text(page, encoding='utf-8', errors='replace')
+    with output.opened(file, errors='replace') as out:
+        out.write(page)
 
 
 def _text(name: str) -> str:

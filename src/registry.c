@@ -77,15 +77,18 @@ bool registry_number(struct superslab *ss)
         ss->id = id;
         return true;
     }
-    id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
-
-    if (id >> CHUNK_LG >= CHUNKS) {
-        errno = ENOMEM;
-        return false;
-    }
-    if (!chunk_ensure(id))
-        return false;
-    ss->id = id;
+    id = atomic_load_explicit(&last_id, memory_order_relaxed);
+    /* A number counts once its entry is there: what failed asks for the same one again. */
+    do {
+        if ((id + 1) >> CHUNK_LG >= CHUNKS) {
+            errno = ENOMEM;
+            return false;
+        }
+        if (!chunk_ensure(id + 1))
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&last_id, &id, id + 1, memory_order_release,
+                                                    memory_order_relaxed));
+    ss->id = id + 1;
     return true;
 }
 

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "os.h"
 #include "scenario.h"
 
 SCENARIO(numbers_rise_from_one_and_lead_back_once_published)
@@ -27,6 +28,20 @@ SCENARIO(numbers_rise_from_one_and_lead_back_once_published)
     check(registry_ss(601) == NULL);
     check(registry_ss(0) == NULL);
     check(registry_ss(UINT32_MAX >> 5) == NULL);
+}
+
+SCENARIO(a_number_whose_entry_finds_no_memory_is_given_to_the_next_one)
+{
+    struct superslab header = {.slabs = 8};
+
+    os_fail_maps(os_fault(OS_FAULT_FROM, 1));
+    for (unsigned i = 0; i < 3; i++)
+        check(!registry_number(&header));
+    check_eq(registry_count(), 0);
+    os_fail_maps(0);
+    check(registry_number(&header));
+    check_eq(header.id, 1);
+    check_eq(registry_count(), 1);
 }
 
 static struct superslab *numbered(void)
@@ -184,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_rise_from_one_and_lead_back_once_published),
+        cmocka_unit_test(a_number_whose_entry_finds_no_memory_is_given_to_the_next_one),
         cmocka_unit_test(a_slot_names_its_slab),
         cmocka_unit_test(a_list_gives_last_what_it_got_first),
         cmocka_unit_test(a_head_that_comes_back_is_not_taken_for_the_old_one),

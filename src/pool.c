@@ -28,6 +28,8 @@ static struct {
     _Alignas(CACHE_LINE) _Atomic uint32_t unused;
     _Atomic uint32_t unused_hint;
     _Alignas(CACHE_LINE) pthread_mutex_t lock;
+    /* Whoever held the lock last has mapped a SuperSlab and not published it yet. */
+    _Atomic bool fresh;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .epoch = 1};
 
 static uint32_t get(_Atomic uint32_t *n)
@@ -252,19 +254,6 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
     return stage_refused(HAK_NOTHING, scanned);
 }
 
-static void pool_lock_timed(bool *contended, uint64_t *waited)
-{
-    uint64_t began;
-
-    *contended = pthread_mutex_trylock(&pool.lock) != 0;
-    *waited = 0;
-    if (!*contended)
-        return;
-    began = os_now_ns();
-    pthread_mutex_lock(&pool.lock);
-    *waited = os_now_ns() - began;
-}
-
 /* Lets others find a new SuperSlab whose first slab is the caller's. */
 static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
 {
@@ -301,6 +290,37 @@ struct growth {
     bool refused; /* by the OS, now */
 };
 
+/* A SuperSlab is told of, and then published, without the lock: listeners may allocate. Whoever
+ * comes for the lock meanwhile waits for its slabs, rather than map another; a tenth of a
+ * second at most, since the one who publishes may itself wait for us. */
+#define FRESH_WAITS 1000
+#define FRESH_WAIT_NS 100000u
+
+static bool is_fresh(void)
+{
+    return atomic_load_explicit(&pool.fresh, memory_order_acquire);
+}
+
+static void pool_lock_timed(bool *contended, uint64_t *waited)
+{
+    bool locked = pthread_mutex_trylock(&pool.lock) == 0;
+    uint64_t began;
+
+    *contended = !locked || is_fresh();
+    *waited = 0;
+    if (!*contended)
+        return;
+    began = os_now_ns();
+    if (!locked)
+        pthread_mutex_lock(&pool.lock);
+    for (unsigned i = 0; i < FRESH_WAITS && is_fresh(); i++) {
+        pthread_mutex_unlock(&pool.lock);
+        os_sleep_ns(FRESH_WAIT_NS);
+        pthread_mutex_lock(&pool.lock);
+    }
+    *waited = os_now_ns() - began;
+}
+
 static struct growth grow_locked(unsigned cls, unsigned lg)
 {
     struct growth g = {NULL, NULL, 0, 0, false};
@@ -314,6 +334,8 @@ static struct growth grow_locked(unsigned cls, unsigned lg)
     if (!g.slab && ss_may_map(HAK_POOL)) {
         g.mapped = map_numbered(lg);
         g.refused = !g.mapped;
+        if (g.mapped)
+            atomic_store_explicit(&pool.fresh, true, memory_order_relaxed);
     }
     g.err = errno;
     held = os_now_ns() - began;
@@ -321,6 +343,7 @@ static struct growth grow_locked(unsigned cls, unsigned lg)
     trace_pool_lock(cls, contended, waited, held);
     if (g.mapped) {
         superslab_publish(g.mapped, cls, held);
+        atomic_store_explicit(&pool.fresh, false, memory_order_release);
         g.slab = &g.mapped->slab[0];
     }
     return g;
@@ -564,5 +587,7 @@ void pool_lock_for_fork(void)
 
 void pool_unlock_after_fork(void)
 {
+    /* A child has no thread that would publish it. */
+    atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
     pthread_mutex_unlock(&pool.lock);
 }

@@ -1,9 +1,13 @@
 /* The shared pool, asked directly: what it gives, takes back and counts. */
 #include "pool.h"
 
+#include <pthread.h>
+
+#include "os.h"
 #include "process.h"
 #include "registry.h"
 #include "scenario.h"
+#include "witness.h"
 
 static struct owner mine, theirs;
 
@@ -43,6 +47,41 @@ SCENARIO(one_superslab_gives_its_slabs_in_order_before_another_is_mapped)
     check_eq(stats_now().superslabs[0], 1);
     check(slab_ss(acquire(0)) != ss);
     check_eq(stats_now().superslabs[0], 2);
+}
+
+static _Atomic bool telling, want_more;
+
+/* Inside the listener that hears of the first SuperSlab: not on before somebody else wants one. */
+static void tell_slowly(void)
+{
+    if (stats_now().superslabs[0] != 1 || atomic_exchange(&telling, true))
+        return;
+    while (!atomic_load(&want_more))
+        os_sleep_ns(100000);
+    os_sleep_ns(1000000);
+}
+
+static void *acquire_too(void *unused)
+{
+    while (!atomic_load(&telling))
+        os_sleep_ns(10000);
+    atomic_store(&want_more, true);
+    check(pool_acquire(&theirs, 0, 8) != NULL);
+    return unused;
+}
+
+SCENARIO(whoever_comes_while_a_superslab_is_told_of_waits_for_its_slabs)
+{
+    pthread_t thread;
+
+    begin();
+    witness_begin();
+    witness_hook(tell_slowly);
+    check_eq(pthread_create(&thread, NULL, acquire_too, NULL), 0);
+    check(acquire(0) != NULL);
+    check_eq(pthread_join(thread, NULL), 0);
+    check(atomic_load(&telling));
+    check_eq(stats_now().superslabs[0], 1);
 }
 
 SCENARIO(superslabs_of_a_class_that_maps_often_grow_unless_the_size_is_fixed)
@@ -202,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_superslab_gives_its_slabs_in_order_before_another_is_mapped),
+        cmocka_unit_test(whoever_comes_while_a_superslab_is_told_of_waits_for_its_slabs),
         cmocka_unit_test(superslabs_of_a_class_that_maps_often_grow_unless_the_size_is_fixed),
         cmocka_unit_test(a_released_slab_is_on_its_class_s_list_and_comes_back_in_a_next_life),
         cmocka_unit_test(a_slab_marked_only_is_on_no_list_and_found_by_the_scan),

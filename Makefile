@@ -141,19 +141,29 @@ uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/hak $(DESTDIR)$(PREFIX)/include/hakmem.h
 
 C_FILES = $(shell git ls-files '*.c' '*.h')
+PYTHON_FILES = $(shell git ls-files '*.py'; git grep -lE '^\#!.*python3' -- ':!*.py')
+SHELL_FILES = $(shell git grep -lE '^\#!/bin/(ba)?sh')
+# tidy FILES, and then the compiler's options: a process a file, for clang-tidy uses one processor.
+tidy = printf '%s\n' $(1) | xargs -P2 -I{} clang-tidy --quiet {} -- -std=gnu11 -D_GNU_SOURCE
 
 .PHONY: format
 format: ## lay out all C sources by .clang-format
 	clang-format -i $(C_FILES)
 
 .PHONY: lint
-lint: ## check layout, clang-tidy's findings and that all Python compiles
-	clang-format --dry-run -Werror $(C_FILES)
-	clang-tidy --quiet $(SOURCES) -- -std=gnu11 -D_GNU_SOURCE -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 \
-	    -DHAK_INTERPOSE=1 -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
-	$(PYTHON) -m compileall -q analysis/hak tests
-	for f in scripts/bootstrap scripts/demo scripts/soak .ci/run tests/run tests/pytests \
-	    tests/stress/run; do bash -n $$f || exit 1; done
+lint: ## check layout, and what clang-tidy, pyflakes and the shell find without running anything
+	$(Q)scripts/bootstrap lint
+	@echo "  LAYOUT  *.c *.h"
+	$(Q)clang-format --dry-run -Werror $(C_FILES)
+	@echo "  TIDY    src/*.c"
+	$(Q)$(call tidy,$(SOURCES)) -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1 \
+	    -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
+	@echo "  TIDY    analysis/plugin/*.c tracepoints/provider.c"
+	$(Q)$(call tidy,$(PLUGIN_SOURCES) tracepoints/provider.c) -Itracepoints
+	@echo "  FLAKES  *.py"
+	$(Q)pyflakes3 $(PYTHON_FILES)
+	@echo "  SYNTAX  shell"
+	$(Q)for f in $(SHELL_FILES); do bash -n $$f || exit 1; done
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from history import SS, line, ready
+from history import line, ready
 from recorder import HAK, Channel, recorder
 
 BUFFERS = Channel(subbuf_size=8 << 20, subbufs=16)

@@ -13,10 +13,7 @@ import pytest
 from history import SS, History, Wanderer, ready
 from recorder import ROOT, SECONDS, Channel, hak
 
-from hak import db as database
-from hak import lanes, packing, story
-from hak.reading import Source
-from hak.reporters import report_html
+from hak import lanes, packing
 
 sys.path.insert(0, str(ROOT / 'tests/bench'))
 import page as bench  # noqa: E402

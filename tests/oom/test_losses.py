@@ -3,7 +3,6 @@
 import json
 
 from flying import CAPPED, TROUBLE
-from running import LIBRARY
 
 
 def test_what_was_lost_is_said_with_the_verdict(daemon):

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import running  # noqa: E402
 from flying import CAPPED, TROUBLE  # noqa: E402
-from running import LIBRARY, ROOT, Hak, mark, until, user_hak, users_daemon  # noqa: E402
+from running import LIBRARY, ROOT, Hak, mark, user_hak, users_daemon  # noqa: E402
 
 __all__ = ['CAPPED', 'mark', 'user_hak', 'users_daemon']
 DASHBOARD = ROOT / 'dashboards/grafana/hakmem.json'

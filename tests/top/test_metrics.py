@@ -11,7 +11,8 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from conftest import CAPPED, DASHBOARD, inner, trouble, until
+from conftest import CAPPED, DASHBOARD, inner, trouble
+from running import until
 from test_tally import full_session
 
 from hak.reporters import openmetrics

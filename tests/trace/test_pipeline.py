@@ -4,8 +4,6 @@ import csv
 import io
 import json
 import re
-import subprocess
-from pathlib import Path
 
 import pytest
 from conftest import ROOT, events, named

@@ -19,7 +19,7 @@ while written < lines - 20:
              f"        t[(i + {i}u) & 7u] ^= (y >> (i & 15u)) + t[{j}];"],
             [f"    if ((t[{i}] & {k % 31 + 1}u) > {k % 7}u)",
              f"        y = y * {k | 1}u + t[{j}];", "    else", f"        y -= r->b + {k}u;"],
-            [f"    switch (y % 5u) {{", f"    case 0: t[{i}]++; break;",
+            ["    switch (y % 5u) {", f"    case 0: t[{i}]++; break;",
              f"    case 1: r->a = (int)(t[{j}] & 1023u); break;",
              f"    case 3: r->c += {k}.5; break;", f"    default: y += {k}u;", "    }"],
             [f"    snprintf(r->d, sizeof r->d, \"%u-{k}\", t[{i}] & 1023u);",

@@ -29,11 +29,6 @@ CFLAGS_tsan := -O1 -fsanitize=thread -DHAK_TRACE=1 -DHAK_VALGRIND=0 -DHAK_INTERP
 # For the unit tests: assertions, and malloc left to the test framework.
 CFLAGS_unit := -O1 -DHAK_TRACE=1 -DHAK_VALGRIND=0 -DHAK_INTERPOSE=0 -DHAK_DEBUG
 
-# Where Valgrind is told things (HAK_VALGRIND), of our locks as well.
-LDFLAGS_trace := -Wl,--wrap=pthread_mutex_lock,--wrap=pthread_mutex_trylock \
-                 -Wl,--wrap=pthread_mutex_unlock
-LDFLAGS_debug := $(LDFLAGS_trace)
-
 SOURCES := $(wildcard src/*.c)
 CATALOGUE := $(wildcard tracepoints/*.def tracepoints/*.h)
 
@@ -55,7 +50,7 @@ $(BUILD)/$(1)/libhakmem.a: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 
 $(BUILD)/$(1)/libhakmem.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@echo "  LINK    $$@"
-	$$(Q)$$(CC) $$(CFLAGS_$(1)) $$(LDFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
+	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
 	    -o $$@ $$^ -ldl
 
 # Other flags, other objects: nothing stale survives a change of the command line.

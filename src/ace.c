@@ -112,9 +112,9 @@ static struct ace_answer above_wmax(struct space *sp, size_t stride)
 {
     struct ace_answer a = {.reason = HAK_THRESHOLD, .class_size = stride, .limit = *sp->limit};
 
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     a.used = sp->used;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     return a;
 }
 

@@ -1,9 +1,9 @@
 #include "ace_huge.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "ace_class.h"
+#include "lock.h"
 #include "os.h"
 
 /* Freed blocks that wait: how many, and of how many bytes together. */
@@ -22,13 +22,13 @@ struct waiting {
 };
 
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     struct waiting waiting[WAITING];
     unsigned count;
     size_t waiting_bytes;
     uint32_t tick;
     uint64_t blocks, used, peak, mapped;
-} huge = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} huge;
 
 static void word_set(const void *p, size_t size, unsigned state)
 {
@@ -102,7 +102,7 @@ static struct waiting reuse(size_t size, size_t align)
     size_t suited = 0;
     struct waiting w = {NULL, 0, 0};
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     for (unsigned i = 0; i < huge.count; i++) {
         size_t how_well = suits(&huge.waiting[i], size, align);
 
@@ -115,7 +115,7 @@ static struct waiting reuse(size_t size, size_t align)
         w = pick(best);
         count(w.size);
     }
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     return w;
 }
 
@@ -123,9 +123,9 @@ static void unmap(struct waiting w)
 {
     uint64_t mapped;
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     mapped = huge.mapped -= w.size;
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     trace_ace_unmap(w.p, w.size, HAK_HUGE, mapped, 0);
     leave(w.p, w.size);
     word_set(w.p, 0, 0);
@@ -151,7 +151,7 @@ void huge_give(void *p)
     struct waiting w = {p, size, 0}, out[WAITING];
     unsigned n = 0;
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     uncount(size);
     if (size > WAITING_BYTES / 2) {
         out[n++] = w;
@@ -162,7 +162,7 @@ void huge_give(void *p)
         huge.waiting[huge.count++] = w;
         huge.waiting_bytes += size;
     }
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     while (n)
         unmap(out[--n]);
 }
@@ -173,7 +173,7 @@ size_t huge_tend(bool all)
     unsigned n = 0;
     size_t given = 0;
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     huge.tick++;
     for (unsigned i = 0; i < huge.count;) {
         if (all || huge.tick - huge.waiting[i].since >= 2)
@@ -181,7 +181,7 @@ size_t huge_tend(bool all)
         else
             i++;
     }
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     while (n) {
         given += out[--n].size;
         unmap(out[n]);
@@ -193,9 +193,9 @@ bool huge_has_idle(void)
 {
     bool idle;
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     idle = huge.count != 0;
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     return idle;
 }
 
@@ -214,14 +214,14 @@ static struct ace_answer map(size_t size, size_t align)
         (void)os_unmap(p, size);
         p = NULL;
     }
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     if (p) {
         huge.mapped += size;
         count(size);
     }
     mapped = huge.mapped;
     a.used = huge.used;
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     if (!p)
         return a;
     trace_ace_map(p, size, HAK_HUGE, mapped, ns);
@@ -285,11 +285,11 @@ static void resized(const void *from, void *p, size_t old, size_t size, uint64_t
 {
     uint64_t mapped;
 
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     uncount(old);
     count(size);
     mapped = huge.mapped += size - old;
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
     word_set(p, size, HUGE_LIVE);
     trace_ace_remap(from, p, old, size, mapped, began ? os_now_ns() - began : 0);
 }
@@ -387,21 +387,21 @@ struct ace_answer huge_take(size_t size, size_t align)
 
 void huge_stats(struct hak_layer_stats *out)
 {
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
     out->blocks = huge.blocks;
     out->used = huge.used;
     out->peak = huge.peak;
     out->mapped = huge.mapped;
     out->idle = huge.waiting_bytes;
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
 }
 
 void huge_lock_for_fork(void)
 {
-    pthread_mutex_lock(&huge.lock);
+    lock_take(&huge.lock);
 }
 
 void huge_unlock_after_fork(void)
 {
-    pthread_mutex_unlock(&huge.lock);
+    lock_give(&huge.lock);
 }

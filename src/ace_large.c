@@ -9,11 +9,8 @@
 #define MARKS_AT SPACE_HEADER
 _Static_assert(MARKS_AT + REGION_UNITS <= UNIT_SIZE, "the marks are beside the region");
 
-struct space large_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                            .layer = HAK_LARGE,
-                            .limit = &config.ace_large_cap,
-                            .kind = PAGEMAP_LARGE,
-                            .reserved = 1};
+struct space large_space = {
+    .layer = HAK_LARGE, .limit = &config.ace_large_cap, .kind = PAGEMAP_LARGE, .reserved = 1};
 
 static ace_mark *mark_of(const void *p)
 {
@@ -41,7 +38,7 @@ struct ace_answer large_take(unsigned cls, size_t align)
     struct space_news news = {NULL, 0, 0, false};
     unsigned n = units(cls), step = align > UNIT_SIZE ? (unsigned)(align >> UNIT_LG) : 1;
 
-    pthread_mutex_lock(&large_space.lock);
+    lock_take(&large_space.lock);
     if (!space_has_room(&large_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if ((a.p = space_take(&large_space, n, step, &a.zero)) ||
@@ -56,7 +53,7 @@ struct ace_answer large_take(unsigned cls, size_t align)
     }
     a.used = large_space.used;
     a.limit = *large_space.limit;
-    pthread_mutex_unlock(&large_space.lock);
+    lock_give(&large_space.lock);
     space_tell(&large_space, &news);
     return a;
 }
@@ -71,9 +68,9 @@ static void give(void *p)
 
 void large_give(void *p)
 {
-    pthread_mutex_lock(&large_space.lock);
+    lock_take(&large_space.lock);
     give(p);
-    pthread_mutex_unlock(&large_space.lock);
+    lock_give(&large_space.lock);
 }
 
 bool large_resize(void *p, unsigned from, unsigned to)
@@ -81,7 +78,7 @@ bool large_resize(void *p, unsigned from, unsigned to)
     unsigned had = units(from), n = units(to);
     bool done;
 
-    pthread_mutex_lock(&large_space.lock);
+    lock_take(&large_space.lock);
     if (n <= had) {
         done = true;
         if (n < had)
@@ -96,7 +93,7 @@ bool large_resize(void *p, unsigned from, unsigned to)
         mark_run(p, to, had);
         large_enliven(p, to);
     }
-    pthread_mutex_unlock(&large_space.lock);
+    lock_give(&large_space.lock);
     return done;
 }
 

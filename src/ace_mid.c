@@ -27,8 +27,7 @@ struct chunk {
 _Static_assert(SPACE_HEADER + CHUNKS * sizeof(struct chunk) <= UNIT_SIZE, "beside the region");
 _Static_assert(MARKS_AT + (REGION_SIZE >> PLACE_LG) <= 1u << CHUNK_LG, "beside the region");
 
-struct space mid_space = {.lock = PTHREAD_MUTEX_INITIALIZER,
-                          .layer = HAK_MID,
+struct space mid_space = {.layer = HAK_MID,
                           .limit = &config.ace_mid_cap,
                           .kind = PAGEMAP_MID,
                           /* Chunks are aligned to their size. */
@@ -159,7 +158,7 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
     bool zero;
 
     *more = 0;
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     if (!space_has_room(&mid_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if (mid.partial[cls] || chunk_cut(cls) ||
@@ -175,7 +174,7 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
     }
     a.used = mid_space.used;
     a.limit = *mid_space.limit;
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     space_tell(&mid_space, &news);
     return a;
 }
@@ -207,10 +206,10 @@ static void give_one(void *p)
 
 void mid_give(void *const *blocks, unsigned n)
 {
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     for (unsigned i = 0; i < n; i++)
         give_one(blocks[i]);
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
 }
 
 void mid_enliven(void *p, unsigned cls)
@@ -325,25 +324,25 @@ static size_t tend_region(struct region *r, bool all, uint64_t *budget)
     uint64_t began = trace_clock(), mapped;
     size_t bytes = 0;
 
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     for (unsigned n = 1; n < CHUNKS; n++)
         if (in_use(r, n))
             any |= blocks[n] = claim(&c[n], all, budget);
     mapped = mid_space.mapped;
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     if (!any)
         return 0;
     for (unsigned n = 1; n < CHUNKS; n++)
         bytes += purge((char *)r + ((size_t)n << CHUNK_LG), chunk_cls(&c[n]), blocks[n]);
     if (bytes)
         trace_ace_purge(r, bytes, HAK_MID, mapped, began ? os_now_ns() - began : 0);
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     for (unsigned n = 1; n < CHUNKS; n++) {
         c[n].purged |= blocks[n];
         if (blocks[n])
             add_free((char *)r + ((size_t)n << CHUNK_LG), &c[n], blocks[n]);
     }
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     return bytes;
 }
 
@@ -353,11 +352,11 @@ size_t mid_tend(bool all)
     uint64_t budget, keep;
     size_t bytes = 0;
 
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     keep = all ? 0 : mid_space.used >> SPACE_CUSHION_LG;
     budget = mid.unpurged > keep ? mid.unpurged - keep : 0;
     r = mid_space.all;
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     /* New regions come at the front, and only whoever tends takes some away. */
     for (; r; r = r->next)
         bytes += tend_region(r, all, &budget);
@@ -368,9 +367,9 @@ uint64_t mid_unpurged(void)
 {
     uint64_t bytes;
 
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     bytes = mid.unpurged;
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     return bytes;
 }
 
@@ -378,9 +377,9 @@ bool mid_has_idle(void)
 {
     bool idle;
 
-    pthread_mutex_lock(&mid_space.lock);
+    lock_take(&mid_space.lock);
     idle = mid.unpurged > mid_space.used >> SPACE_CUSHION_LG;
-    pthread_mutex_unlock(&mid_space.lock);
+    lock_give(&mid_space.lock);
     return idle || space_has_idle(&mid_space);
 }
 

@@ -238,7 +238,7 @@ static unsigned claim(struct space *sp, struct region *r, bool all, unsigned mos
 {
     unsigned n = 0;
 
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     for (unsigned w = 0; w < REGION_WORDS; w++) {
         uint64_t candidates = ~r->used[w] & r->dirty[w];
 
@@ -254,7 +254,7 @@ static unsigned claim(struct space *sp, struct region *r, bool all, unsigned mos
         set_longest(sp, r, longest_run(r));
     }
     *mapped = sp->mapped;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     return n;
 }
 
@@ -262,7 +262,7 @@ static unsigned claim(struct space *sp, struct region *r, bool all, unsigned mos
 static void unclaim(struct space *sp, struct region *r, unsigned n,
                     const uint64_t claimed[REGION_WORDS])
 {
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     for (unsigned w = 0; w < REGION_WORDS; w++) {
         r->used[w] &= ~claimed[w];
         r->dirty[w] &= ~claimed[w];
@@ -271,7 +271,7 @@ static void unclaim(struct space *sp, struct region *r, unsigned n,
     r->free = (uint16_t)(r->free + n);
     sp->whole += is_whole(sp, r);
     set_longest(sp, r, longest_run(r));
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
 }
 
 static void purge(const struct space *sp, struct region *r, const uint64_t claimed[REGION_WORDS],
@@ -295,13 +295,13 @@ static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
     uint64_t mapped;
     bool go;
 
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     go = is_whole(sp, r) && !count_units(r->dirty, sp->reserved, REGION_UNITS - sp->reserved) &&
          (all || (++r->idle > IDLE_TICKS && sp->whole > 1));
     if (go)
         unlink_region(sp, r);
     mapped = sp->mapped;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     if (!go)
         return 0;
     trace_ace_unmap(r, REGION_SIZE, sp->layer, mapped, 0);
@@ -309,11 +309,11 @@ static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
     if (os_unmap(r, REGION_SIZE))
         return REGION_SIZE;
     (void)pagemap_set(r, REGION_SIZE, sp->kind);
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     r->idle = 0;
     link_region(sp, r);
     mapped = sp->mapped;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     /* Told to be gone, it is there again. */
     trace_ace_map(r, REGION_SIZE, sp->layer, mapped, 0);
     return 0;
@@ -325,11 +325,11 @@ size_t space_tend(struct space *sp, bool all)
     uint64_t keep, dirty;
     size_t given = 0;
 
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     keep = all ? 0 : sp->used >> SPACE_CUSHION_LG;
     dirty = (uint64_t)sp->dirty_free << UNIT_LG;
     r = sp->all;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     /* New regions come at the front, and only we take some away. */
     for (; r; r = next) {
         uint64_t claimed[REGION_WORDS];
@@ -354,8 +354,8 @@ bool space_has_idle(struct space *sp)
 {
     bool idle;
 
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     idle = (uint64_t)sp->dirty_free << UNIT_LG > sp->used >> SPACE_CUSHION_LG || sp->whole > 1;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
     return idle;
 }

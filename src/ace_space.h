@@ -13,9 +13,8 @@
 #ifndef HAKMEM_ACE_SPACE_H
 #define HAKMEM_ACE_SPACE_H
 
-#include <pthread.h>
-
 #include "ace_class.h"
+#include "lock.h"
 #include "trace.h"
 
 #define REGION_LG 22
@@ -44,7 +43,7 @@ _Static_assert(sizeof(struct region) <= SPACE_HEADER, "the layer's part begins b
 #define SPACE_BUCKETS (LARGE_CLASSES + 2)
 
 struct space {
-    pthread_mutex_t lock;
+    struct lock lock;
     const enum hak_ace_layer layer;
     const uint64_t *const limit; /* of used, 0: none */
     const int kind;              /* in the page map */

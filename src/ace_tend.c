@@ -3,25 +3,25 @@
  * refuses memory. One lock lets one of them walk the regions at a time; the layers' locks are
  * taken below it, and a fork takes all.
  */
-#include <pthread.h>
 
 #include "ace.h"
 #include "ace_cache.h"
 #include "ace_huge.h"
 #include "ace_large.h"
 #include "ace_mid.h"
+#include "lock.h"
 
 /* What is found free at two of these in a row goes back. */
 #define AGE_NS 400000000u
 
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     uint64_t aged_ns;
-} tend = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} tend;
 
 void ace_tick(uint64_t now_ns)
 {
-    if (pthread_mutex_trylock(&tend.lock) != 0)
+    if (!lock_try(&tend.lock))
         return;
     if (now_ns - tend.aged_ns >= AGE_NS) {
         tend.aged_ns = now_ns;
@@ -30,7 +30,7 @@ void ace_tick(uint64_t now_ns)
         (void)space_tend(&large_space, false);
         (void)huge_tend(false);
     }
-    pthread_mutex_unlock(&tend.lock);
+    lock_give(&tend.lock);
 }
 
 bool ace_idle(void)
@@ -46,23 +46,23 @@ bool ace_reclaim(void)
 {
     size_t given;
 
-    pthread_mutex_lock(&tend.lock);
+    lock_take(&tend.lock);
     (void)cache_flush_all();
     given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true);
-    pthread_mutex_unlock(&tend.lock);
+    lock_give(&tend.lock);
     return given != 0;
 }
 
 static void space_stats(struct space *sp, struct hak_layer_stats *out)
 {
-    pthread_mutex_lock(&sp->lock);
+    lock_take(&sp->lock);
     out->blocks = sp->blocks;
     out->used = sp->used;
     out->peak = sp->peak;
     out->mapped = sp->mapped;
     out->limit = *sp->limit;
     out->idle = (uint64_t)sp->dirty_free << UNIT_LG;
-    pthread_mutex_unlock(&sp->lock);
+    lock_give(&sp->lock);
 }
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
@@ -85,9 +85,9 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
 
 void ace_lock_for_fork(void)
 {
-    pthread_mutex_lock(&tend.lock);
-    pthread_mutex_lock(&mid_space.lock);
-    pthread_mutex_lock(&large_space.lock);
+    lock_take(&tend.lock);
+    lock_take(&mid_space.lock);
+    lock_take(&large_space.lock);
     huge_lock_for_fork();
 }
 
@@ -101,7 +101,7 @@ void ace_unlock_after_fork(bool child)
         large_after_fork();
     }
     huge_unlock_after_fork();
-    pthread_mutex_unlock(&large_space.lock);
-    pthread_mutex_unlock(&mid_space.lock);
-    pthread_mutex_unlock(&tend.lock);
+    lock_give(&large_space.lock);
+    lock_give(&mid_space.lock);
+    lock_give(&tend.lock);
 }

@@ -1,22 +1,22 @@
 #include "legacy.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "config.h"
+#include "lock.h"
 #include "oom.h"
 #include "os.h"
 #include "reserve.h"
 #include "sysmalloc.h"
 
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     struct owner owner;
     /* The SuperSlab whose never-bound slabs each class takes next. */
     struct superslab *ss[CLASSES];
     /* All of them, linked by next_kept. */
     _Atomic(struct superslab *) all;
-} legacy = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} legacy;
 
 void legacy_init(void)
 {
@@ -54,11 +54,11 @@ static void *legacy_block(unsigned cls)
     struct chain c;
     bool lost = false;
 
-    pthread_mutex_lock(&legacy.lock);
+    lock_take(&legacy.lock);
     c = owner_take(&legacy.owner, cls, 1);
     if (!c.head && grow(cls))
         c = owner_take(&legacy.owner, cls, 1);
-    pthread_mutex_unlock(&legacy.lock);
+    lock_give(&legacy.lock);
     if (c.head)
         (void)block_unlink(c.head, cls, HAK_AT_REFILL, &lost);
     return lost ? NULL : c.head;
@@ -111,12 +111,12 @@ void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg)
 
 void legacy_lock_for_fork(void)
 {
-    pthread_mutex_lock(&legacy.lock);
+    lock_take(&legacy.lock);
 }
 
 void legacy_unlock_after_fork(bool child)
 {
     if (child)
         owner_after_fork(&legacy.owner);
-    pthread_mutex_unlock(&legacy.lock);
+    lock_give(&legacy.lock);
 }

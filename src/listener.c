@@ -5,10 +5,10 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "config.h"
+#include "lock.h"
 #include "log.h"
 #include "os.h"
 #include "vg.h"
@@ -176,7 +176,7 @@ static const struct hak_trace_ops *provider_load(const char **why)
 
 /* Held while the tracer is being loaded: a fork in the middle would leave the child with a tracer
  * that was never told of it and waits for threads that the child does not have. */
-static pthread_mutex_t attach_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct lock attach_lock;
 /* This thread holds it: LTTng's start forks once where its shared memory is not there yet. */
 static TLS_FAST bool attaching;
 
@@ -212,11 +212,11 @@ bool trace_attach(bool complete, bool loud)
 {
     bool attached;
 
-    pthread_mutex_lock(&attach_lock);
+    lock_take(&attach_lock);
     attaching = true;
     attached = attach(complete, loud);
     attaching = false;
-    pthread_mutex_unlock(&attach_lock);
+    lock_give(&attach_lock);
     return attached;
 }
 
@@ -304,24 +304,22 @@ static bool fork_told;
 static bool fork_locked;
 static uint32_t fork_parent;
 
+#define ATTACH_WAIT_NS 5000000000u
+
 /* Waits until no other thread loads the tracer, for longer than LTTng waits for its daemon. Not for
  * ever: a fork in a library's constructor holds the loader's lock that the loading thread waits
  * for; then nothing of the tracer is there yet, and the fork may go on. */
 static bool lock_attach(void)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += 5;
-    return pthread_mutex_timedlock(&attach_lock, &until) == 0;
+    return lock_take_within(&attach_lock, ATTACH_WAIT_NS);
 }
 
 static void unlock_attach(bool child)
 {
     if (fork_locked)
-        pthread_mutex_unlock(&attach_lock);
+        lock_give(&attach_lock);
     else if (child)
-        attach_lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+        attach_lock = (struct lock){LOCK_FREE};
 }
 
 bool trace_is_attaching(void)

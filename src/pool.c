@@ -1,11 +1,11 @@
 #include "pool.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "config.h"
 #include "demand.h"
 #include "dump.h"
+#include "lock.h"
 #include "os.h"
 #include "registry.h"
 #include "tick.h"
@@ -27,10 +27,10 @@ static struct {
     /* Never-bound slabs in published SuperSlabs, and where to look for one first. */
     _Alignas(CACHE_LINE) _Atomic uint32_t unused;
     _Atomic uint32_t unused_hint;
-    _Alignas(CACHE_LINE) pthread_mutex_t lock;
+    _Alignas(CACHE_LINE) struct lock lock;
     /* Whoever held the lock last has mapped a SuperSlab and not published it yet. */
     _Atomic bool fresh;
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .epoch = 1};
+} pool = {.epoch = 1};
 
 static uint32_t get(_Atomic uint32_t *n)
 {
@@ -303,7 +303,7 @@ static bool is_fresh(void)
 
 static void pool_lock_timed(bool *contended, uint64_t *waited)
 {
-    bool locked = pthread_mutex_trylock(&pool.lock) == 0;
+    bool locked = lock_try(&pool.lock);
     uint64_t began;
 
     *contended = !locked || is_fresh();
@@ -312,11 +312,11 @@ static void pool_lock_timed(bool *contended, uint64_t *waited)
         return;
     began = os_now_ns();
     if (!locked)
-        pthread_mutex_lock(&pool.lock);
+        lock_take(&pool.lock);
     for (unsigned i = 0; i < FRESH_WAITS && is_fresh(); i++) {
-        pthread_mutex_unlock(&pool.lock);
+        lock_give(&pool.lock);
         os_sleep_ns(FRESH_WAIT_NS);
-        pthread_mutex_lock(&pool.lock);
+        lock_take(&pool.lock);
     }
     *waited = os_now_ns() - began;
 }
@@ -339,7 +339,7 @@ static struct growth grow_locked(unsigned cls, unsigned lg)
     }
     g.err = errno;
     held = os_now_ns() - began;
-    pthread_mutex_unlock(&pool.lock);
+    lock_give(&pool.lock);
     trace_pool_lock(cls, contended, waited, held);
     if (g.mapped) {
         superslab_publish(g.mapped, cls, held);
@@ -553,9 +553,9 @@ uint64_t pool_retire(struct superslab *ss)
 
 void pool_unmap(struct superslab *ss)
 {
-    pthread_mutex_lock(&pool.lock);
+    lock_take(&pool.lock);
     registry_recycle(ss->id);
-    pthread_mutex_unlock(&pool.lock);
+    lock_give(&pool.lock);
     ss_unmap(ss);
 }
 
@@ -582,12 +582,12 @@ void pool_look_after_published(struct owner *o)
 
 void pool_lock_for_fork(void)
 {
-    pthread_mutex_lock(&pool.lock);
+    lock_take(&pool.lock);
 }
 
 void pool_unlock_after_fork(void)
 {
     /* A child has no thread that would publish it. */
     atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
-    pthread_mutex_unlock(&pool.lock);
+    lock_give(&pool.lock);
 }

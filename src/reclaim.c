@@ -1,22 +1,22 @@
 #include "reclaim.h"
 
 #include <errno.h>
-#include <pthread.h>
 
 #include "demand.h"
+#include "lock.h"
 #include "os.h"
 #include "pool.h"
 #include "registry.h"
 #include "thread.h"
 
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     /* Unmapped as soon as nobody can be reading them any more. */
     struct superslab *retired;
     /* EMPTY slabs whose memory is there, at the last look. */
     _Atomic uint32_t resident[CLASSES];
     _Atomic bool done;
-} reclaim = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} reclaim;
 
 static uint32_t bits(uint32_t n)
 {
@@ -168,7 +168,7 @@ void reclaim_aged(void)
     bool more = false;
 
     /* Somebody who reclaims at once does more than we would. */
-    if (pthread_mutex_trylock(&reclaim.lock) != 0)
+    if (!lock_try(&reclaim.lock))
         return;
     for (unsigned c = 0; c < CLASSES; c++) {
         uint32_t before = atomic_load_explicit(&reclaim.resident[c], memory_order_relaxed);
@@ -200,7 +200,7 @@ void reclaim_aged(void)
     }
     more |= reclaim.retired != NULL;
     atomic_store_explicit(&reclaim.done, !more, memory_order_relaxed);
-    pthread_mutex_unlock(&reclaim.lock);
+    lock_give(&reclaim.lock);
 }
 
 bool reclaim_done(void)
@@ -217,7 +217,7 @@ bool reclaim_done(void)
 static bool lock_soon(void)
 {
     for (unsigned i = 0; i < WAITS; i++) {
-        if (pthread_mutex_trylock(&reclaim.lock) == 0)
+        if (lock_try(&reclaim.lock))
             return true;
         os_sleep_ns(WAIT_NS);
     }
@@ -256,7 +256,7 @@ bool reclaim_now(void)
     }
     for (unsigned i = 0; i < WAITS && unmap_retired() == 0 && reclaim.retired; i++)
         os_sleep_ns(WAIT_NS);
-    pthread_mutex_unlock(&reclaim.lock);
+    lock_give(&reclaim.lock);
     errno = saved;
     return anything;
 }
@@ -273,7 +273,7 @@ bool reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
         if (ss)
             each(ss, arg);
     }
-    pthread_mutex_unlock(&reclaim.lock);
+    lock_give(&reclaim.lock);
     return true;
 }
 
@@ -292,10 +292,10 @@ uint64_t reclaim_purged_bytes(void)
 
 void reclaim_lock_for_fork(void)
 {
-    pthread_mutex_lock(&reclaim.lock);
+    lock_take(&reclaim.lock);
 }
 
 void reclaim_unlock_after_fork(void)
 {
-    pthread_mutex_unlock(&reclaim.lock);
+    lock_give(&reclaim.lock);
 }

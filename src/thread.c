@@ -8,6 +8,7 @@
 #include "ace.h"
 #include "ace_cache.h"
 #include "config.h"
+#include "lock.h"
 #include "os.h"
 #include "owner.h"
 #include "pool.h"
@@ -23,20 +24,20 @@
 #define FIRST_BATCH 4
 
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     pthread_key_t key;
     struct owner *idle;
     _Atomic(struct owner *) all;
     _Atomic uint32_t live;
     uint32_t last_id;
     pthread_t first; /* the program's, or one that its libraries' constructors made */
-} threads = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} threads;
 
 static struct owner *owner_get(void)
 {
     struct owner *o;
 
-    pthread_mutex_lock(&threads.lock);
+    lock_take(&threads.lock);
     o = threads.idle;
     if (o) {
         threads.idle = o->next_idle;
@@ -50,19 +51,19 @@ static struct owner *owner_get(void)
     }
     if (o)
         o->lists = &tls;
-    pthread_mutex_unlock(&threads.lock);
+    lock_give(&threads.lock);
     return o;
 }
 
 static void owner_put(struct owner *o)
 {
-    pthread_mutex_lock(&threads.lock);
+    lock_take(&threads.lock);
     o->tid = 0;
     o->lists = NULL;
     atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
     o->next_idle = threads.idle;
     threads.idle = o;
-    pthread_mutex_unlock(&threads.lock);
+    lock_give(&threads.lock);
 }
 
 static void set_limits(void)
@@ -191,12 +192,12 @@ static bool take_stock(struct owner *o, struct thread_stock *stock)
 {
     bool lives;
 
-    pthread_mutex_lock(&threads.lock);
+    lock_take(&threads.lock);
     lives = o->lists != NULL;
     *stock = (struct thread_stock){.owner = o->id, .tid = o->tid};
     for (unsigned c = 0; lives && c < CLASSES; c++)
         stock->parked[c] = parked(o->lists, c);
-    pthread_mutex_unlock(&threads.lock);
+    lock_give(&threads.lock);
     return lives;
 }
 
@@ -254,7 +255,7 @@ bool thread_descriptor_in(uintptr_t from, uintptr_t to)
 
 void thread_lock_for_fork(void)
 {
-    pthread_mutex_lock(&threads.lock);
+    lock_take(&threads.lock);
 }
 
 /* s belonged to a thread that this process does not have, which may have been in the middle of
@@ -314,7 +315,7 @@ void thread_forked_alone(void)
 
 void thread_unlock_after_fork(bool child)
 {
-    pthread_mutex_unlock(&threads.lock);
+    lock_give(&threads.lock);
     if (!child)
         return;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)

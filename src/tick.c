@@ -9,6 +9,7 @@
 #include "demand.h"
 #include "dump.h"
 #include "learn.h"
+#include "lock.h"
 #include "os.h"
 #include "pool.h"
 #include "pressure.h"
@@ -35,11 +36,11 @@ enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP, HELPER_R
 
 static struct {
     /* Held during a tick: a forked child must not be born in the middle of one. */
-    pthread_mutex_t lock;
+    struct lock lock;
     _Atomic uint32_t helper;
     uint32_t ticks, quiet;
     _Atomic uint64_t not_before;
-} tick = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} tick;
 
 /* One tick: true while there may be more to do later. */
 static bool work(void)
@@ -47,7 +48,7 @@ static bool work(void)
     uint64_t now = os_now_ns();
 
     vg_enter();
-    pthread_mutex_lock(&tick.lock);
+    lock_take(&tick.lock);
     tick.ticks++;
     pool_look_after_published(tls.owner);
     if (tick.ticks % LEARN_WINDOW == 0)
@@ -57,7 +58,7 @@ static bool work(void)
     ace_tick(now);
     pressure_tick(now);
     dump_tick(now);
-    pthread_mutex_unlock(&tick.lock);
+    lock_give(&tick.lock);
     vg_leave();
     /* A session may begin at any time to record what only a tick tells. */
     return !reclaim_done() || !ace_idle() || trace_attached();
@@ -170,12 +171,12 @@ void tick_allow(void)
 
 void tick_lock_for_fork(void)
 {
-    pthread_mutex_lock(&tick.lock);
+    lock_take(&tick.lock);
 }
 
 void tick_unlock_after_fork(bool child)
 {
     if (child)
         atomic_store(&tick.helper, HELPER_NONE);
-    pthread_mutex_unlock(&tick.lock);
+    lock_give(&tick.lock);
 }

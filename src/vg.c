@@ -2,13 +2,12 @@
 
 #if HAK_VALGRIND
 #include <errno.h>
-#include <pthread.h>
-#include <sched.h>
 #include <string.h>
 #include <valgrind/drd.h>
 #include <valgrind/helgrind.h>
 #include <valgrind/memcheck.h>
 
+#include "lock.h"
 #include "os.h"
 #include "sysmalloc.h"
 #include "trace.h"
@@ -66,61 +65,15 @@ void vg_untrack(const void *p, size_t size)
         ANNOTATE_BENIGN_RACE_SIZED(p, size, "free");
 }
 
-/* ---- locks ---- */
-
-/* In place of the functions of these names in all of this library (Makefile). Two threads that came
- * to the same lock of ours are not ordered by the program: helgrind and DRD must not see it, or
- * they would find fewer races than with their own malloc. Valgrind runs one thread at a time. */
-static bool unseen(void)
-{
-    return unlikely(vg_tool == VG_HELGRIND || vg_tool == VG_DRD);
-}
-
-static _Atomic int *word_of_lock(pthread_mutex_t *lock)
-{
-    return (_Atomic int *)lock;
-}
-
-int __real_pthread_mutex_lock(pthread_mutex_t *lock);
-int __wrap_pthread_mutex_lock(pthread_mutex_t *lock);
-int __real_pthread_mutex_trylock(pthread_mutex_t *lock);
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *lock);
-int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock);
-
-int __wrap_pthread_mutex_trylock(pthread_mutex_t *lock)
-{
-    if (unseen())
-        return atomic_exchange(word_of_lock(lock), 1) ? EBUSY : 0;
-    return __real_pthread_mutex_trylock(lock);
-}
-
-int __wrap_pthread_mutex_lock(pthread_mutex_t *lock)
-{
-    if (!unseen())
-        return __real_pthread_mutex_lock(lock);
-    while (atomic_exchange(word_of_lock(lock), 1))
-        sched_yield();
-    return 0;
-}
-
-int __wrap_pthread_mutex_unlock(pthread_mutex_t *lock)
-{
-    if (!unseen())
-        return __real_pthread_mutex_unlock(lock);
-    atomic_store(word_of_lock(lock), 0);
-    return 0;
-}
-
 /* ---- memory ---- */
 
 /* What libc's malloc, which Valgrind has replaced by its own, gave us. The addresses are stored
  * complemented: the leak search must not find them. */
 static struct {
-    pthread_mutex_t lock;
+    struct lock lock;
     uintptr_t *at;
     size_t count, room;
-} maps = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} maps;
 
 /* With the lock held. */
 static bool make_room(void)
@@ -143,11 +96,11 @@ static bool remember(void *p)
 {
     bool done;
 
-    pthread_mutex_lock(&maps.lock);
+    lock_take(&maps.lock);
     done = maps.count < maps.room || make_room();
     if (done)
         maps.at[maps.count++] = ~(uintptr_t)p;
-    pthread_mutex_unlock(&maps.lock);
+    lock_give(&maps.lock);
     return done;
 }
 
@@ -155,13 +108,13 @@ static bool forget(void *p)
 {
     bool found = false;
 
-    pthread_mutex_lock(&maps.lock);
+    lock_take(&maps.lock);
     for (size_t i = maps.count; i-- && !found;) {
         found = maps.at[i] == ~(uintptr_t)p;
         if (found)
             maps.at[i] = maps.at[--maps.count];
     }
-    pthread_mutex_unlock(&maps.lock);
+    lock_give(&maps.lock);
     return found;
 }
 
@@ -193,22 +146,22 @@ bool vg_unmap(void *p)
 
 void vg_lock_for_fork(void)
 {
-    pthread_mutex_lock(&maps.lock);
+    lock_take(&maps.lock);
 }
 
 void vg_unlock_after_fork(void)
 {
-    pthread_mutex_unlock(&maps.lock);
+    lock_give(&maps.lock);
 }
 
 /* The bytes that stand for our SuperSlabs are no blocks of the program's: the leak search, which
  * follows, must not count them. */
 static void end(void)
 {
-    pthread_mutex_lock(&maps.lock);
+    lock_take(&maps.lock);
     while (maps.count)
         sys_free((void *)~maps.at[--maps.count]);
-    pthread_mutex_unlock(&maps.lock);
+    lock_give(&maps.lock);
 }
 
 /* Valgrind calls this in place of the C library's _exit(), with which every end but a deadly signal

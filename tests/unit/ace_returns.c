@@ -1,5 +1,6 @@
 /* Memory of ACE's layers goes back: what stays free is purged, then unmapped; what is used again
  * is not; and all of it without waiting, since the test is the clock. */
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>

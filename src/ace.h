@@ -10,6 +10,7 @@
 #ifndef HAKMEM_ACE_H
 #define HAKMEM_ACE_H
 
+#include "lost.h"
 #include "trace.h"
 
 /* A block of size bytes at a multiple of align, a power of two (0: any); with zeroed, all zero.
@@ -56,7 +57,6 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
  * their layers. */
 void ace_keep_deferred_huge(void);
 
-void ace_lock_for_fork(void);
-void ace_unlock_after_fork(bool child);
+void ace_fork(enum fork_step step);
 
 #endif

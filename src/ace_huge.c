@@ -396,12 +396,7 @@ void huge_stats(struct hak_layer_stats *out)
     lock_give(&huge.lock);
 }
 
-void huge_lock_for_fork(void)
+void huge_fork(enum fork_step step)
 {
-    lock_take(&huge.lock);
-}
-
-void huge_unlock_after_fork(void)
-{
-    lock_give(&huge.lock);
+    (void)lost_step(&huge.lock, step);
 }

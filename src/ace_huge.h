@@ -8,6 +8,7 @@
 #define HAKMEM_ACE_HUGE_H
 
 #include "ace_layer.h"
+#include "lost.h"
 
 /* A live block of at least size bytes at a multiple of align, a power of two. */
 struct ace_answer huge_take(size_t size, size_t align);
@@ -34,7 +35,6 @@ bool huge_has_idle(void);
 /* blocks, used, peak, mapped, cached. */
 void huge_stats(struct hak_layer_stats *out);
 
-void huge_lock_for_fork(void);
-void huge_unlock_after_fork(void);
+void huge_fork(enum fork_step step);
 
 #endif

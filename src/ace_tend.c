@@ -83,25 +83,18 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
         out->idle += mid_unpurged();
 }
 
-void ace_lock_for_fork(void)
+void ace_fork(enum fork_step step)
 {
-    lock_take(&tend.lock);
-    lock_take(&mid_space.lock);
-    lock_take(&large_space.lock);
-    huge_lock_for_fork();
-}
-
-void ace_unlock_after_fork(bool child)
-{
-    if (child) {
+    if (step == FORK_CHILD) {
         /* What lay in caches, or was on its way, belongs to threads that are not here. */
         cache_forget_all();
         ace_keep_deferred_huge();
         mid_after_fork();
         large_after_fork();
     }
-    huge_unlock_after_fork();
-    lock_give(&large_space.lock);
-    lock_give(&mid_space.lock);
-    lock_give(&tend.lock);
+    /* No two of them but tend's are held at once by anybody else: given in any order. */
+    (void)lost_step(&tend.lock, step);
+    (void)lost_step(&mid_space.lock, step);
+    (void)lost_step(&large_space.lock, step);
+    huge_fork(step);
 }

@@ -23,12 +23,23 @@
 #include "vg.h"
 #include "vg_heap.h"
 
-/* What tiny_malloc() leaves: larger sizes, an empty list, any size while allocations are recorded
- * or under Valgrind. */
+/* What tiny_malloc() leaves: larger sizes, an empty list, any size while allocations are
+ * recorded. */
+static NOINLINE void *beyond_tiny(size_t size)
+{
+    void *p;
+
+    lost_enter();
+    p = tiny_malloc_slow(size);
+    lost_leave();
+    return p;
+}
+
+/* The same, and any size under Valgrind. */
 static NOINLINE void *malloc_slow(size_t size)
 {
     VG_INSTEAD(malloc, size);
-    return tiny_malloc_slow(size);
+    return beyond_tiny(size);
 }
 
 EXPORT LINE_ALIGNED void *hak_malloc(size_t size)
@@ -60,6 +71,7 @@ static NOINLINE void free_slow(void *p)
     int kind;
 
     VG_INSTEAD(free, p);
+    lost_enter();
     kind = pagemap_lookup(p);
     if (kind > 0) {
         tiny_free_slow(ss_at(p, (unsigned)kind), p);
@@ -69,6 +81,7 @@ static NOINLINE void free_slow(void *p)
         trace_free(p, CLASS_NONE);
         sys_free(p);
     }
+    lost_leave();
 }
 
 EXPORT LINE_ALIGNED void hak_free(void *p)
@@ -89,10 +102,13 @@ EXPORT void *hak_calloc(size_t count, size_t size)
         return NULL;
     }
     if (bytes <= TINY_MAX) {
-        p = tiny_malloc(bytes, tiny_malloc_slow);
+        p = tiny_malloc(bytes, beyond_tiny);
         return p ? memset(p, 0, bytes) : NULL;
     }
-    return ace_alloc(bytes, 0, true);
+    lost_enter();
+    p = ace_alloc(bytes, 0, true);
+    lost_leave();
+    return p;
 }
 
 /* Would a block of stride bytes, kept for size bytes, be a reasonable one? Shrinking to less
@@ -106,7 +122,7 @@ static bool fits_in_place(size_t size, size_t stride)
  * from is too small: a program that shrinks a block counts on it. */
 static void *move(void *from, size_t room, size_t size)
 {
-    void *to = tiny_malloc(size, tiny_malloc_slow);
+    void *to = tiny_malloc(size, beyond_tiny);
 
     if (!to)
         return size <= room ? from : NULL;
@@ -148,7 +164,9 @@ static void *realloc_ace(void *p, int kind, size_t size)
         errno = EINVAL;
         return NULL;
     }
+    lost_enter();
     to = ace_resize(p, kind, size);
+    lost_leave();
     return to ? to : move(p, usable, size);
 }
 
@@ -205,13 +223,10 @@ EXPORT void *hak_reallocarray(void *p, size_t count, size_t size)
     return hak_realloc(p, bytes);
 }
 
-/* size bytes at a multiple of align, a power of two; NULL with ENOMEM. */
-static void *alloc_aligned(size_t align, size_t size)
+static void *alloc_aligned_slow(size_t align, size_t size)
 {
     int cls;
 
-    if (calls_told())
-        return calls_memalign(align, size);
     process_init();
     if (align <= SS_HEADER && size <= TINY_MAX) {
         cls = geometry_class_aligned(size, size > 8 && align < 16 ? 16 : align);
@@ -219,6 +234,19 @@ static void *alloc_aligned(size_t align, size_t size)
             return tiny_alloc_class((unsigned)cls, size, align);
     }
     return ace_alloc(size, align, false);
+}
+
+/* size bytes at a multiple of align, a power of two; NULL with ENOMEM. */
+static void *alloc_aligned(size_t align, size_t size)
+{
+    void *p;
+
+    if (calls_told())
+        return calls_memalign(align, size);
+    lost_enter();
+    p = alloc_aligned_slow(align, size);
+    lost_leave();
+    return p;
 }
 
 EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
@@ -305,10 +333,12 @@ EXPORT size_t hak_malloc_usable_size(void *p)
 
 EXPORT void hak_drain(void)
 {
+    lost_enter();
     vg_enter();
     tiny_drain();
     ace_drain();
     vg_leave();
+    lost_leave();
 }
 
 EXPORT int hak_set_cap(unsigned cls, uint32_t cap)

@@ -109,14 +109,9 @@ void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg)
         each(ss, arg);
 }
 
-void legacy_lock_for_fork(void)
+void legacy_fork(enum fork_step step)
 {
-    lock_take(&legacy.lock);
-}
-
-void legacy_unlock_after_fork(bool child)
-{
-    if (child)
+    if (step == FORK_CHILD)
         owner_after_fork(&legacy.owner);
-    lock_give(&legacy.lock);
+    (void)lost_step(&legacy.lock, step);
 }

@@ -6,6 +6,7 @@
 #ifndef HAKMEM_LEGACY_H
 #define HAKMEM_LEGACY_H
 
+#include "lost.h"
 #include "owner.h"
 
 void legacy_init(void);
@@ -24,7 +25,6 @@ void *legacy_system_zeroed(size_t count, size_t size, enum hak_legacy_why why);
 /* Calls each for every SuperSlab of the legacy backend; they are never unmapped. */
 void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg);
 
-void legacy_lock_for_fork(void);
-void legacy_unlock_after_fork(bool child);
+void legacy_fork(enum fork_step step);
 
 #endif

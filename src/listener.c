@@ -96,7 +96,7 @@ void listener_emit(enum hak_event id, const void *event, size_t size)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
 
-    if (trace_inside)
+    if (trace_inside || lost())
         return;
     if (ops)
         call(ops, id, event);
@@ -298,11 +298,13 @@ EXPORT void hak_trace_detach(void)
     gates_set(false);
 }
 
-/* Valid between before_fork and its counterpart, under the fork's own serialisation. */
-static sigset_t fork_signals;
-static bool fork_told;
-static bool fork_locked;
-static uint32_t fork_parent;
+/* Of the calling thread's fork, from the first step to the last: two threads may fork at once. */
+static TLS_FAST struct {
+    sigset_t signals;
+    bool told;   /* the tracer was */
+    bool locked; /* attach_lock is ours */
+    uint32_t parent;
+} forking;
 
 #define ATTACH_WAIT_NS 5000000000u
 
@@ -316,7 +318,7 @@ static bool lock_attach(void)
 
 static void unlock_attach(bool child)
 {
-    if (fork_locked)
+    if (forking.locked)
         lock_give(&attach_lock);
     else if (child)
         attach_lock = (struct lock){LOCK_FREE};
@@ -332,24 +334,40 @@ void trace_forked_alone(void)
     forked_from = (uint32_t)getppid();
 }
 
-void trace_before_fork(void)
+static void before_fork(void)
 {
     const struct hak_trace_ops *ops;
 
-    fork_locked = lock_attach();
+    forking.locked = lock_attach();
     ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
-    fork_told = ops != NULL;
-    fork_parent = (uint32_t)getpid();
-    if (fork_told)
-        ops->before_fork(&fork_signals);
+    forking.told = ops != NULL;
+    forking.parent = os_pid();
+    if (forking.told)
+        ops->before_fork(&forking.signals);
+}
+
+void trace_fork(enum fork_step step)
+{
+    if (step == FORK_LOCK)
+        before_fork();
+    else if (step == FORK_SEIZE)
+        attach_lock = (struct lock){LOCK_FREE};
+}
+
+void trace_forked_unseen(void)
+{
+    hak_trace_detach();
+    trace_early_end();
+    attaching = false;
+    forked_from = (uint32_t)getppid();
 }
 
 void trace_after_fork_parent(void)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
 
-    if (fork_told && ops)
-        ops->after_fork_parent(&fork_signals);
+    if (forking.told && ops)
+        ops->after_fork_parent(&forking.signals);
     unlock_attach(false);
 }
 
@@ -358,14 +376,14 @@ void trace_after_fork_child(void)
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
 
     unlock_attach(true);
-    forked_from = fork_parent;
-    if (!fork_told || !ops)
+    forked_from = forking.parent;
+    if (!forking.told || !ops)
         return;
     /* The tracer's new threads allocate before this one is back. */
     atomic_store_explicit(&unsettled, true, memory_order_relaxed);
     /* The tracer sets itself up anew and allocates: no transition before it can be told. */
     trace_inside = true;
-    ops->after_fork_child(&fork_signals);
+    ops->after_fork_child(&forking.signals);
     trace_inside = false;
     emit_process_start(ops, false, 0);
     atomic_store_explicit(&unsettled, false, memory_order_release);
@@ -401,8 +419,13 @@ void trace_forked_alone(void)
 {
 }
 
-void trace_before_fork(void)
+void trace_forked_unseen(void)
 {
+}
+
+void trace_fork(enum fork_step step)
+{
+    (void)step;
 }
 
 void trace_after_fork_parent(void)

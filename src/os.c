@@ -141,6 +141,15 @@ size_t os_purge(void *at, size_t size)
     return done ? size : 0;
 }
 
+bool os_wipe_on_fork(void *at, size_t size)
+{
+    int saved = errno;
+    bool done = madvise(at, size, MADV_WIPEONFORK) == 0;
+
+    errno = saved;
+    return done;
+}
+
 uint64_t os_now_ns(void)
 {
     struct timespec t;
@@ -152,6 +161,11 @@ uint64_t os_now_ns(void)
 uint32_t os_tid(void)
 {
     return (uint32_t)syscall(SYS_gettid);
+}
+
+uint32_t os_pid(void)
+{
+    return (uint32_t)syscall(SYS_getpid);
 }
 
 void os_sleep_ns(uint32_t ns)

@@ -27,6 +27,9 @@ uint64_t os_mapped_bytes(void);
  * the kernel will not (locked pages). Leaves errno alone. */
 size_t os_purge(void *at, size_t size);
 
+/* Has the kernel make whole pages read as zero in each child; false if it will not. */
+bool os_wipe_on_fork(void *at, size_t size);
+
 /* Resizes the mapping of from bytes at p: in place, or with a place, mapped by us and at least to
  * bytes long, onto that. false with errno: nothing has changed, but that the place may be gone. */
 bool os_remap(void *p, size_t from, size_t to, void *place);
@@ -57,6 +60,7 @@ void os_fail_maps(uint32_t fault);
 uint64_t os_now_ns(void);
 
 uint32_t os_tid(void);
+uint32_t os_pid(void);
 
 /* Sleeps for less than a second; no cancellation point. */
 void os_sleep_ns(uint32_t ns);

@@ -580,14 +580,10 @@ void pool_look_after_published(struct owner *o)
         slot_pop_all(&pool.cls[c].published, look_after, o);
 }
 
-void pool_lock_for_fork(void)
-{
-    lock_take(&pool.lock);
-}
-
-void pool_unlock_after_fork(void)
+void pool_fork(enum fork_step step)
 {
     /* A child has no thread that would publish it. */
-    atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
-    lock_give(&pool.lock);
+    if (step == FORK_CHILD)
+        atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
+    (void)lost_step(&pool.lock, step);
 }

@@ -10,6 +10,7 @@
 #ifndef HAKMEM_POOL_H
 #define HAKMEM_POOL_H
 
+#include "lost.h"
 #include "owner.h"
 
 /* A slab of class cls for owner o, with at least one block to give; NULL if every stage
@@ -53,7 +54,6 @@ void pool_unmap(struct superslab *ss);
 /* For the tick: has o look after the slabs of ended threads. */
 void pool_look_after_published(struct owner *o);
 
-void pool_lock_for_fork(void);
-void pool_unlock_after_fork(void);
+void pool_fork(enum fork_step step);
 
 #endif

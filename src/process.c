@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -13,6 +12,7 @@
 #include "ace.h"
 #include "config.h"
 #include "demand.h"
+#include "fork.h"
 #include "legacy.h"
 #include "os.h"
 #include "pool.h"
@@ -49,6 +49,7 @@ static void init(void)
 {
     vg_init();
     config_init();
+    lost_init();
     os_fail_maps(config.fail_map);
     word_init(random_word());
     legacy_init();
@@ -63,74 +64,6 @@ void process_init_once(void)
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
     pthread_once(&once, init);
-}
-
-/* ---- fork ---- */
-
-/* Were the locks taken for this fork? Not where there is one thread only, which may have been
- * interrupted while it held one and forks in a signal handler; and not where the tracer, being
- * loaded, forks a process that does not allocate. */
-static bool fork_locked;
-
-/* The tracer's locks come before the others: its threads allocate while they hold them. But who
- * holds the tick's or the reclaimer's emits events. */
-static void before_fork(void)
-{
-    fork_locked = (!__libc_single_threaded || trace_attached()) && !trace_is_attaching();
-    if (!fork_locked)
-        return;
-    vg_enter();
-    tick_lock_for_fork();
-    reclaim_lock_for_fork();
-    trace_before_fork();
-    thread_lock_for_fork();
-    legacy_lock_for_fork();
-    pool_lock_for_fork();
-    ace_lock_for_fork();
-    vg_lock_for_fork();
-    /* Handlers that were registered before ours run while we hold the locks, and may allocate:
-     * the slow paths then leave our slabs alone. */
-    trace_inside = true;
-}
-
-static void after_fork(bool child)
-{
-    trace_inside = false;
-    vg_unlock_after_fork();
-    ace_unlock_after_fork(child);
-    pool_unlock_after_fork();
-    legacy_unlock_after_fork(child);
-    thread_unlock_after_fork(child);
-    reclaim_unlock_after_fork();
-    tick_unlock_after_fork(child);
-}
-
-static void after_fork_parent(void)
-{
-    if (!fork_locked)
-        return;
-    after_fork(false);
-    trace_after_fork_parent();
-    vg_leave();
-}
-
-static void after_fork_child(void)
-{
-    if (!fork_locked) {
-        if (!trace_is_attaching()) {
-            thread_forked_alone();
-            trace_forked_alone();
-        }
-        return;
-    }
-    after_fork(true);
-    /* Only now does the tracer write to this process's own buffers. */
-    trace_after_fork_child();
-    thread_orphan_others();
-    vg_leave();
-    /* The parent's helper thread, if it was at work, is not ours. */
-    if (config.trace == TRACE_AUTO && !trace_attached())
-        atomic_store_explicit(&process_searching, true, memory_order_relaxed);
 }
 
 /* ---- HAKMEM_TRACE=auto ---- */
@@ -189,6 +122,13 @@ static bool daemon_there(void)
     return daemon_at("/var/run/lttng/lttng-ust-sock-8") || daemon_at(user_socket);
 }
 
+void process_forked(void)
+{
+    /* The parent's helper thread, if it was at work, is not ours. */
+    if (config.trace == TRACE_AUTO && !trace_attached())
+        atomic_store_explicit(&process_searching, true, memory_order_relaxed);
+}
+
 static void *help(void *unused)
 {
     (void)unused;
@@ -237,7 +177,7 @@ __attribute__((constructor)) static void process_begin(void)
     sys_begin();
     config_warn();
     stats_begin();
-    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+    fork_begin();
     tick_allow();
     if (config.trace == TRACE_NOW) {
         if (trace_attach(true, true))

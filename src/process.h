@@ -1,6 +1,6 @@
 /*
  * The process's life: initialisation on the first slow path, the constructor that decides about
- * tracing, forks, the search for a session daemon while HAKMEM_TRACE=auto, and what is printed
+ * tracing, the search for a session daemon while HAKMEM_TRACE=auto, and what is printed
  * at exit.
  */
 #ifndef HAKMEM_PROCESS_H
@@ -14,6 +14,9 @@ extern HIDDEN _Atomic bool process_searching;
 
 void process_init_once(void);
 void process_search(void);
+
+/* In a forked child: what the parent was looking for is looked for here. */
+void process_forked(void);
 
 /* Before the first block is handed out, however early that is. */
 static inline void process_init(void)

@@ -290,12 +290,7 @@ uint64_t reclaim_purged_bytes(void)
     return bytes;
 }
 
-void reclaim_lock_for_fork(void)
+void reclaim_fork(enum fork_step step)
 {
-    lock_take(&reclaim.lock);
-}
-
-void reclaim_unlock_after_fork(void)
-{
-    lock_give(&reclaim.lock);
+    (void)lost_step(&reclaim.lock, step);
 }

@@ -11,6 +11,7 @@
 #ifndef HAKMEM_RECLAIM_H
 #define HAKMEM_RECLAIM_H
 
+#include "lost.h"
 #include "superslab.h"
 
 /* From the tick, every half second or so: purges what was EMPTY at the last call and is still,
@@ -31,7 +32,6 @@ bool reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg);
 /* Bytes of EMPTY slabs whose memory was given back, of those mapped now. */
 uint64_t reclaim_purged_bytes(void);
 
-void reclaim_lock_for_fork(void);
-void reclaim_unlock_after_fork(void);
+void reclaim_fork(enum fork_step step);
 
 #endif

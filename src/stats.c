@@ -37,6 +37,7 @@ void stats_layer(enum hak_ace_layer layer, struct hak_layer_stats *out)
 EXPORT void hak_get_stats(struct hak_stats *out)
 {
     memset(out, 0, sizeof(*out));
+    lost_enter();
     for (unsigned c = 0; c < CLASSES; c++)
         stats_class(c, &out->cls[c]);
     for (unsigned i = 0; i < 3; i++)
@@ -58,6 +59,7 @@ EXPORT void hak_get_stats(struct hak_stats *out)
     out->lock_waited_max_ns = get(&counters.lock_waited_max_ns);
     out->threads_started = get(&counters.threads_started);
     out->threads_ended = get(&counters.threads_ended);
+    lost_leave();
 }
 
 static bool worth_a_line(const struct hak_class_stats *s)

@@ -90,6 +90,7 @@ static void thread_end(void *owner)
     struct owner *o = owner;
     uint32_t published;
 
+    lost_enter();
     vg_enter();
     tiny_drain();
     ace_drain();
@@ -105,6 +106,7 @@ static void thread_end(void *owner)
     if (atomic_fetch_sub_explicit(&threads.live, 1, memory_order_relaxed) == 2)
         tick_wake();
     vg_leave();
+    lost_leave();
 }
 
 void thread_init(void)
@@ -253,11 +255,6 @@ bool thread_descriptor_in(uintptr_t from, uintptr_t to)
     return false;
 }
 
-void thread_lock_for_fork(void)
-{
-    lock_take(&threads.lock);
-}
-
 /* s belonged to a thread that this process does not have, which may have been in the middle of
  * changing it: its freelist is given up, what was never carved or comes back is adoptable. */
 static void seize(struct slab *s, struct owner *o)
@@ -313,11 +310,8 @@ void thread_forked_alone(void)
         tls.owner->tid = os_tid();
 }
 
-void thread_unlock_after_fork(bool child)
+static void begin_anew(void)
 {
-    lock_give(&threads.lock);
-    if (!child)
-        return;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
         pool_leave(o);
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
@@ -332,4 +326,11 @@ void thread_unlock_after_fork(bool child)
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);
     }
+}
+
+void thread_fork(enum fork_step step)
+{
+    if (step == FORK_CHILD)
+        begin_anew();
+    (void)lost_step(&threads.lock, step);
 }

@@ -7,6 +7,7 @@
 #define HAKMEM_THREAD_H
 
 #include "geometry.h"
+#include "lost.h"
 
 /* Before the first thread_begin(). */
 void thread_init(void);
@@ -47,8 +48,7 @@ bool thread_all_past(uint64_t epoch);
 /* Does the descriptor of a live thread lie in [from, to)? It is at the upper end of its stack. */
 bool thread_descriptor_in(uintptr_t from, uintptr_t to);
 
-void thread_lock_for_fork(void);
-void thread_unlock_after_fork(bool child);
+void thread_fork(enum fork_step step);
 
 /* In a forked child whose parent had this thread only. */
 void thread_forked_alone(void);

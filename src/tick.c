@@ -169,14 +169,9 @@ void tick_allow(void)
     atomic_store(&tick.helper, HELPER_NONE);
 }
 
-void tick_lock_for_fork(void)
+void tick_fork(enum fork_step step)
 {
-    lock_take(&tick.lock);
-}
-
-void tick_unlock_after_fork(bool child)
-{
-    if (child)
+    if (step == FORK_CHILD)
         atomic_store(&tick.helper, HELPER_NONE);
-    lock_give(&tick.lock);
+    (void)lost_step(&tick.lock, step);
 }

@@ -7,7 +7,7 @@
 #ifndef HAKMEM_TICK_H
 #define HAKMEM_TICK_H
 
-#include "base.h"
+#include "lost.h"
 
 extern HIDDEN _Atomic bool tick_wanted;
 
@@ -24,9 +24,8 @@ void tick_grown(void);
 /* Wakes the helper if it sleeps. */
 void tick_wake(void);
 
-/* Between the two there is no tick. A forked child has no helper. */
-void tick_lock_for_fork(void);
-void tick_unlock_after_fork(bool child);
+/* Its part in a fork: no tick between the steps, and no helper in the child. */
+void tick_fork(enum fork_step step);
 
 /* There is, or may soon be, something to do. Anywhere, also in the middle of a transition. */
 static inline void tick_want(void)

@@ -12,6 +12,7 @@
 #include "../tracepoints/seam.h"
 #include "geometry.h"
 #include "hakmem.h"
+#include "lost.h"
 #include "pagemap.h"
 
 /* Set while this thread is inside a listener, or between the handlers of a fork. The slow paths
@@ -185,8 +186,12 @@ bool trace_is_attaching(void);
 /* In a forked child whose parent had one thread only, and no tracer so far. */
 void trace_forked_alone(void);
 
-/* The three moments of any other fork, from the atfork handlers. */
-void trace_before_fork(void);
+/* In a child that the tracer knows nothing of, and never will: what it would write would be the
+ * parent's. */
+void trace_forked_unseen(void);
+
+/* Its part in any other fork; and once all locks are given back. */
+void trace_fork(enum fork_step step);
 void trace_after_fork_parent(void);
 void trace_after_fork_child(void);
 

@@ -144,14 +144,9 @@ bool vg_unmap(void *p)
     return true;
 }
 
-void vg_lock_for_fork(void)
+void vg_fork(enum fork_step step)
 {
-    lock_take(&maps.lock);
-}
-
-void vg_unlock_after_fork(void)
-{
-    lock_give(&maps.lock);
+    (void)lost_step(&maps.lock, step);
 }
 
 /* The bytes that stand for our SuperSlabs are no blocks of the program's: the leak search, which

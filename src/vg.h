@@ -11,7 +11,7 @@
 #ifndef HAKMEM_VG_H
 #define HAKMEM_VG_H
 
-#include "base.h"
+#include "lost.h"
 
 /* UNASKED is not NONE, so that a slow path needs one comparison to be right from the start. */
 enum vg_tool { VG_NONE, VG_UNASKED, VG_MEMCHECK, VG_HELGRIND, VG_DRD };
@@ -49,8 +49,7 @@ static inline bool vg_maps(void)
  * somebody's block. */
 void *vg_map(size_t size, size_t align);
 
-void vg_lock_for_fork(void);
-void vg_unlock_after_fork(void);
+void vg_fork(enum fork_step step);
 
 /* Gives p back; false if it is not from vg_map(). */
 bool vg_unmap(void *p);
@@ -91,12 +90,9 @@ static inline bool vg_unmap(void *p)
     return false;
 }
 
-static inline void vg_lock_for_fork(void)
+static inline void vg_fork(enum fork_step step)
 {
-}
-
-static inline void vg_unlock_after_fork(void)
-{
+    (void)step;
 }
 #endif
 

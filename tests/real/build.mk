@@ -4,7 +4,8 @@ REAL_OUT := build/real
 REAL_DIR := tests/real/lifecycle
 REAL_SRC := $(wildcard $(REAL_DIR)/*.c)
 REAL_PROGRAMS := $(patsubst $(REAL_DIR)/%.c,$(REAL_OUT)/%,$(REAL_SRC))
-REAL_LIBRARIES := $(REAL_OUT)/allocating_library.so $(REAL_OUT)/forking_library.so
+REAL_LIBRARIES := $(REAL_OUT)/allocating_library.so $(REAL_OUT)/forking_library.so \
+    $(REAL_OUT)/late_handler.so
 REAL_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -pthread -fno-builtin
 
 .PHONY: real-programs
@@ -13,6 +14,10 @@ real-programs: $(REAL_PROGRAMS) $(REAL_LIBRARIES) $(REAL_OUT)/misuse $(REAL_OUT)
 $(REAL_OUT)/atfork_handlers_allocate: REAL_LINK := $(REAL_OUT)/forking_library.so \
 	-Wl,-rpath,'$$ORIGIN'
 $(REAL_OUT)/atfork_handlers_allocate: $(REAL_OUT)/forking_library.so
+
+$(REAL_OUT)/fork_beside_a_flush_of_all_streams: REAL_LINK := $(REAL_OUT)/late_handler.so \
+	-Wl,-rpath,'$$ORIGIN'
+$(REAL_OUT)/fork_beside_a_flush_of_all_streams: $(REAL_OUT)/late_handler.so
 
 $(REAL_PROGRAMS): $(REAL_OUT)/%: $(REAL_DIR)/%.c $(REAL_DIR)/check.h tests/real/build.mk
 	@mkdir -p $(@D)

@@ -107,7 +107,7 @@ static void nothing_is_left(bool memory_ended)
 void at_the_end(bool memory_ended)
 {
     /* Nobody but this thread is at work. */
-    tick_lock_for_fork();
+    tick_fork(FORK_LOCK);
     nothing_is_left(memory_ended);
-    tick_unlock_after_fork(false);
+    tick_fork(FORK_PARENT);
 }

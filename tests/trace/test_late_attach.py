@@ -178,3 +178,110 @@ def test_a_tracer_that_forks_while_it_is_loaded_waits_for_nobody(tmp_path):
                           env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
                                'HAKMEM_TRACE': '1'})
     assert (done.returncode, done.stdout) == (0, 'runs\n')
+
+
+# Loaded by the helper thread; forks when the program's own thread waits in fork() for the loading to
+# end.
+FORKS_BESIDE_A_FORK = '''
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern _Atomic int stage;
+
+static char state_of_the_first_thread(void)
+{
+    char path[64], text[256] = "";
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/stat", (int)getpid());
+    fd = open(path, O_RDONLY);
+    read(fd, text, sizeof text - 1);
+    close(fd);
+    return strrchr(text, ')')[2];
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    pid_t child;
+
+    stage = 1;
+    while (stage < 2 || state_of_the_first_thread() != 'S')
+        usleep(100);
+    child = fork();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, 0, 0);
+}
+'''
+FORKS_WHILE_IT_IS_LOADED = '''
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+_Atomic int stage;
+
+static void forking(void)
+{
+    stage = 2;
+}
+
+static void *allocate(void *unused)
+{
+    void *p[300];
+
+    for (int i = 0; i < 300; i++)
+        p[i] = malloc(i * 997 % 70000);
+    for (int i = 0; i < 300; i++)
+        free(p[i]);
+    return unused;
+}
+
+static void allocate_in_a_thread(void)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, allocate, NULL);
+    pthread_join(thread, NULL);
+}
+
+int main(void)
+{
+    int status = -1;
+    pid_t child;
+
+    alarm(20);
+    for (; !stage; usleep(1000))
+        allocate(NULL);
+    pthread_atfork(forking, NULL, NULL);
+    child = fork();
+    if (child == 0)
+        alarm(10);
+    allocate_in_a_thread();
+    if (child == 0)
+        _exit(0);
+    waitpid(child, &status, 0);
+    return status != 0;
+}
+'''
+
+
+def test_a_tracer_that_forks_while_the_program_forks_leaves_no_lock_taken(tmp_path):
+    (tmp_path / 'libhakmem.so').write_bytes(LIBRARY.read_bytes())
+    build = ['gcc', '-fno-builtin', '-pthread', '-xc', '-']
+    subprocess.run([*build, '-shared', '-fPIC', '-o', tmp_path / 'libhakmem-lttng.so'],
+                   input=FORKS_BESIDE_A_FORK, text=True, check=True)
+    subprocess.run([*build, '-rdynamic', '-o', tmp_path / 'program'],
+                   input=FORKS_WHILE_IT_IS_LOADED, text=True, check=True)
+    # Somebody has to listen, or the tracer is not loaded.
+    (tmp_path / '.lttng').mkdir()
+    with socket.socket(socket.AF_UNIX) as daemon:
+        daemon.bind(str(tmp_path / '.lttng/lttng-ust-sock-8'))
+        daemon.listen()
+        done = subprocess.run([tmp_path / 'program'], timeout=60, check=False,
+                              env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
+                                   'LTTNG_HOME': str(tmp_path), 'HAKMEM_TRACE': 'auto'})
+    assert done.returncode == 0

@@ -255,7 +255,7 @@ SCENARIO(a_handler_that_runs_while_all_is_locked_for_a_fork_may_do_anything)
 
     for (unsigned i = 0; i < 5; i++)
         before[i] = fill(size[i]);
-    ace_lock_for_fork();
+    ace_fork(FORK_LOCK);
     trace_inside = true;
     for (unsigned i = 0; i < 5; i++) {
         p = fill(size[i]);
@@ -275,7 +275,7 @@ SCENARIO(a_handler_that_runs_while_all_is_locked_for_a_fork_may_do_anything)
     check_eq(hak_malloc_trim(0), 0);
     (void)stats_now();
     trace_inside = false;
-    ace_unlock_after_fork(false);
+    ace_fork(FORK_PARENT);
     for (unsigned i = 0; i < 5; i++)
         hak_free(fill(size[i]));
     hak_drain();

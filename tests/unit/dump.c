@@ -222,24 +222,29 @@ SCENARIO(a_refusal_of_the_system_brings_one_dump)
     check(E(statedump_process, 1)->commit_limit > 0);
 }
 
-static void fork_in_the_middle(void)
+static void fork_once(void *unused)
 {
-    static bool forked;
     int status;
-    pid_t pid;
+    pid_t pid = fork();
 
-    if (forked || !witness_count(HAK_EV_statedump_class))
-        return;
-    forked = true;
-    pid = fork();
+    (void)unused;
     if (pid == 0) {
         witness_hook(NULL);
-        trace_inside = false;
         dump_state(HAK_DUMP_API);
         _exit(witness_count(HAK_EV_statedump_end) == 1 ? 0 : 1);
     }
     check_eq(waitpid(pid, &status, 0), pid);
     check_eq(status, 0);
+}
+
+static void fork_in_the_middle(void)
+{
+    static bool forked;
+
+    if (forked || !witness_count(HAK_EV_statedump_class))
+        return;
+    forked = true;
+    in_a_thread(fork_once, NULL);
 }
 
 SCENARIO(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one)
@@ -298,9 +303,9 @@ SCENARIO(a_dump_that_could_not_look_at_the_pool_says_so)
 {
     begin();
     fill_blocks(7, 0, 3);
-    reclaim_lock_for_fork();
+    reclaim_fork(FORK_LOCK);
     dump_state(HAK_DUMP_API);
-    reclaim_unlock_after_fork();
+    reclaim_fork(FORK_PARENT);
     check_eq(witness_count(HAK_EV_statedump_superslab), 0);
     check_eq(E(statedump_end, 0)->whole, 0);
     dump_state(HAK_DUMP_API);

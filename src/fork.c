@@ -1,0 +1,184 @@
+#include "fork.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/single_threaded.h>
+
+#include "ace.h"
+#include "legacy.h"
+#include "os.h"
+#include "pool.h"
+#include "process.h"
+#include "reclaim.h"
+#include "thread.h"
+#include "tick.h"
+#include "trace.h"
+#include "vg.h"
+
+/* ---- the C library's list of streams ---- */
+
+/* Its lock, which its fork takes after our handlers: but whoever flushes all streams holds it while
+ * he waits for one whose user may be waiting for a lock of ours. Other C libraries have no such
+ * functions. */
+__attribute__((weak)) void _IO_list_lock(void);
+__attribute__((weak)) void _IO_list_unlock(void);
+__attribute__((weak)) void _IO_list_resetlock(void);
+
+static TLS_FAST bool streams_held;
+
+static void streams_fork(enum fork_step step)
+{
+    if (step == FORK_LOCK && _IO_list_lock && _IO_list_unlock && _IO_list_resetlock) {
+        _IO_list_lock();
+        streams_held = true;
+    } else if (streams_held) {
+        /* The C library's fork has made it anew in a child, or not. */
+        step == FORK_PARENT ? _IO_list_unlock() : _IO_list_resetlock();
+        streams_held = false;
+    }
+}
+
+/* ---- the order ---- */
+
+/* Who holds a lock of this list takes only later ones. The tracer's locks come before those of the
+ * layers: its threads allocate while they hold them. But who holds the tick's or the reclaimer's
+ * emits events. The tracer's are given back last of all, by trace_after_fork(). */
+static void (*const order[])(enum fork_step step) = {
+    tick_fork,   reclaim_fork, trace_fork, streams_fork, thread_fork,
+    legacy_fork, pool_fork,    ace_fork,   vg_fork,
+};
+#define BOXES (sizeof(order) / sizeof(order[0]))
+
+static void forwards(enum fork_step step)
+{
+    for (unsigned i = 0; i < BOXES; i++)
+        order[i](step);
+}
+
+static void backwards(enum fork_step step)
+{
+    for (unsigned i = BOXES; i--;)
+        order[i](step);
+}
+
+/* ---- the handlers ---- */
+
+enum way {
+    NO_FORK,
+    ALONE,   /* no other thread: the locks are free, or this thread's, which goes on in the child */
+    LOADING, /* the tracer, being loaded, forks a process that does not allocate */
+    INSIDE,  /* a signal handler forks that interrupted a slow path, which may hold locks */
+    LOCKED,
+};
+
+/* Of the calling thread's fork. In a fork that a handler of another fork makes, nothing is done. */
+static TLS_FAST enum way way;
+static TLS_FAST uint32_t nested;
+
+static enum way choose(void)
+{
+    if (trace_is_attaching())
+        return LOADING;
+    if (__libc_single_threaded && !trace_attached())
+        return ALONE;
+    return lost_depth || trace_busy() ? INSIDE : LOCKED;
+}
+
+static void before_fork(void)
+{
+    if (way != NO_FORK) {
+        nested++;
+        return;
+    }
+    way = choose();
+    if (way != LOCKED)
+        return;
+    vg_enter();
+    forwards(FORK_LOCK);
+    /* Handlers that were registered before ours run while we hold the locks, and may allocate:
+     * the slow paths then leave our slabs alone. */
+    trace_inside = true;
+}
+
+static void after_fork_parent(void)
+{
+    enum way was = way;
+
+    if (nested) {
+        nested--;
+        return;
+    }
+    if (was == LOCKED) {
+        trace_inside = false;
+        backwards(FORK_PARENT);
+        trace_after_fork_parent();
+        vg_leave();
+    }
+    way = NO_FORK;
+}
+
+static void child_of_locked(void)
+{
+    trace_inside = false;
+    backwards(FORK_CHILD);
+    lost_found();
+    /* Only now does the tracer write to this process's own buffers. */
+    trace_after_fork_child();
+    thread_orphan_others();
+    vg_leave();
+    process_forked();
+}
+
+static void after_fork_child(void)
+{
+    enum way was = nested ? INSIDE : way;
+
+    switch (was) {
+    case NO_FORK:
+    case LOADING: break;
+    case ALONE:
+        lost_found();
+        thread_forked_alone();
+        trace_forked_alone();
+        break;
+    case INSIDE:
+        /* Put in order when what was interrupted has come to its end. */
+        trace_forked_unseen();
+        break;
+    case LOCKED: child_of_locked(); break;
+    }
+    if (nested) {
+        nested = 0;
+        trace_inside = false;
+    }
+    way = NO_FORK;
+}
+
+void fork_begin(void)
+{
+    pthread_atfork(before_fork, after_fork_parent, after_fork_child);
+}
+
+/* ---- a child that was born without us ---- */
+
+/* Its first thread is the one that was forked along; others may be there already, which know
+ * nothing of whose is what. */
+static bool is_first_thread(void)
+{
+    return os_tid() == os_pid();
+}
+
+NOINLINE void fork_recover(void)
+{
+    /* Between the handlers of a fork, others' allocate. */
+    if (way != NO_FORK || trace_busy() || !is_first_thread())
+        return;
+    vg_enter();
+    trace_forked_unseen();
+    forwards(FORK_SEIZE);
+    backwards(FORK_CHILD);
+    lost_found();
+    thread_orphan_others();
+    vg_leave();
+    process_forked();
+}

@@ -64,20 +64,18 @@ static _Atomic uint32_t *empty_count(unsigned cls, enum slab_state state)
     return state == SLAB_EMPTY ? &pool.cls[cls].marked : &pool.cls[cls].listed;
 }
 
-/* Claims slab number no of ss if it is EMPTY in the given state; its info before in *was. */
-static bool claim_empty(struct superslab *ss, unsigned no, enum slab_state state, uint32_t *was)
+/* Claims slab number no of ss if it is EMPTY of cls in the given state; its info before in *was. */
+static bool claim_empty(struct superslab *ss, unsigned no, unsigned cls, enum slab_state state,
+                        uint32_t *was)
 {
-    uint32_t info = atomic_load(&ss->info[no]);
+    uint32_t info = *was = info_make(cls, state, 0);
 
-    *was = info;
-    if (info_state(info) != state)
-        return false;
     /* Acquire: what the releasing owner left in the slab. */
     if (!atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
-                                                 info_make(info_cls(info), SLAB_ACTIVE, 0),
-                                                 memory_order_seq_cst, memory_order_relaxed))
+                                                 info_make(cls, SLAB_ACTIVE, 0),
+                                                 memory_order_seq_cst, memory_order_seq_cst))
         return false;
-    atomic_fetch_sub_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(empty_count(cls, state), 1, memory_order_relaxed);
     return true;
 }
 
@@ -87,8 +85,7 @@ static struct slab *claim_unlisted(struct superslab *ss, unsigned cls, uint32_t 
     for (unsigned no = 0; no < ss->slabs; no++) {
         uint32_t info = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
 
-        if (info_cls(info) == cls && info_state(info) == SLAB_EMPTY &&
-            claim_empty(ss, no, SLAB_EMPTY, was))
+        if (info == info_make(cls, SLAB_EMPTY, 0) && claim_empty(ss, no, cls, SLAB_EMPTY, was))
             return &ss->slab[no];
     }
     return NULL;
@@ -122,16 +119,36 @@ static struct stage_result stage_0_5(struct owner *o, unsigned cls)
     return stage_refused(HAK_NOTHING, scanned);
 }
 
-/* Pops slots of a list of EMPTY slabs until one can be claimed. */
-static struct slab *claim_listed(struct slot_list *list, uint32_t *was, uint32_t *scanned)
+static bool is_listed(struct slab *s, unsigned cls)
+{
+    return atomic_load(&slab_ss(s)->info[slab_no(s)]) == info_make(cls, SLAB_EMPTY_LISTED, 0);
+}
+
+/* The slab of a slot that was popped off class cls's list, claimed, and the slot let go; NULL if
+ * somebody has parked or retired it. It may be back the moment after, given to the list by one who
+ * found the slot in our hands and so left it to us: then once more. */
+static struct slab *claim_slot(uint32_t slot, unsigned cls, uint32_t *was)
+{
+    struct slab *s = slot_slab(slot);
+    bool claimed;
+
+    do {
+        claimed = s && claim_empty(slab_ss(s), slab_no(s), cls, SLAB_EMPTY_LISTED, was);
+        slot_let_go(slot);
+    } while (s && !claimed && is_listed(s, cls) && slot_take(slot));
+    return claimed ? s : NULL;
+}
+
+/* Pops slots of cls's list of EMPTY slabs until one can be claimed. */
+static struct slab *claim_listed(unsigned cls, uint32_t *was, uint32_t *scanned)
 {
     uint32_t slot;
 
-    while ((slot = slot_pop(list)) != SLOT_NONE) {
-        struct slab *s = slot_slab(slot);
+    while ((slot = slot_pop(&pool.cls[cls].empty)) != SLOT_NONE) {
+        struct slab *s = claim_slot(slot, cls, was);
 
         ++*scanned;
-        if (s && claim_empty(slab_ss(s), slab_no(s), SLAB_EMPTY_LISTED, was))
+        if (s)
             return s;
     }
     return NULL;
@@ -151,9 +168,8 @@ static void give_up(struct slab *s, unsigned cls)
 
 static struct stage_result stage_1(struct owner *o, unsigned cls)
 {
-    struct class_pool *cp = &pool.cls[cls];
     uint32_t scanned = 0, was;
-    struct slab *s = claim_listed(&cp->empty, &was, &scanned);
+    struct slab *s = claim_listed(cls, &was, &scanned);
 
     if (!s)
         return stage_refused(HAK_NOTHING, scanned);
@@ -227,6 +243,7 @@ static struct stage_result stage_adopt(struct owner *o, unsigned cls)
 
         scanned++;
         owner_adopt(o, s, cls);
+        slot_let_go(slot);
         if (slab_has_block(s, cls))
             return (struct stage_result){s, HAK_HIT, scanned};
         owner_put_full(o, s, cls);
@@ -244,7 +261,7 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
         unsigned from = (cls + i) % CLASSES;
         struct slab *s;
 
-        while ((s = claim_listed(&pool.cls[from].empty, &was, &scanned))) {
+        while ((s = claim_listed(from, &was, &scanned))) {
             if (likely(slab_all_free(s, from)))
                 return stage_hit(o, s, cls, was, HAK_REBIND, scanned);
             give_up(s, from);
@@ -435,11 +452,12 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
     return NULL;
 }
 
-/* Lets others have slab number no of ss, EMPTY and in the caller's hands. A slot goes on its list
- * only while nobody else can have the slab, so a slab that is in use is never on a list. Who takes
- * the slot off in between finds nothing to have and drops it: then once more. The order of
- * this side, state before list, and of the other, list before state, is the total order of
- * sequentially consistent operations. */
+/* Lets others have slab number no of ss, EMPTY and in the caller's hands. Its slot may be on the
+ * list still (it was parked), or in the hands of one who popped it: he claims the slab if he finds
+ * it EMPTY after he let the slot go, and we push the slot once more if we find it let go after
+ * the slab became EMPTY. The order of this side, state before slot, and of the other, slot before
+ * state, is the total order of sequentially consistent operations: one of the two sees the other,
+ * and if both do, the state's compare-and-exchange decides. */
 static void make_available(struct superslab *ss, unsigned no, unsigned cls, enum slab_state state)
 {
     uint32_t slot = slot_of(&ss->slab[no]);
@@ -447,7 +465,7 @@ static void make_available(struct superslab *ss, unsigned no, unsigned cls, enum
 
     do {
         if (state == SLAB_EMPTY_LISTED)
-            slot_push(&pool.cls[cls].empty, slot);
+            (void)slot_push(&pool.cls[cls].empty, slot);
         atomic_store(&ss->info[no], empty);
         if (state != SLAB_EMPTY_LISTED || slot_listed(slot))
             return;
@@ -475,7 +493,11 @@ void pool_release(struct owner *o, struct slab *s)
 
 void pool_publish(struct slab *s)
 {
-    slot_push(&pool.cls[slab_cls(s)].published, slot_of(s));
+    bool pushed = slot_push(&pool.cls[slab_cls(s)].published, slot_of(s));
+
+    /* A slab in use is on no list. */
+    hak_assert(pushed);
+    (void)pushed;
 }
 
 void pool_forget(unsigned cls)
@@ -580,10 +602,70 @@ void pool_look_after_published(struct owner *o)
         slot_pop_all(&pool.cls[c].published, look_after, o);
 }
 
+/* Slab number no of ss was between an owner and the pool: nothing of it is live. */
+static void make_empty(struct superslab *ss, unsigned no)
+{
+    unsigned cls = slab_cls(&ss->slab[no]);
+    enum slab_state state = config.recycle == RECYCLE_FULL ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
+
+    slab_give_up_free(&ss->slab[no], 0);
+    atomic_fetch_add_explicit(empty_count(cls, state), 1, memory_order_relaxed);
+    make_available(ss, no, cls, state);
+}
+
+/* was_gone: its slot was in the hands of a thread that is gone. */
+static void settle_after_fork(struct superslab *ss, unsigned no, bool was_gone)
+{
+    struct slab *s = &ss->slab[no];
+    uint32_t info = slab_info(s);
+    bool unowned = atomic_load_explicit(&s->remote, memory_order_relaxed) & REMOTE_UNOWNED;
+
+    switch (info_state(info)) {
+    case SLAB_UNUSED:
+        if (!(get(&ss->unused) >> no & 1))
+            pool_give_unused(ss, 1u << no);
+        break;
+    case SLAB_EMPTY: break;
+    case SLAB_EMPTY_LISTED: (void)slot_push(&pool.cls[info_cls(info)].empty, slot_of(s)); break;
+    case SLAB_PARKED: make_empty(ss, no); break;
+    case SLAB_ACTIVE:
+        if (atomic_load_explicit(&s->owner, memory_order_relaxed))
+            break;
+        if (!unowned)
+            make_empty(ss, no);
+        else if (was_gone)
+            pool_publish(s);
+        break;
+    }
+}
+
+/* Slabs that threads which are gone had on their way from or to the pool are where they were found,
+ * or as if they had arrived. */
+static void find_slabs(void)
+{
+    struct slot_list *list[2 * CLASSES];
+    uint32_t last = registry_count();
+
+    for (unsigned c = 0; c < CLASSES; c++) {
+        list[2 * c] = &pool.cls[c].empty;
+        list[2 * c + 1] = &pool.cls[c].published;
+    }
+    slots_settle(list, 2 * CLASSES);
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+        uint32_t gone = slots_gone(id);
+
+        for (unsigned no = 0; ss && no < ss->slabs; no++)
+            settle_after_fork(ss, no, gone >> no & 1);
+    }
+}
+
 void pool_fork(enum fork_step step)
 {
-    /* A child has no thread that would publish it. */
-    if (step == FORK_CHILD)
+    if (step == FORK_CHILD) {
+        /* A child has no thread that would publish it. */
         atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
+        find_slabs();
+    }
     (void)lost_step(&pool.lock, step);
 }

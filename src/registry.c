@@ -9,7 +9,8 @@
 
 struct entry {
     _Atomic(struct superslab *) ss;
-    _Atomic uint32_t listed; /* bit i: slot i is on a list */
+    _Atomic uint32_t listed; /* bit i: slot i is on a list or in a popper's hands */
+    uint32_t gone;           /* slots_gone() */
     uint32_t next_free;
     /* Slot below this one on whichever list it is. Read by losers of a pop's race as well. */
     _Atomic uint32_t next[SS_MAX_SLABS];
@@ -130,14 +131,14 @@ static _Atomic uint32_t *next_of(uint32_t slot)
 }
 
 /* The bit of slot in its entry, from 0 to 1: true to the one who turned it. */
-static bool slot_mark(uint32_t slot)
+bool slot_take(uint32_t slot)
 {
     uint32_t bit = 1u << (slot & 31);
 
     return !(atomic_fetch_or(&entry_of(slot >> 5)->listed, bit) & bit);
 }
 
-static void slot_unmark(uint32_t slot)
+void slot_let_go(uint32_t slot)
 {
     atomic_fetch_and(&entry_of(slot >> 5)->listed, ~(1u << (slot & 31)));
 }
@@ -147,12 +148,12 @@ bool slot_listed(uint32_t slot)
     return atomic_load(&entry_of(slot >> 5)->listed) & 1u << (slot & 31);
 }
 
-void slot_push(struct slot_list *list, uint32_t slot)
+bool slot_push(struct slot_list *list, uint32_t slot)
 {
     uint64_t old, new;
 
-    if (!slot_mark(slot))
-        return;
+    if (!slot_take(slot))
+        return false;
     old = atomic_load_explicit(&list->head, memory_order_relaxed);
     atomic_fetch_add_explicit(&list->count, 1, memory_order_relaxed);
     do {
@@ -161,6 +162,7 @@ void slot_push(struct slot_list *list, uint32_t slot)
         /* Release: the popper sees the slab as we left it. */
     } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_release,
                                                     memory_order_relaxed));
+    return true;
 }
 
 uint32_t slot_pop(struct slot_list *list)
@@ -177,7 +179,6 @@ uint32_t slot_pop(struct slot_list *list)
     } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_acquire,
                                                     memory_order_acquire));
     atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
-    slot_unmark((uint32_t)old);
     return (uint32_t)old;
 }
 
@@ -194,8 +195,39 @@ void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg)
         uint32_t next = atomic_load_explicit(next_of(slot), memory_order_relaxed);
 
         atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
-        slot_unmark(slot);
+        slot_let_go(slot);
         each(slot, arg);
         slot = next;
     }
+}
+
+void slots_settle(struct slot_list *const list[], unsigned n)
+{
+    uint32_t last = registry_count(), slot;
+
+    for (uint32_t id = 1; id <= last; id++) {
+        struct entry *e = entry_of(id);
+
+        e->gone = atomic_exchange_explicit(&e->listed, 0, memory_order_relaxed);
+    }
+    for (unsigned i = 0; i < n; i++) {
+        uint32_t count = 0;
+
+        for (slot = (uint32_t)atomic_load_explicit(&list[i]->head, memory_order_relaxed);
+             slot != SLOT_NONE; count++) {
+            (void)slot_take(slot);
+            entry_of(slot >> 5)->gone &= ~(1u << (slot & 31));
+            slot = atomic_load_explicit(next_of(slot), memory_order_relaxed);
+        }
+        atomic_store_explicit(&list[i]->count, count, memory_order_relaxed);
+    }
+}
+
+uint32_t slots_gone(uint32_t id)
+{
+    struct entry *e = entry_of(id);
+    uint32_t gone = e->gone;
+
+    e->gone = 0;
+    return gone;
 }

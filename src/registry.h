@@ -38,20 +38,37 @@ static inline uint32_t slot_of(const struct slab *s)
 struct slab *slot_slab(uint32_t slot);
 
 /* A lock-free stack of slots. The upper half of head counts the changes, so that a head that
- * comes back (ABA) is not taken for the old one. Each slot knows whether it is on a list: what
- * befalls a slab while its slot waits there need not take the slot off. */
+ * comes back (ABA) is not taken for the old one.
+ *
+ * Each slot has a bit, and who has the bit may move the slab: the list while the slot is on it,
+ * then whoever popped it, until slot_let_go(). So a slot is on one list at most, nobody can push
+ * it before the popper has claimed the slab or found that he may not, and a slab in use is on no
+ * list. What befalls a slab while its slot waits need not take the slot off. */
 struct slot_list {
     _Atomic uint64_t head;
     _Atomic uint32_t count; /* follows head; exact when nobody is at work */
 };
 
+/* Is slot on a list, or in the hands of a popper? */
 bool slot_listed(uint32_t slot);
 
-/* Does nothing with a slot that is on a list. */
-void slot_push(struct slot_list *list, uint32_t slot);
-uint32_t slot_pop(struct slot_list *list);
+/* false, and nothing done, with a slot that is on a list or in the hands of a popper. */
+bool slot_push(struct slot_list *list, uint32_t slot);
 
-/* Takes all slots at once and calls each(slot, arg) for every one, off the list by then. */
+/* The slot is the caller's until he lets it go; SLOT_NONE. */
+uint32_t slot_pop(struct slot_list *list);
+void slot_let_go(uint32_t slot);
+
+/* The same of a slot that is on no list, if it is nobody's. */
+bool slot_take(uint32_t slot);
+
+/* Takes all slots at once and calls each(slot, arg) for every one, let go by then. */
 void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg), void *arg);
+
+/* In a forked child, whose threads that popped and pushed are gone: the slots that are on one of
+ * the n lists are listed, no others are. Returns by slots_gone() those that were in somebody's
+ * hands: bits of SuperSlab id, once. */
+void slots_settle(struct slot_list *const list[], unsigned n);
+uint32_t slots_gone(uint32_t id);
 
 #endif

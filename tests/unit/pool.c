@@ -196,6 +196,78 @@ SCENARIO(full_published_slabs_are_taken_over_on_the_way_to_one_with_room)
     check(s[0]->owner == NULL && s[1]->owner == NULL);
 }
 
+static void fork_into_a_child(void)
+{
+    pool_fork(FORK_LOCK);
+    pool_fork(FORK_CHILD);
+}
+
+/* Every slab of the first SuperSlab is found, by whoever looks for one of its class. */
+static void all_eight_are_found(void)
+{
+    for (unsigned no = 0; no < 8; no++)
+        check(slab_ss(acquire(6))->id == 1);
+    check(slab_ss(acquire(6))->id == 2);
+}
+
+/* Slab 0 and 1 of class 6 are EMPTY, the others were never bound. */
+static struct superslab *two_released(void)
+{
+    struct slab *a, *b;
+
+    begin();
+    a = acquire(6);
+    b = acquire(6);
+    pool_release(&mine, a);
+    pool_release(&mine, b);
+    return slab_ss(a);
+}
+
+SCENARIO(what_a_thread_that_was_not_forked_had_popped_is_found_in_the_child)
+{
+    struct superslab *ss = two_released();
+    struct slab *claimed = acquire(6), *popped = acquire(6);
+
+    check(slot_take(slot_of(claimed)));
+    slab_set_info(claimed, info_make(6, SLAB_ACTIVE, 0));
+    claimed->owner = NULL;
+    check(slot_take(slot_of(popped)));
+    slab_set_info(popped, info_make(6, SLAB_EMPTY_LISTED, 0));
+    popped->owner = NULL;
+    check_eq(pool_take_unused(ss), 0xfc);
+    fork_into_a_child();
+    all_eight_are_found();
+}
+
+SCENARIO(a_slab_on_its_way_to_the_list_when_the_process_forks_is_found_in_the_child)
+{
+    struct superslab *ss = two_released();
+    struct slab *s = acquire(6);
+
+    /* On the list, and not EMPTY yet; off the list, and about to be pushed. */
+    atomic_store(&ss->info[1 - slab_no(s)], info_make(6, SLAB_PARKED, 0));
+    s->owner = NULL;
+    fork_into_a_child();
+    all_eight_are_found();
+}
+
+SCENARIO(a_published_slab_that_an_adopter_had_popped_is_adopted_in_the_child)
+{
+    struct slab *s;
+
+    begin();
+    check_eq(hak_set_cap(5, 1), 0);
+    s = acquire(5);
+    slab_set_info(s, info_make(5, SLAB_ACTIVE, 10));
+    slab_set_used(s, 10);
+    s->owner = NULL;
+    s->remote = REMOTE_UNOWNED;
+    check(slot_take(slot_of(s)));
+    fork_into_a_child();
+    check(pool_acquire(&theirs, 5, 256) == s);
+    check_eq(class_now(5).acquires[HAK_ADOPT], 1);
+}
+
 SCENARIO(an_empty_slab_of_another_class_is_bound_anew_when_nothing_else_is_left)
 {
     struct slab *s[8];
@@ -248,6 +320,10 @@ int main(void)
         cmocka_unit_test(without_stage_0_5_a_marked_slab_is_not_found),
         cmocka_unit_test(a_published_slab_is_adopted_as_it_is),
         cmocka_unit_test(full_published_slabs_are_taken_over_on_the_way_to_one_with_room),
+        cmocka_unit_test(what_a_thread_that_was_not_forked_had_popped_is_found_in_the_child),
+        cmocka_unit_test(
+            a_slab_on_its_way_to_the_list_when_the_process_forks_is_found_in_the_child),
+        cmocka_unit_test(a_published_slab_that_an_adopter_had_popped_is_adopted_in_the_child),
         cmocka_unit_test(an_empty_slab_of_another_class_is_bound_anew_when_nothing_else_is_left),
         cmocka_unit_test(a_cap_stops_growth_but_not_what_was_there),
     };

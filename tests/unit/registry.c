@@ -67,24 +67,52 @@ SCENARIO(a_slot_names_its_slab)
     }
 }
 
+static uint32_t pop(struct slot_list *list)
+{
+    uint32_t slot = slot_pop(list);
+
+    if (slot != SLOT_NONE)
+        slot_let_go(slot);
+    return slot;
+}
+
 SCENARIO(a_list_gives_last_what_it_got_first)
 {
     static struct slot_list list;
     struct superslab *a = numbered(), *b = numbered();
 
-    check_eq(slot_pop(&list), SLOT_NONE);
+    check_eq(pop(&list), SLOT_NONE);
     for (unsigned no = 0; no < 32; no++) {
         slot_push(&list, slot_of(&a->slab[no]));
         slot_push(&list, slot_of(&b->slab[no]));
         check_eq(list.count, 2 * no + 2);
     }
     for (unsigned no = 32; no-- > 0;) {
-        check(slot_slab(slot_pop(&list)) == &b->slab[no]);
-        check(slot_slab(slot_pop(&list)) == &a->slab[no]);
+        check(slot_slab(pop(&list)) == &b->slab[no]);
+        check(slot_slab(pop(&list)) == &a->slab[no]);
         check_eq(list.count, 2 * no);
     }
-    check_eq(slot_pop(&list), SLOT_NONE);
+    check_eq(pop(&list), SLOT_NONE);
     check_eq(list.count, 0);
+}
+
+SCENARIO(a_slot_that_was_popped_is_its_popper_s_until_he_lets_it_go)
+{
+    static struct slot_list list, other;
+    struct superslab *ss = numbered();
+    uint32_t slot = slot_of(&ss->slab[0]);
+
+    check(slot_push(&list, slot));
+    check(!slot_push(&other, slot));
+    check_eq(slot_pop(&list), slot);
+    check(slot_listed(slot));
+    check(!slot_push(&other, slot));
+    check(!slot_take(slot));
+    check_eq(slot_pop(&other), SLOT_NONE);
+    slot_let_go(slot);
+    check(!slot_listed(slot));
+    check(slot_push(&other, slot));
+    check_eq(slot_pop(&other), slot);
 }
 
 SCENARIO(a_head_that_comes_back_is_not_taken_for_the_old_one)
@@ -98,15 +126,15 @@ SCENARIO(a_head_that_comes_back_is_not_taken_for_the_old_one)
     slot_push(&list, a);
     seen = list.head;
     /* What a slow popper, who read head a with b below it, must not mistake. */
-    check_eq(slot_pop(&list), a);
-    check_eq(slot_pop(&list), b);
+    check_eq(pop(&list), a);
+    check_eq(pop(&list), b);
     slot_push(&other, b);
     slot_push(&list, a);
     check_eq((uint32_t)list.head, (uint32_t)seen);
     check(list.head != seen);
-    check_eq(slot_pop(&list), a);
-    check_eq(slot_pop(&list), SLOT_NONE);
-    check_eq(slot_pop(&other), b);
+    check_eq(pop(&list), a);
+    check_eq(pop(&list), SLOT_NONE);
+    check_eq(pop(&other), b);
 }
 
 /* ---- many threads ---- */
@@ -128,7 +156,7 @@ static void shuffle(void *seed)
         uint32_t slot;
 
         random = random * 1664525 + 1013904223;
-        slot = slot_pop(&lists[(random >> 8) % LISTS]);
+        slot = pop(&lists[(random >> 8) % LISTS]);
         if (slot == SLOT_NONE)
             continue;
         check_eq(atomic_fetch_add(&held[slot], 1), 0);
@@ -162,7 +190,7 @@ SCENARIO(threads_that_push_and_pop_lose_and_duplicate_nothing)
     for (unsigned l = 0; l < LISTS; l++) {
         uint32_t count = lists[l].count, n = 0;
 
-        for (; (slot = slot_pop(&lists[l])) != SLOT_NONE; n++)
+        for (; (slot = pop(&lists[l])) != SLOT_NONE; n++)
             check_eq(atomic_fetch_add(&held[slot], 1), 0);
         check_eq(n, count);
         found += n;
@@ -202,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_number_whose_entry_finds_no_memory_is_given_to_the_next_one),
         cmocka_unit_test(a_slot_names_its_slab),
         cmocka_unit_test(a_list_gives_last_what_it_got_first),
+        cmocka_unit_test(a_slot_that_was_popped_is_its_popper_s_until_he_lets_it_go),
         cmocka_unit_test(a_head_that_comes_back_is_not_taken_for_the_old_one),
         cmocka_unit_test(threads_that_push_and_pop_lose_and_duplicate_nothing),
         cmocka_unit_test(threads_that_ask_for_numbers_get_different_ones),

@@ -76,6 +76,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/bench/build.mk
 -include tests/real/build.mk
 -include tests/unit/build.mk
+-include tests/model/build.mk
 -include tests/stress/build.mk
 -include tests/analysis/build.mk
 -include tests/flight/build.mk

@@ -232,7 +232,7 @@ static bool knob_set(const struct knob *k, const char *text)
 void config_init(void)
 {
     for (size_t i = 0; i < KNOBS; i++) {
-        const char *text = getenv(knobs[i].name);
+        const char *text = os_env(knobs[i].name);
 
         if (text && *text)
             (void)knob_set(&knobs[i], text);
@@ -256,7 +256,7 @@ void config_warn(void)
     /* A name that is there twice was read once; checking the second must not change it. */
     struct config as_read = config;
 
-    if (!environ)
+    if (!environ || os_secure())
         return;
     for (char **entry = environ; *entry; entry++) {
         const struct knob *k;

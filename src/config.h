@@ -28,7 +28,7 @@ struct config {
 
 extern HIDDEN struct config config;
 
-/* Reads the environment. An unusable value leaves the default. No output: that is
+/* Reads the environment, but not that of who started a set-uid program. An unusable value leaves the default. No output: that is
  * config_warn()'s, which is called when stderr can be expected to be the program's own. */
 void config_init(void);
 

@@ -14,8 +14,6 @@
 
 #if HAK_TRACE
 
-#include <unistd.h>
-
 #define PERIOD_NS 5000000000u
 /* A session enables its events some time before it is started, and what is dumped in between is
  * lost, which nobody here can see. So what a session begins with is dumped once more. */
@@ -24,7 +22,7 @@
 #define WAIT_NS 1000000000u
 
 static struct {
-    _Atomic pid_t
+    _Atomic uint32_t
         at_work; /* the process that makes one: a fork may have interrupted its parent's */
     uint32_t seq;
     uint64_t next_periodic;
@@ -166,7 +164,7 @@ static void tell_all(enum hak_dump_why why)
     bool whole;
 
     dump.seq++;
-    TELL(statedump_begin, .seq = dump.seq, .why = why, .os_pid = (uint32_t)getpid(),
+    TELL(statedump_begin, .seq = dump.seq, .why = why, .os_pid = os_pid(),
          .classes = (uint32_t)config.classes,
          .transitions = transitions_recorded() == (1u << TRANSITIONS) - 1);
     tell_process();
@@ -184,12 +182,12 @@ static void tell_all(enum hak_dump_why why)
 /* Has this process a dump at work? */
 static bool at_work(void)
 {
-    return atomic_load(&dump.at_work) == getpid();
+    return atomic_load(&dump.at_work) == os_pid();
 }
 
 void dump_state(enum hak_dump_why why)
 {
-    pid_t self = getpid(), other = atomic_load(&dump.at_work);
+    uint32_t self = os_pid(), other = atomic_load(&dump.at_work);
 
     if (!trace_attached() || !listener_wants(HAK_EV_statedump_begin) || trace_busy() ||
         other == self || !atomic_compare_exchange_strong(&dump.at_work, &other, self))

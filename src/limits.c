@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "kernel.h"
 #include "os.h"
 
 /* ---- reading files ---- */
@@ -151,7 +152,7 @@ void limits_read(struct limits *l)
 
     memset(l, 0, sizeof(*l));
     read_size(l);
-    if (getrlimit(RLIMIT_AS, &as) == 0 && as.rlim_cur != RLIM_INFINITY)
+    if (kernel_call(SYS_prlimit64, 0, RLIMIT_AS, NULL, &as) == 0 && as.rlim_cur != RLIM_INFINITY)
         l->limit_as = as.rlim_cur;
     read_cgroup(l);
     errno = saved;

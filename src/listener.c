@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "lock.h"
@@ -133,7 +132,7 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete, u
     struct hak_ev_process_start event = {
         .version = hak_version(),
         .flavour = HAK_FLAVOUR,
-        .os_pid = (uint32_t)getpid(),
+        .os_pid = os_pid(),
         .parent = forked_from,
         .complete = complete,
         .again = again,
@@ -331,7 +330,7 @@ bool trace_is_attaching(void)
 
 void trace_forked_alone(void)
 {
-    forked_from = (uint32_t)getppid();
+    forked_from = os_parent();
 }
 
 static void before_fork(void)
@@ -359,7 +358,7 @@ void trace_forked_unseen(void)
     hak_trace_detach();
     trace_early_end();
     attaching = false;
-    forked_from = (uint32_t)getppid();
+    forked_from = os_parent();
 }
 
 void trace_after_fork_parent(void)

@@ -3,16 +3,37 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "kernel.h"
+#include "os.h"
+
+static struct {
+    bool begun;
+    struct os_file file;
+} std_err;
+
+void log_begin(void)
+{
+    std_err.file = os_file_of(STDERR_FILENO);
+    std_err.begun = true;
+}
+
+static bool is_stderr(int fd)
+{
+    struct os_file now = os_file_of(fd);
+
+    return now.type &&
+           (!std_err.begun || (now.device == std_err.file.device &&
+                               now.inode == std_err.file.inode && now.type == std_err.file.type));
+}
 
 void log_write(int fd, const char *text, size_t len)
 {
     int saved = errno;
 
     while (len > 0) {
-        /* Not write(): that is a cancellation point, and malloc must be none. */
-        long n = syscall(SYS_write, fd, text, len);
+        long n = kernel_call(SYS_write, fd, text, len);
 
         if (n < 0 && errno == EINTR)
             continue;
@@ -30,6 +51,8 @@ static void log_args(int fd, const char *format, va_list args)
     int saved = errno;
     int len;
 
+    if (!is_stderr(fd))
+        return;
     /* No floating point and no wide characters in our formats: the C library's formatter
      * allocates only for those. */
     len = vsnprintf(line, sizeof(line), format, args);

@@ -1,6 +1,10 @@
 /*
  * Lines on stderr: formatted on the stack and written with write(2), so that they never
- * allocate and may be used anywhere, also under a lock. Owns nothing; anyone may call.
+ * allocate and may be used anywhere, also under a lock. Owns what file stderr was when the process
+ * began, constant afterwards. Anyone may call.
+ *
+ * A program may close stderr, and the next file that it opens has its number: a line in that would
+ * be damage. So a line is written only where descriptor 2 is still the file that it was.
  */
 #ifndef HAKMEM_LOG_H
 #define HAKMEM_LOG_H
@@ -9,10 +13,13 @@
 
 #define LOG_LINE_MAX 512
 
+/* Remembers what stderr is. Lines before are written too. */
+void log_begin(void);
+
 /* printf to stderr as one write; longer text is cut. Leaves errno alone. */
 __attribute__((format(printf, 1, 2))) void log_line(const char *format, ...);
 
-/* The same to fd. */
+/* The same to fd, a copy of stderr. */
 __attribute__((format(printf, 2, 3))) void log_to(int fd, const char *format, ...);
 
 /* Writes len bytes to fd, whole if it can. Leaves errno alone. */

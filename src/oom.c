@@ -1,7 +1,6 @@
 #include "oom.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include "config.h"
 #include "dump.h"
@@ -73,7 +72,7 @@ static void report(size_t size, size_t align, int err)
     log_line(
         "hakmem: out of memory: %zu bytes at a multiple of %zu refused by every layer, errno %d "
         "(pid %d)\n",
-        size, align ? align : _Alignof(max_align_t), err, (int)getpid());
+        size, align ? align : _Alignof(max_align_t), err, (int)os_pid());
     log_line("hakmem:   rss %lu MiB, address space %lu MiB, SuperSlabs %lu MiB, %lu mappings of "
              "at most %lu, overcommit %u\n",
              MIB(l.rss), MIB(l.vm), MIB(ss_mapped_bytes()), (unsigned long)l.maps,

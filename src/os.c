@@ -3,11 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "kernel.h"
+#include "symbols.h"
 #include "vg.h"
 
 static struct {
@@ -61,7 +67,7 @@ void *os_map(size_t size)
 
     if (injected())
         return NULL;
-    p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p = kernel_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     count_mapped(size);
@@ -71,7 +77,7 @@ void *os_map(size_t size)
 bool os_unmap(void *p, size_t size)
 {
     int saved = errno;
-    bool done = (vg_maps() && vg_unmap(p)) || munmap(p, size) == 0;
+    bool done = (vg_maps() && vg_unmap(p)) || kernel_munmap(p, size) == 0;
 
     if (done)
         count_mapped(-(uint64_t)size);
@@ -89,8 +95,8 @@ bool os_remap(void *p, size_t from, size_t to, void *place)
     /* The map of the place was asked about already. */
     if (to > from && !place && injected())
         return false;
-    if ((place ? mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place)
-               : mremap(p, from, to, 0)) == MAP_FAILED)
+    if ((place ? kernel_mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place)
+               : kernel_mremap(p, from, to, 0, NULL)) == MAP_FAILED)
         return false;
     /* A place was counted when it was mapped. */
     count_mapped(place ? -(uint64_t)from : (uint64_t)to - from);
@@ -135,7 +141,7 @@ void *os_map_aligned(size_t size, size_t align)
 size_t os_purge(void *at, size_t size)
 {
     int saved = errno;
-    bool done = madvise(at, size, MADV_DONTNEED) == 0;
+    bool done = kernel_madvise(at, size, MADV_DONTNEED) == 0;
 
     errno = saved;
     return done ? size : 0;
@@ -144,51 +150,139 @@ size_t os_purge(void *at, size_t size)
 bool os_wipe_on_fork(void *at, size_t size)
 {
     int saved = errno;
-    bool done = madvise(at, size, MADV_WIPEONFORK) == 0;
+    bool done = kernel_madvise(at, size, MADV_WIPEONFORK) == 0;
 
     errno = saved;
     return done;
+}
+
+bool os_secure(void)
+{
+    return getauxval(AT_SECURE) != 0;
+}
+
+const char *os_env(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!environ || os_secure())
+        return NULL;
+    for (char **entry = environ; *entry; entry++)
+        if (!strncmp(*entry, name, len) && (*entry)[len] == '=')
+            return *entry + len + 1;
+    return NULL;
+}
+
+static int ask_for_the_time(clockid_t clock, struct timespec *t)
+{
+    return (int)kernel_call(SYS_clock_gettime, clock, t);
+}
+
+static int find_clock(clockid_t clock, struct timespec *t);
+
+/* The kernel's function in the process, or the system call where there is none. */
+static int (*_Atomic read_clock)(clockid_t, struct timespec *) = find_clock;
+
+static int find_clock(clockid_t clock, struct timespec *t)
+{
+#ifdef __aarch64__
+    void *found = symbols_vdso("__kernel_clock_gettime");
+#else
+    void *found = symbols_vdso("__vdso_clock_gettime");
+#endif
+    int (*read)(clockid_t, struct timespec *) = ask_for_the_time;
+
+    if (found)
+        read = (int (*)(clockid_t, struct timespec *))found;
+    atomic_store_explicit(&read_clock, read, memory_order_relaxed);
+    return read(clock, t);
 }
 
 uint64_t os_now_ns(void)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)atomic_load_explicit(&read_clock, memory_order_relaxed)(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 uint32_t os_tid(void)
 {
-    return (uint32_t)syscall(SYS_gettid);
+    return (uint32_t)kernel_call(SYS_gettid);
 }
 
 uint32_t os_pid(void)
 {
-    return (uint32_t)syscall(SYS_getpid);
+    return (uint32_t)kernel_call(SYS_getpid);
+}
+
+uint32_t os_parent(void)
+{
+    return (uint32_t)kernel_call(SYS_getppid);
 }
 
 void os_sleep_ns(uint32_t ns)
 {
     struct timespec t = {.tv_nsec = ns};
 
-    (void)syscall(SYS_nanosleep, &t, NULL);
+    (void)kernel_call(SYS_nanosleep, &t, NULL);
 }
 
 void os_wait(_Atomic uint32_t *word, uint32_t value)
 {
-    (void)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+    (void)kernel_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
 void os_wake(_Atomic uint32_t *word)
 {
-    (void)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    (void)kernel_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+struct os_file os_file_of(int fd)
+{
+    int saved = errno;
+    struct stat st;
+    struct os_file file = {0};
+
+    if (kernel_call(SYS_fstat, fd, &st) == 0)
+        file = (struct os_file){st.st_dev, st.st_ino, st.st_mode & S_IFMT};
+    errno = saved;
+    return file;
+}
+
+int os_dup(int fd, int from)
+{
+    int saved = errno;
+    long copy = kernel_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, from);
+
+    errno = saved;
+    return (int)copy;
+}
+
+bool os_listens(const char *path)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    int saved = errno;
+    bool there = false;
+    long fd;
+
+    if (len && len < sizeof(address.sun_path) &&
+        kernel_call(SYS_faccessat, AT_FDCWD, path, W_OK) == 0 &&
+        (fd = kernel_call(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) >=
+            0) {
+        memcpy(address.sun_path, path, len);
+        there = kernel_call(SYS_connect, fd, &address, sizeof(address)) == 0;
+        (void)kernel_call(SYS_close, fd);
+    }
+    errno = saved;
+    return there;
 }
 
 int os_open(const char *path)
 {
     int saved = errno;
-    long fd = syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    long fd = kernel_call(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 
     errno = saved;
     return (int)fd;
@@ -200,7 +294,7 @@ long os_read(int fd, void *to, size_t size)
     long n;
 
     do
-        n = syscall(SYS_read, fd, to, size);
+        n = kernel_call(SYS_read, fd, to, size);
     while (n < 0 && errno == EINTR);
     errno = saved;
     return n;
@@ -210,6 +304,6 @@ void os_close(int fd)
 {
     int saved = errno;
 
-    (void)syscall(SYS_close, fd);
+    (void)kernel_call(SYS_close, fd);
     errno = saved;
 }

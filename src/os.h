@@ -56,11 +56,19 @@ static inline uint32_t os_fault_n(uint32_t fault)
 
 void os_fail_maps(uint32_t fault);
 
+/* Has the program more rights than who started it (set-uid, file capabilities)? Nothing that the
+ * caller chose may be obeyed then. */
+bool os_secure(void);
+
+/* An environment variable as the process has it now; NULL if there is none, or os_secure(). */
+const char *os_env(const char *name);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 uint64_t os_now_ns(void);
 
 uint32_t os_tid(void);
 uint32_t os_pid(void);
+uint32_t os_parent(void);
 
 /* Sleeps for less than a second; no cancellation point. */
 void os_sleep_ns(uint32_t ns);
@@ -68,6 +76,20 @@ void os_sleep_ns(uint32_t ns);
 /* Sleeps while *word is value, until os_wake(word). May end early. No cancellation point. */
 void os_wait(_Atomic uint32_t *word, uint32_t value);
 void os_wake(_Atomic uint32_t *word);
+
+/* What an open file is: equal as long as it is the same one, whatever its number. */
+struct os_file {
+    uint64_t device, inode;
+    uint32_t type; /* 0: none is open */
+};
+
+struct os_file os_file_of(int fd);
+
+/* A copy of descriptor fd, at least `from`, closed on exec; -1 if there can be none. */
+int os_dup(int fd, int from);
+
+/* Does somebody listen at this path, to whom this process may connect? */
+bool os_listens(const char *path);
 
 /* A file to read, a read of it, its end: no cancellation points, errno left alone. Negative if it
  * cannot be opened or read. */

@@ -2,18 +2,18 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "ace.h"
 #include "config.h"
 #include "demand.h"
 #include "fork.h"
+#include "helper.h"
 #include "legacy.h"
+#include "lock.h"
+#include "log.h"
 #include "os.h"
 #include "pool.h"
 #include "reclaim.h"
@@ -30,10 +30,11 @@ _Atomic bool process_searching;
 static uint64_t random_word(void)
 {
     const void *bytes = (const void *)getauxval(AT_RANDOM);
-    uint64_t word = 0x9e3779b97f4a7c15u ^ os_now_ns();
+    uint64_t word;
 
-    if (bytes)
-        memcpy(&word, bytes, sizeof(word));
+    if (!bytes)
+        return 0x9e3779b97f4a7c15u ^ os_now_ns();
+    memcpy(&word, bytes, sizeof(word));
     return word;
 }
 
@@ -48,12 +49,14 @@ static void caps_report(void)
 static void init(void)
 {
     vg_init();
+    log_begin();
     config_init();
     lost_init();
     os_fail_maps(config.fail_map);
     word_init(random_word());
     legacy_init();
     thread_init();
+    helper_init();
     demand_init();
     geometry_init(config.classes);
     atomic_store_explicit(&process_ready, true, memory_order_release);
@@ -61,9 +64,12 @@ static void init(void)
 
 void process_init_once(void)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static struct lock once;
 
-    pthread_once(&once, init);
+    lock_take(&once);
+    if (!atomic_load_explicit(&process_ready, memory_order_relaxed))
+        init();
+    lock_give(&once);
 }
 
 /* ---- HAKMEM_TRACE=auto ---- */
@@ -83,11 +89,11 @@ static char user_socket[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static void find_user_socket(void)
 {
     static const char file[] = "/.lttng/lttng-ust-sock-8";
-    const char *home = getenv("LTTNG_HOME");
+    const char *home = os_env("LTTNG_HOME");
     size_t len;
 
     if (!home)
-        home = getenv("HOME");
+        home = os_env("HOME");
     if (!home)
         return;
     len = strlen(home);
@@ -98,28 +104,10 @@ static void find_user_socket(void)
     memcpy(user_socket + len, file, sizeof(file));
 }
 
-static bool daemon_at(const char *path)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    bool there;
-    int fd;
-
-    if (!*path || access(path, W_OK) != 0)
-        return false;
-    memcpy(address.sun_path, path, strlen(path));
-    /* A socket file outlives a daemon that was killed: ask whether somebody listens. */
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return false;
-    there = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0;
-    close(fd);
-    return there;
-}
-
 /* Is there a session daemon that LTTng-UST, once loaded, would find? */
 static bool daemon_there(void)
 {
-    return daemon_at("/var/run/lttng/lttng-ust-sock-8") || daemon_at(user_socket);
+    return os_listens("/var/run/lttng/lttng-ust-sock-8") || os_listens(user_socket);
 }
 
 void process_forked(void)
@@ -141,14 +129,14 @@ static void *help(void *unused)
  * daemon is slow to answer. */
 static void start_helper(void)
 {
-    if (!thread_detached(help, 0))
+    if (!helper_start(help, 0))
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
 }
 
 NOINLINE void process_search(void)
 {
     uint64_t next = atomic_load_explicit(&search.next_ns, memory_order_relaxed);
-    int saved = errno, cancel;
+    int saved = errno;
     uint64_t now;
 
     if (atomic_fetch_add_explicit(&search.calls, 1, memory_order_relaxed) % SEARCH_CALLS != 0 ||
@@ -159,13 +147,11 @@ NOINLINE void process_search(void)
         !atomic_compare_exchange_strong_explicit(&search.next_ns, &next, now + SEARCH_EVERY_NS,
                                                  memory_order_relaxed, memory_order_relaxed))
         return;
-    /* connect() and close() are cancellation points; malloc and free must be none. */
-    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+    /* A socket file outlives a daemon that was killed, so it is asked whether somebody listens. */
     if (daemon_there()) {
         atomic_store_explicit(&process_searching, false, memory_order_relaxed);
         start_helper();
     }
-    pthread_setcancelstate(cancel, NULL);
     errno = saved;
 }
 

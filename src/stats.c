@@ -1,12 +1,12 @@
 #include "stats.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "ace.h"
 #include "config.h"
 #include "log.h"
+#include "os.h"
 #include "pool.h"
 
 static int stats_fd = STDERR_FILENO;
@@ -92,7 +92,7 @@ void stats_begin(void)
     int fd = -1;
 
     if (config.stage_stats || config.lock_stats)
-        fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 512);
+        fd = os_dup(STDERR_FILENO, 512);
     if (fd >= 0)
         stats_fd = fd;
 }

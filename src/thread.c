@@ -1,13 +1,18 @@
 #include "thread.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "ace.h"
 #include "ace_cache.h"
 #include "config.h"
+#include "kernel.h"
 #include "lock.h"
 #include "os.h"
 #include "owner.h"
@@ -26,6 +31,7 @@
 static struct {
     struct lock lock;
     pthread_key_t key;
+    bool keyed; /* there was a key left: otherwise the key is the program's */
     struct owner *idle;
     _Atomic(struct owner *) all;
     _Atomic uint32_t live;
@@ -112,13 +118,16 @@ static void thread_end(void *owner)
 void thread_init(void)
 {
     threads.first = pthread_self();
-    pthread_key_create(&threads.key, thread_end);
+    threads.keyed = pthread_key_create(&threads.key, thread_end) == 0;
 }
 
 bool thread_begin(void)
 {
     struct owner *o;
 
+    /* Nobody would tell us of the thread's end; the first one's is the process's. */
+    if (!threads.keyed && !pthread_equal(pthread_self(), threads.first))
+        return false;
     if (tls.state == THREAD_DEAD)
         return false;
     o = owner_get();
@@ -132,7 +141,8 @@ bool thread_begin(void)
     set_limits();
     trace_thread_start(o->id, o->tid);
     /* May allocate, which works from here on. */
-    pthread_setspecific(threads.key, o);
+    if (threads.keyed)
+        pthread_setspecific(threads.key, o);
     return true;
 }
 
@@ -145,25 +155,6 @@ bool thread_begin_to_free(void)
 
     return (pthread_equal(pthread_self(), threads.first) || ++frees > FREES_TO_BEGIN) &&
            thread_begin();
-}
-
-bool thread_detached(void *(*run)(void *), size_t stack)
-{
-    sigset_t all, before;
-    pthread_attr_t attr;
-    pthread_t thread;
-    bool made;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    if (stack)
-        pthread_attr_setstacksize(&attr, stack);
-    made = pthread_create(&thread, &attr, run, NULL) == 0;
-    pthread_attr_destroy(&attr);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return made;
 }
 
 uint32_t thread_live(void)
@@ -184,7 +175,7 @@ static uint64_t cpu_ns(uint32_t tid)
 {
     struct timespec t;
 
-    if (clock_gettime((clockid_t)(~tid << 3 | 6), &t) != 0)
+    if (kernel_call(SYS_clock_gettime, ~tid << 3 | 6, &t) != 0)
         return 0;
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }

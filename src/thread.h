@@ -21,10 +21,6 @@ bool thread_begin(void);
  * others, and would never end for us. */
 bool thread_begin_to_free(void);
 
-/* Runs run(NULL) on a detached thread that takes no signals, with so much stack, 0: the usual.
- * false if there can be none. May allocate. */
-bool thread_detached(void *(*run)(void *), size_t stack);
-
 /* The threads alive that have an owner. */
 uint32_t thread_live(void);
 

@@ -8,6 +8,8 @@
 #include "config.h"
 #include "demand.h"
 #include "dump.h"
+#include "helper.h"
+#include "kernel.h"
 #include "learn.h"
 #include "lock.h"
 #include "os.h"
@@ -83,7 +85,7 @@ static void nap(void)
 static void *help(void *unused)
 {
     (void)unused;
-    prctl(PR_SET_NAME, "hakmem-tick");
+    (void)kernel_call(SYS_prctl, PR_SET_NAME, "hakmem-tick");
     /* A process that ends before the first tick shows no owner more. */
     nap();
     if (!thread_begin()) {
@@ -134,7 +136,7 @@ static void make_helper(void)
     uint32_t none = HELPER_NONE;
 
     if (atomic_compare_exchange_strong(&tick.helper, &none, HELPER_AWAKE) &&
-        !thread_detached(help, HELPER_STACK)) {
+        !helper_start(help, HELPER_STACK)) {
         tick.not_before = os_now_ns() + RETRY_NS;
         atomic_store(&tick.helper, HELPER_REFUSED);
     }

@@ -14,16 +14,50 @@ SCENARIO(a_line_comes_out_as_written)
     check_eq(strcmp(said(), "text -5 7 0xa6\n"), 0);
 }
 
-SCENARIO(a_line_goes_to_the_descriptor_it_is_sent_to)
+SCENARIO(a_line_goes_to_the_copy_of_stderr_it_is_sent_to)
 {
-    char text[16] = "";
+    int copy = dup(STDERR_FILENO);
+
+    close(STDERR_FILENO);
+    log_to(copy, "to a %s\n", "copy");
+    dup2(copy, STDERR_FILENO);
+    check_eq(strcmp(said(), "to a copy\n"), 0);
+}
+
+/* Whatever has stderr's number now, a pipe here, gets nothing. */
+static void take_the_number(int number)
+{
+    char text[16];
     int ends[2];
 
-    check_eq(pipe(ends), 0);
-    log_to(ends[1], "to a %s\n", "pipe");
-    check_eq(read(ends[0], text, sizeof(text) - 1), 10);
-    check_eq(strcmp(text, "to a pipe\n"), 0);
+    check_eq(pipe2(ends, O_NONBLOCK), 0);
+    check_eq(dup2(ends[1], number), number);
+    log_to(number, "not for the program's pipe\n");
+    check_eq(read(ends[0], text, sizeof(text)), -1);
+    check_eq(errno, EAGAIN);
+}
+
+SCENARIO(no_line_goes_into_what_took_over_a_closed_descriptor)
+{
+    int kept = dup(STDERR_FILENO), copy = dup(STDERR_FILENO);
+
+    take_the_number(copy);
+    take_the_number(STDERR_FILENO);
+    dup2(kept, STDERR_FILENO);
     check_eq(strlen(said()), 0);
+    log_line("and again\n");
+    check_eq(strcmp(said(), "and again\n"), 0);
+}
+
+SCENARIO(a_process_that_began_without_stderr_never_writes_to_descriptor_2)
+{
+    int kept = dup(STDERR_FILENO);
+
+    close(STDERR_FILENO);
+    log_begin();
+    check_eq(open("/dev/null", O_RDWR), STDERR_FILENO);
+    take_the_number(STDERR_FILENO);
+    dup2(kept, STDERR_FILENO);
 }
 
 SCENARIO(lines_up_to_the_limit_are_whole_and_longer_ones_cut_at_a_line_end)
@@ -97,7 +131,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_comes_out_as_written),
-        cmocka_unit_test(a_line_goes_to_the_descriptor_it_is_sent_to),
+        cmocka_unit_test(a_line_goes_to_the_copy_of_stderr_it_is_sent_to),
+        cmocka_unit_test(no_line_goes_into_what_took_over_a_closed_descriptor),
+        cmocka_unit_test(a_process_that_began_without_stderr_never_writes_to_descriptor_2),
         cmocka_unit_test(lines_up_to_the_limit_are_whole_and_longer_ones_cut_at_a_line_end),
         cmocka_unit_test(errno_is_left_alone_even_when_nothing_can_be_written),
         cmocka_unit_test(a_full_pipe_that_does_not_block_gets_what_fits),

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "process.h"
 
 void *block[BLOCKS_MAX];
@@ -18,6 +19,7 @@ static void child(int seen, void (*run)(void))
     for (int sig = 1; sig < 32; sig++)
         signal(sig, SIG_DFL);
     dup2(seen, STDERR_FILENO);
+    log_begin();
     alarm(SCENARIO_LIMIT);
     /* What the tester's environment says must not matter. */
     config.trace = TRACE_NEVER;

@@ -1,0 +1,18 @@
+/*
+ * Threads of the allocator's own, in somebody else's process: nothing of what the program set for
+ * its threads is theirs, and nothing that they have is a way into it. No lock.
+ */
+#ifndef HAKMEM_HELPER_H
+#define HAKMEM_HELPER_H
+
+#include "base.h"
+
+/* Before the program runs: remembers what the process began with. */
+void helper_init(void);
+
+/* Runs run(NULL) on a detached thread with so much stack, 0: the usual. It takes no signals, has
+ * no capabilities, an ordinary priority, and the CPUs that the process began with. false if there
+ * can be none. May allocate. */
+bool helper_start(void *(*run)(void *), size_t stack);
+
+#endif

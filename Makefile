@@ -19,6 +19,9 @@ COMMON := -std=gnu11 -D_GNU_SOURCE $(WARN) -g -MMD -MP -fvisibility=hidden -fPIC
           -ftls-model=initial-exec -fno-builtin-malloc -fno-builtin-calloc \
           -fno-builtin-realloc -fno-builtin-free -Isrc -DHAK_VERSION='"$(VERSION)"'
 
+# nodelete: its thread keys, threads and fork handlers outlive a dlclose().
+LINK := -shared -pthread -Wl,-z,defs,-z,nodelete -Wl,-soname,libhakmem.so
+
 # Flavours: same sources, side by side under build/FLAVOUR/.
 FLAVOURS := trace release debug tsan
 CFLAGS_trace := -O2 -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1
@@ -50,14 +53,13 @@ $(BUILD)/$(1)/libhakmem.a: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 
 $(BUILD)/$(1)/libhakmem.so: $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.o)
 	@echo "  LINK    $$@"
-	$$(Q)$$(CC) $$(CFLAGS_$(1)) -shared -pthread -Wl,-z,defs -Wl,-soname,libhakmem.so \
-	    -o $$@ $$^ -ldl
+	$$(Q)$$(CC) $$(CFLAGS_$(1)) $$(LINK) -o $$@ $$^ -ldl
 
 # Other flags, other objects: nothing stale survives a change of the command line.
 $(BUILD)/$(1)/flags: FORCE
 	@mkdir -p $$(@D)
-	@echo '$$(CC) $$(COMMON) $$(CFLAGS_$(1))' | cmp -s - $$@ || \
-	    echo '$$(CC) $$(COMMON) $$(CFLAGS_$(1))' > $$@
+	@echo '$$(CC) $$(COMMON) $$(CFLAGS_$(1)) $$(LINK)' | cmp -s - $$@ || \
+	    echo '$$(CC) $$(COMMON) $$(CFLAGS_$(1)) $$(LINK)' > $$@
 
 -include $(SOURCES:src/%.c=$(BUILD)/$(1)/obj/%.d)
 endef

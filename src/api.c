@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/auxv.h>
 
 #include "ace.h"
 #include "calls.h"
@@ -295,12 +295,12 @@ EXPORT void *hak_memalign(size_t align, size_t size)
 EXPORT void *hak_valloc(size_t size)
 {
     VG_INSTEAD(valloc, size);
-    return alloc_aligned((size_t)sysconf(_SC_PAGESIZE), size);
+    return alloc_aligned(getauxval(AT_PAGESZ), size);
 }
 
 EXPORT void *hak_pvalloc(size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = getauxval(AT_PAGESZ);
 
     VG_INSTEAD(pvalloc, size);
     if (size > SIZE_MAX - page) {
@@ -368,4 +368,17 @@ ALIAS(memalign) void *memalign(size_t, size_t);
 ALIAS(valloc) void *valloc(size_t);
 ALIAS(pvalloc) void *pvalloc(size_t);
 ALIAS(malloc_usable_size) size_t malloc_usable_size(void *);
+
+/* The C library's own names for its malloc, which programs call that define malloc themselves; and
+ * what old ones call. Without these, blocks of one malloc would come to the free of another. */
+#define LIBC_ALIAS(of) EXPORT __attribute__((alias("hak_" #of)))
+LIBC_ALIAS(malloc) void *__libc_malloc(size_t);
+LIBC_ALIAS(free) void __libc_free(void *);
+LIBC_ALIAS(calloc) void *__libc_calloc(size_t, size_t);
+LIBC_ALIAS(realloc) void *__libc_realloc(void *, size_t);
+LIBC_ALIAS(memalign) void *__libc_memalign(size_t, size_t);
+LIBC_ALIAS(valloc) void *__libc_valloc(size_t);
+LIBC_ALIAS(pvalloc) void *__libc_pvalloc(size_t);
+LIBC_ALIAS(posix_memalign) int __posix_memalign(void **, size_t, size_t);
+LIBC_ALIAS(free) void cfree(void *);
 #endif

@@ -20,6 +20,8 @@ $(MODEL_PROGRAMS): $(MODEL_OUT)/%: $(MODEL_OUT)/obj/%.o $(MODEL_OUT)/obj/model.o
 	$(Q)$(CC) $(CFLAGS_unit) -o $@ $^ -ldl -pthread
 
 check-model: model-programs
-	$(Q)for p in $(MODEL_PROGRAMS); do timeout --kill-after=5 60 $$p || exit 1; done
+	$(Q)passed=0 failed=0; for p in $(MODEL_PROGRAMS); do \
+	    timeout --kill-after=5 600 $$p && ((++passed)) || ((++failed)); done; \
+	    echo "$$passed passed, $$failed failed, 0 skipped"; [ $$failed -eq 0 ]
 
 -include $(MODEL_SRC:tests/model/%.c=$(MODEL_OUT)/obj/%.d) $(MODEL_OUT)/obj/model.d

@@ -21,6 +21,6 @@ $(UNIT_PROGRAMS): $(UNIT_OUT)/%: $(UNIT_OUT)/obj/%.o $(UNIT_HELP_OBJ) $(BUILD)/u
 
 # Each program under a time limit; the output of those that fail is shown.
 check-unit: unit-programs
-	$(Q)tests/unit/each 60 $(UNIT_PROGRAMS)
+	$(Q)tests/unit/each 600 $(UNIT_PROGRAMS)
 
 -include $(UNIT_SRC:tests/unit/%.c=$(UNIT_OUT)/obj/%.d) $(UNIT_HELP_OBJ:%.o=%.d)

@@ -12,6 +12,9 @@ from typing import Callable
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAMS = HERE / "programs"
+# Seconds after which what has not come about hangs. Slow is another thing: on a machine that does
+# nothing else the longest takes a tenth of it.
+HANG = 300
 
 
 class Trouble(Exception):
@@ -35,7 +38,6 @@ class Box:
     folder: Path
     preload: str | None
     extra: dict[str, str]
-    limit: float
     outputs: list[Output] = field(default_factory=list)
     errors: list[tuple[str, list[bytes]]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -72,7 +74,7 @@ class Box:
         words = [str(a) for a in argv]
         begin = time.monotonic()
         running = self.start(words, stdin=stdin, env=env)
-        out, err = running.wait(self.limit, status)
+        out, err = running.wait(status)
         self.seconds += time.monotonic() - begin
         if not loud:
             self.errors.append((show(words), err.splitlines()))
@@ -91,7 +93,7 @@ class Box:
 
     def prepare(self, *argv: object, stdin: bytes | None = None) -> bytes:
         """Runs a program that only sets the stage: never preloaded, not timed."""
-        out, _ = self.start([str(a) for a in argv], preloaded=False, stdin=stdin).wait(self.limit)
+        out, _ = self.start([str(a) for a in argv], preloaded=False, stdin=stdin).wait()
         return out
 
     def keep(self, name: str) -> None:
@@ -109,11 +111,21 @@ class Running:
     out: Path
     err: Path
 
-    def wait(self, limit: float, status: int = 0) -> tuple[bytes, bytes]:
+    def until(self, ready: Callable[[], bool], trouble: str) -> None:
+        """Returns when it is so; the program has to live till then."""
+        def ready_or_ended() -> bool:
+            return self.process.poll() is not None or ready()
+
+        if not until(ready_or_ended):
+            raise Trouble(f"{trouble} after {HANG} s" + self.last_words())
+        if self.process.returncode is not None:
+            raise Trouble(f"{show(self.argv)} ended" + self.last_words())
+
+    def wait(self, status: int = 0) -> tuple[bytes, bytes]:
         try:
-            self.process.wait(timeout=limit)
+            self.process.wait(timeout=HANG)
         except subprocess.TimeoutExpired:
-            raise Trouble(f"{show(self.argv)}: hangs, not done after {limit:.0f} s"
+            raise Trouble(f"{show(self.argv)}: hangs, not done after {HANG} s"
                           + self.last_words()) from None
         finally:
             self.kill()
@@ -134,6 +146,16 @@ class Running:
         text = self.err.read_bytes()[-600:] or self.out.read_bytes()[-600:]
         lines = [line for line in text.decode(errors="replace").splitlines() if line.strip()]
         return "".join(f"\n      {line}" for line in lines[-5:])
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    """Waits for what must come about; False if it hangs."""
+    end = time.monotonic() + HANG
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.03)
+    return True
 
 
 def name_status(code: int) -> str:
@@ -157,7 +179,6 @@ class Case:
     name: str
     run: Callable[[Box], None]
     needs: tuple[str, ...] = ()
-    limit: float = 60.0
 
     def missing(self) -> list[str]:
         return [n for n in self.needs if not shutil.which(n, path="/usr/local/bin:/usr/bin:/bin")]
@@ -166,10 +187,10 @@ class Case:
 CASES: list[Case] = []
 
 
-def case(name: str, *needs: str, limit: float = 60.0):
+def case(name: str, *needs: str):
     """Registers a function as a case; `needs` are the programs that it runs."""
     def register(function: Callable[[Box], None]) -> Callable[[Box], None]:
-        CASES.append(Case(name, function, needs, limit))
+        CASES.append(Case(name, function, needs))
         return function
     return register
 
@@ -186,8 +207,8 @@ def judge(entry: Case, library: str, extra: dict[str, str], scratch: Path) -> Ve
     missing = entry.missing()
     if missing:
         return Verdict(entry, "skip", f"not installed: {', '.join(missing)}")
-    plain = Box(scratch / "without" / "box", None, {}, entry.limit)
-    loaded = Box(scratch / "preload" / "box", library, extra, entry.limit)
+    plain = Box(scratch / "without" / "box", None, {})
+    loaded = Box(scratch / "preload" / "box", library, extra)
     try:
         for box, label in ((plain, "without the allocator: "), (loaded, "")):
             box.folder.mkdir(parents=True)

@@ -1,7 +1,6 @@
 """A terminal that a case types into: a tmux server of the case's own, preloaded as all in it is."""
 
 import re
-import time
 
 from harness import Box, Running, Trouble
 
@@ -11,8 +10,8 @@ SOCKET = "tmux.sock"
 class Terminal:
     """Use it in a with statement: the server, and with it what runs in its panes, ends there."""
 
-    def __init__(self, box: Box, limit: float = 30.0):
-        self.box, self.limit = box, limit
+    def __init__(self, box: Box):
+        self.box = box
         self.server: Running | None = None
 
     def __enter__(self) -> "Terminal":
@@ -25,18 +24,12 @@ class Terminal:
     def __exit__(self, *_) -> None:
         try:
             self.tmux("kill-server")
-            self.server.wait(10)
+            self.server.wait()
         finally:
             self.server.kill()
 
     def poll(self, done, trouble: str) -> None:
-        end = time.monotonic() + self.limit
-        while not done():
-            if self.server.process.poll() is not None:
-                raise Trouble("the tmux server ended" + self.server.last_words())
-            if time.monotonic() > end:
-                raise Trouble(f"{trouble} after {self.limit:.0f} s")
-            time.sleep(0.03)
+        self.server.until(done, trouble)
 
     def tmux(self, *words: str) -> str:
         out = self.box.run("tmux", "-S", SOCKET, *words, compare=False)

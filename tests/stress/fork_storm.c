@@ -21,7 +21,7 @@
 #define HOLD 200
 #define SHARED 64
 #define FORKERS 2
-#define CHILD_LIMIT 20
+#define CHILD_LIMIT 200
 #define SIZE_MAX_LG 22
 
 extern char **environ;

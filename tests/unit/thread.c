@@ -183,7 +183,7 @@ static void in_a_child(void (*fn)(void))
     pid_t pid = fork();
 
     if (pid == 0) {
-        alarm(10);
+        alarm(SCENARIO_LIMIT / 2);
         fn();
         _exit(0);
     }

@@ -3,7 +3,7 @@
 from harness import PROGRAMS, Box, case
 
 
-@case("gcc", "gcc", "/usr/bin/python3", limit=120)
+@case("gcc", "gcc", "/usr/bin/python3")
 def gcc(box: Box) -> None:
     (box.folder / "large.c").write_bytes(
         box.prepare("/usr/bin/python3", PROGRAMS / "generate_c.py", 3000))
@@ -14,7 +14,7 @@ def gcc(box: Box) -> None:
     box.run("./large")
 
 
-@case("g++", "g++", limit=120)
+@case("g++", "g++")
 def gxx(box: Box) -> None:
     """The compiler first, then what it made: operator new, exceptions, threads."""
     (box.folder / "stl.cpp").write_bytes((PROGRAMS / "stl.cpp").read_bytes())
@@ -32,12 +32,12 @@ def modern(box: Box, compiler: str, level: str) -> None:
     box.run("./modern")
 
 
-@case("g++-modern", "g++", limit=120)
+@case("g++-modern", "g++")
 def gxx_modern(box: Box) -> None:
     """Templates and heavy headers; what comes out looks whose blocks it is given."""
     modern(box, "g++", "-O1")
 
 
-@case("clang++-modern", "clang++", limit=120)
+@case("clang++-modern", "clang++")
 def clangxx_modern(box: Box) -> None:
     modern(box, "clang++", "-O1")

@@ -1,7 +1,5 @@
 """Databases: sqlite3 in one thread, redis as a server under load."""
 
-import time
-
 from harness import PROGRAMS, Box, Running, Trouble, case
 
 
@@ -14,27 +12,15 @@ def sqlite3(box: Box) -> None:
 SOCKET = "redis.sock"  # in the case's own directory: no port to find, none to share
 
 
-def wait_until_up(box: Box, server: Running) -> None:
-    for _ in range(200):
-        if server.process.poll() is not None:
-            raise Trouble("redis-server ended at once" + server.last_words())
-        if (box.folder / SOCKET).exists():
-            return
-        time.sleep(0.05)
-    raise Trouble("redis-server does not listen after 10 s" + server.last_words())
-
-
-def save_in_background(box: Box, client: list[str]) -> None:
+def save_in_background(box: Box, server: Running, client: list[str]) -> None:
     """The server forks; its child walks the whole heap and allocates on the way."""
+    def state() -> bytes:
+        return box.run(*client, "info", "persistence", compare=False)
+
     box.run(*client, "bgsave", compare=False)
-    for _ in range(200):
-        state = box.run(*client, "info", "persistence", compare=False)
-        if b"rdb_bgsave_in_progress:0" in state:
-            if b"rdb_last_bgsave_status:ok" not in state:
-                raise Trouble("BGSAVE failed")
-            return
-        time.sleep(0.05)
-    raise Trouble("BGSAVE hangs: not done after 10 s")
+    server.until(lambda: b"rdb_bgsave_in_progress:0" in state(), "BGSAVE is not done")
+    if b"rdb_last_bgsave_status:ok" not in state():
+        raise Trouble("BGSAVE failed")
 
 
 def resident_kb(server: Running) -> int:
@@ -57,21 +43,21 @@ def commands(kind: str) -> bytes:
     return "\n".join(lines).encode() + b"\n"
 
 
-@case("redis", "redis-server", "redis-cli", "redis-benchmark", limit=120)
+@case("redis", "redis-server", "redis-cli", "redis-benchmark")
 def redis(box: Box) -> None:
     server = box.start(["redis-server", "--port", "0", "--unixsocket", SOCKET, "--save", "",
                         "--logfile", "server.log"])
     try:
-        wait_until_up(box, server)
+        server.until((box.folder / SOCKET).exists, "redis-server does not listen")
         client = ["redis-cli", "-s", SOCKET]
         box.run(*client, stdin=commands("fill"))
         box.run("redis-benchmark", "-s", SOCKET, "-q", "-n", 20000, "-c", 20, "-d", 700, "-r", 5000,
                 "-t", "set,get,incr,lpush,lpop,sadd,hset,zadd,mset", compare=False)
-        save_in_background(box, client)
+        save_in_background(box, server, client)
         box.run(*client, stdin=commands("read"))
         box.note(f"server's RSS at most {resident_kb(server) / 1024:.1f} MB")
         box.run(*client, "shutdown", "nosave")
-        _, errors = server.wait(20)
+        _, errors = server.wait()
         box.errors.append(("redis-server", errors.splitlines()))
     finally:
         server.kill()

@@ -7,6 +7,6 @@ WHEN = {"GIT_AUTHOR_DATE": "2020-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2020-0
         "GIT_COMMITTER_EMAIL": "c@example.org", "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-@case("git", "git", limit=120)
+@case("git", "git")
 def git(box: Box) -> None:
     box.run("/bin/bash", PROGRAMS / "history.sh", env=WHEN)

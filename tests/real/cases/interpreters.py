@@ -3,12 +3,12 @@
 from harness import PROGRAMS, Box, case
 
 
-@case("python", "/usr/bin/python3", limit=120)
+@case("python", "/usr/bin/python3")
 def python(box: Box) -> None:
     box.run("/usr/bin/python3", PROGRAMS / "workout.py")
 
 
-@case("python-malloc", "/usr/bin/python3", limit=180)
+@case("python-malloc", "/usr/bin/python3")
 def python_malloc(box: Box) -> None:
     """Without Python's own small-object allocator every object is a malloc."""
     box.run("/usr/bin/python3", PROGRAMS / "workout.py", env={"PYTHONMALLOC": "malloc"})

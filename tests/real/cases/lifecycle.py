@@ -6,4 +6,4 @@ for source in sorted((HERE / "lifecycle").glob("*.c")):
     def run(box: Box, name: str = source.stem) -> None:
         box.run(ROOT / "build" / "real" / name)
 
-    CASES.append(Case(source.stem, run, limit=60))
+    CASES.append(Case(source.stem, run))

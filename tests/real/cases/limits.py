@@ -5,10 +5,10 @@ import signal
 import time
 from pathlib import Path
 
-from harness import PROGRAMS, ROOT, Box, Output, Skip, Trouble, case
+from harness import PROGRAMS, ROOT, Box, Output, Skip, Trouble, case, until
 
 
-@case("ulimit", "bash", "/usr/bin/python3", "awk", "sort", limit=60)
+@case("ulimit", "bash", "/usr/bin/python3", "awk", "sort")
 def ulimit(box: Box) -> None:
     """Programs that meet the limit and say so, and one that goes on behind it."""
     box.shell(f"ulimit -v 300000; exec /usr/bin/python3 {PROGRAMS}/memory_ends.py",
@@ -50,20 +50,22 @@ class Group:
         return self
 
     def __exit__(self, *_) -> None:
-        for _ in range(200):
-            try:
-                self.folder.rmdir()
-                return
-            except OSError:
-                time.sleep(0.05)
-        raise Trouble(f"{self.folder}: not empty after 10 s")
+        if not until(self.removed):
+            raise Trouble(f"{self.folder}: not empty")
+
+    def removed(self) -> bool:
+        try:
+            self.folder.rmdir()
+        except OSError:
+            return False
+        return True
 
     def around(self, program: Path, *words: str) -> list[str]:
         enter = f"echo $$ >{self.folder}/cgroup.procs && exec \"$@\""
         return ["/bin/bash", "-c", enter, "bash", str(program), *words]
 
 
-@case("memory-cgroup", "bash", limit=60)
+@case("memory-cgroup", "bash")
 def memory_cgroup(box: Box) -> None:
     """Phases that fit one by one, but not together; then a program that needs too much is killed,
     as without the allocator, and does not hang."""
@@ -72,5 +74,5 @@ def memory_cgroup(box: Box) -> None:
         box.run(*group.around(built / "phases_use_the_same_memory"))
     with Group(100) as group:
         killed = box.start(group.around(built / "memory_goes_back"))
-        killed.wait(box.limit, -signal.SIGKILL)
+        killed.wait(-signal.SIGKILL)
         box.outputs.append(Output("end of a program that needs too much", b"killed"))

@@ -44,7 +44,7 @@ def check(box: Box, name: str, aborts: bool) -> None:
     ends = aborts and LINES[name] is not None
     env = {"HAKMEM_ABORT_ON_ERROR": "1"} if aborts else {}
     running = box.start([str(PROGRAM), name], env=env)
-    out, err = running.wait(box.limit, -signal.SIGABRT if ends else 0)
+    out, err = running.wait(-signal.SIGABRT if ends else 0)
     lines = err.decode().splitlines()
     expected = LINES[name]
     if out != (b"" if ends else b"went on\n"):

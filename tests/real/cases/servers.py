@@ -12,7 +12,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from harness import PROGRAMS, Box, Output, Running, Trouble, case
+from harness import HANG, PROGRAMS, Box, Output, Running, Trouble, case
 
 NGINX = "/usr/sbin/nginx"
 CONFIG = """
@@ -42,23 +42,13 @@ def free_port() -> int:
 
 
 def fetch(port: int, path: str, **headers: str) -> tuple[int, bytes]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)
     try:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     finally:
         connection.close()
-
-
-def wait_for(server: Running, ready, what: str) -> None:
-    for _ in range(400):
-        if server.process.poll() is not None:
-            raise Trouble(f"{what} ended at once" + server.last_words())
-        if ready():
-            return
-        time.sleep(0.05)
-    raise Trouble(f"{what} is not up after 20 s" + server.last_words())
 
 
 def answers(port: int) -> bool:
@@ -70,7 +60,7 @@ def answers(port: int) -> bool:
 
 def load(box: Box, port: int, path: str, requests: int, *how: str) -> None:
     """Every request must be answered, with 200. The client is not what is tried here."""
-    text = box.prepare("ab", "-q", "-c", "16", "-n", requests, *how,
+    text = box.prepare("ab", "-q", "-s", HANG, "-c", "16", "-n", requests, *how,
                        f"http://127.0.0.1:{port}{path}").decode()
     said = dict(re.findall(r"^([A-Z][^:\n]*): +(\d+)", text, re.MULTILINE))
     if said.get("Complete requests") != str(requests) or said.get("Non-2xx responses"):
@@ -79,7 +69,7 @@ def load(box: Box, port: int, path: str, requests: int, *how: str) -> None:
         raise Trouble(f"{path}: {said['Failed requests']} of {requests} requests failed")
 
 
-@case("nginx", NGINX, "ab", limit=60)
+@case("nginx", NGINX, "ab")
 def nginx(box: Box) -> None:
     """Files plain and compressed, a proxy to itself; in between all workers are replaced."""
     port = free_port()
@@ -94,7 +84,7 @@ def nginx(box: Box) -> None:
     box.prepare(*argv, "-t")
     server = box.start(argv)
     try:
-        wait_for(server, lambda: answers(port), "nginx")
+        server.until(lambda: answers(port), "nginx is not up")
         begin = time.monotonic()
         for turn in range(2):
             # A worker that leaves hangs up on who wants to stay.
@@ -113,7 +103,7 @@ def nginx(box: Box) -> None:
             status, body = fetch(port, path, **{"Accept-Encoding": "gzip"})
             box.outputs.append(Output(f"packed answer to {path}", b"%d %s" % (status, body)))
         server.process.send_signal(signal.SIGQUIT)
-        _, errors = server.wait(20)
+        _, errors = server.wait()
         box.errors.append(("nginx", errors.splitlines()))
         told = (box.folder / "error.log").read_text()
         if re.search(r"\[(alert|emerg|crit)\]", told):
@@ -157,11 +147,12 @@ class Cluster:
         words = [w for name, value in settings.items() for w in ("-c", f"{name}={value}")]
         server = self.box.start([*self.user, f"{POSTGRES}/postgres", "-D", "data", *words])
         ready = [f"{POSTGRES}/pg_isready", "-q", "-h", str(self.box.folder)]
-        wait_for(server, lambda: subprocess.run(ready, timeout=20).returncode == 0, "postgres")
+        server.until(lambda: subprocess.run(ready, timeout=HANG).returncode == 0,
+                     "postgres is not up")
         return server
 
 
-@case("postgresql", f"{POSTGRES}/initdb", f"{POSTGRES}/pgbench", "psql", "setpriv", limit=90)
+@case("postgresql", f"{POSTGRES}/initdb", f"{POSTGRES}/pgbench", "psql", "setpriv")
 def postgresql(box: Box) -> None:
     """initdb, a bench whose sums must agree, queries that sort, hash and fork parallel workers."""
     cluster = Cluster(box)
@@ -177,7 +168,7 @@ def postgresql(box: Box) -> None:
         cluster.run("psql", *at, "-X", "-q", "-v", "ON_ERROR_STOP=1",
                     stdin=(PROGRAMS / "queries.sql").read_bytes())
         server.process.send_signal(signal.SIGINT)
-        _, errors = server.wait(30)
+        _, errors = server.wait()
         box.errors.append(("postgres", errors.splitlines()))
     finally:
         server.kill()

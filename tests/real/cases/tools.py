@@ -16,7 +16,7 @@ def pipeline(box: Box) -> None:
     box.run("/bin/bash", PROGRAMS / "pipeline.sh")
 
 
-@case("sort", "sort", "awk", limit=120)
+@case("sort", "sort", "awk")
 def sort(box: Box) -> None:
     text(box, "lines", 1_000_000)
     box.run("sort", "--parallel=2", "-S", "64M", "-o", "sorted", "lines")
@@ -25,7 +25,7 @@ def sort(box: Box) -> None:
     box.keep("keyed")
 
 
-@case("xz", "xz", "awk", limit=120)
+@case("xz", "xz", "awk")
 def xz(box: Box) -> None:
     text(box, "data", 300_000)
     box.run("xz", "-k", "-T2", "-3", "--block-size=1MiB", "data")
@@ -44,7 +44,7 @@ def tar_gzip(box: Box) -> None:
               "tar -tzf all.tar.gz | wc -l")
 
 
-@case("stress-ng", "stress-ng", limit=60)
+@case("stress-ng", "stress-ng")
 def stress_ng(box: Box) -> None:
     """It checks what it wrote; the count of operations bounds it, not the clock."""
     for how in (("--malloc-bytes", "2M"), ("--malloc-bytes", "64K", "--malloc-pthreads", "3"),

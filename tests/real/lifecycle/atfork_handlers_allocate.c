@@ -48,7 +48,7 @@ int main(void)
     for (int i = 0; i < THREADS; i++)
         CHECK(pthread_create(&ids[i], NULL, allocate_busily, NULL) == 0, "no thread");
     for (int i = 0; i < FORKS; i++) {
-        alarm(10);
+        alarm(HANG);
         pid_t pid = fork();
         CHECK(pid >= 0, "fork: %s", strerror(errno));
         if (pid == 0) {
@@ -56,7 +56,7 @@ int main(void)
             _exit(0);
         }
         alarm(0);
-        int status = wait_bounded(pid, 15, "a child whose handlers allocate");
+        int status = wait_bounded(pid, "a child whose handlers allocate");
         CHECK(status == 0, "wait status 0x%x", status);
     }
     stop = true;

@@ -34,7 +34,7 @@ int main(int argc, char **argv)
             execv(argv[0], arguments);
             _exit(127);
         }
-        int status = wait_bounded(pid, 10, "the executed program");
+        int status = wait_bounded(pid, "the executed program");
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 7, "wait status 0x%x", status);
         free(word);
     }

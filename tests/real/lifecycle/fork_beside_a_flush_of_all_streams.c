@@ -81,7 +81,7 @@ int main(void)
             fflush(NULL);
             _exit(0);
         }
-        int status = wait_bounded(pid, 15, "a child");
+        int status = wait_bounded(pid, "a child");
         CHECK(status == 0, "wait status 0x%x", status);
         pthread_join(allocates, NULL);
         pthread_join(flushes, NULL);

@@ -67,7 +67,7 @@ int main(void)
         CHECK(pid >= 0, "fork: %s", strerror(errno));
         if (pid == 0)
             child(blocks, i);
-        int status = wait_bounded(pid, 10, "a child of fork");
+        int status = wait_bounded(pid, "a child of fork");
         CHECK(status == 0, "child %d ended with wait status 0x%x", i, status);
     }
     stop = true;

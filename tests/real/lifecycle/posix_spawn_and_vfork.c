@@ -16,7 +16,7 @@ static void *spawn_repeatedly(void *arg)
         pid_t pid;
         int e = posix_spawnp(&pid, "true", NULL, NULL, arguments, environ);
         CHECK(e == 0, "posix_spawn: %s", strerror(e));
-        int status = wait_bounded(pid, 10, "true");
+        int status = wait_bounded(pid, "true");
         CHECK(status == 0, "wait status 0x%x", status);
         free(before);
     }
@@ -43,7 +43,7 @@ static void vfork_repeatedly(void)
 
         CHECK(block, "NULL");
         fill(block, 300, 0x55);
-        int status = wait_bounded(vfork_once(i % 2 ? "/bin/true" : NULL), 10, "a vfork child");
+        int status = wait_bounded(vfork_once(i % 2 ? "/bin/true" : NULL), "a vfork child");
         CHECK(status == 0, "wait status 0x%x", status);
         CHECK(holds(block, 300, 0x55), "a changed block");
         free(block);

@@ -7,7 +7,7 @@ int main(void)
 {
     sigset_t set;
     void *held[2000] = {0};
-    struct timespec pause = {0, 50000000}, patience = {5, 0};
+    struct timespec pause = {0, 50000000}, patience = {HANG, 0};
 
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         int e = posix_spawn(&pid, argv[0], NULL, NULL, arguments, environ);
 
         CHECK(e == 0, "posix_spawn: %s", strerror(e));
-        int status = wait_bounded(pid, 10, "a first time");
+        int status = wait_bounded(pid, "a first time");
         CHECK(status == 0, "wait status 0x%x in run %d of %d", status, i + 1, RUNS);
     }
     puts("every first time went well");

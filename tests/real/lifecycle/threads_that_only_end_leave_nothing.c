@@ -3,7 +3,7 @@
  * last thread. */
 #include "check.h"
 
-enum { THREADS = 300, BLOCKS = 40000, LIMIT = 100 };
+enum { THREADS = 300, BLOCKS = 40000 };
 
 static void *nothing(void *unused)
 {
@@ -34,15 +34,12 @@ static _Noreturn void work(void)
 
 int main(void)
 {
-    int status = -1;
     pid_t pid = fork();
+    int status;
 
     if (pid == 0)
         work();
-    for (int i = 0; i < LIMIT && waitpid(pid, &status, WNOHANG) == 0; i++)
-        nanosleep(&(struct timespec){0, 100000000}, NULL);
-    if (status == -1)
-        kill(pid, SIGKILL);
-    CHECK(status == 0, "status 0x%x (-1: it did not end)", (unsigned)status);
+    status = wait_bounded(pid, "a process whose last thread has ended");
+    CHECK(status == 0, "status 0x%x", (unsigned)status);
     puts("the process ended with its last thread");
 }

@@ -13,7 +13,7 @@ from typing import Optional
 
 import pytest
 import running
-from running import ROOT, until
+from running import ROOT, SECONDS, until
 
 TROUBLE = ROOT / 'build/tests/flight/trouble'
 # Every request of 512 bytes beyond two slabs of them is a shared_fail.
@@ -37,7 +37,7 @@ class Program:
 
     def end(self) -> None:
         self.process.stdin.close()
-        assert self.process.wait(timeout=30) == 0
+        assert self.process.wait(timeout=SECONDS) == 0
 
 
 @dataclass
@@ -142,7 +142,7 @@ def settled(snapshot: Path) -> None:
 def kill(program: Program) -> None:
     """SIGKILL, and nothing less."""
     os.kill(program.pid(), 9)
-    program.process.wait(timeout=30)
+    program.process.wait(timeout=SECONDS)
 
 
 def events(trace: Path, name: Optional[str] = None) -> list[str]:

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from history import Wanderer, line, ready
-from recorder import HAK, Channel, hak, unprivileged
+from recorder import HAK, SECONDS, Channel, hak, unprivileged
 from recount import recount
 
 COMMANDS = ('report', 'timeline', 'verify')
@@ -81,7 +81,7 @@ def test_no_permission(copy, what):
     open_to_all(copy)
     victim.chmod(0)
     done = subprocess.run([*unprivileged(), HAK, 'report', copy], capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=SECONDS, check=False)
     assert done.returncode == 3 and done.stdout == ''
     assert str(victim) in done.stderr and 'Permission denied' in done.stderr
     assert len(done.stderr.splitlines()) == 1
@@ -235,7 +235,7 @@ def test_where_nothing_can_be_written_it_is_read_all_the_same(copy):
     copy.parent.chmod(0o555)
     try:
         done = subprocess.run([*unprivileged(), HAK, 'report', copy, '--json'],
-                              capture_output=True, text=True, timeout=60, check=False)
+                              capture_output=True, text=True, timeout=SECONDS, check=False)
     finally:
         copy.parent.chmod(0o755)
     assert done.returncode == 0, done.stderr

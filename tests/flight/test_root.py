@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Flight, events, settled, until
 import running
+from running import SECONDS
 
 # /run, /dev/shm and root's state are this machine's own.
 MACHINE = '''
@@ -32,7 +33,7 @@ def roots_flight(tmp_path, mark) -> Iterator[Flight]:
         assert stopped.code == 0, stopped.err
     finally:
         machine.stdin.close()
-        machine.wait(timeout=30)
+        machine.wait(timeout=SECONDS)
 
 
 def test_other_users_programs_are_seen(roots_flight):

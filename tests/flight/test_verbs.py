@@ -9,6 +9,7 @@ import subprocess
 import pytest
 from conftest import events, in_shm, until
 import running
+from running import SECONDS
 
 
 def processes(mark: str) -> list[int]:
@@ -132,7 +133,7 @@ def test_a_daemon_that_others_use_stays(flight):
 
     def run(*args):
         subprocess.run([*flight.hak.prefix, 'lttng', '--no-sessiond', *args], env=env,
-                       check=True, timeout=30, stdout=subprocess.DEVNULL)
+                       check=True, timeout=SECONDS, stdout=subprocess.DEVNULL)
 
     run('create', 'other', f'--output={flight.hak.cwd}/other')
     try:

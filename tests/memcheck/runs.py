@@ -22,7 +22,7 @@ ENVIRONMENT = {**{name: value for name, value in os.environ.items()
 PLAIN = ['valgrind']
 HAKMEM = [str(HAK), 'memcheck']
 UNTOLD_VALGRIND = ['valgrind', '--soname-synonyms=somalloc=nouserintercepts']
-SECONDS = 100
+SECONDS = 300    # then it hangs
 
 
 @dataclass

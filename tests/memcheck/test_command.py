@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, ROOT
+from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, ROOT, SECONDS
 
 BUGGY, CLEAN = BUILT / 'free_twice', BUILT / 'clean_zero_size'
 
@@ -95,7 +95,7 @@ def test_from_a_report_to_the_slab_and_to_who_points_at_the_block(tmp_path):
              '-ex', f'source {ROOT}/scripts/hakmem-gdb.py', '-ex', 'frame function main',
              '-ex', 'hak block n', '-ex', 'hak slab n',
              '-ex', 'eval "monitor who_points_at %p", n', '-ex', 'kill', program],
-            capture_output=True, text=True, timeout=90, stdin=subprocess.DEVNULL, check=False)
+            capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False)
     finally:
         child.kill()
         child.wait()

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN
+from runs import BUILT, ENVIRONMENT, HAK, HAKMEM, PLAIN, SECONDS
 
 SCRIPT = '''
 import json, re
@@ -49,11 +49,11 @@ def test_a_recorded_program_is_as_clean(tmp_path):
     trace = tmp_path / 'trace'
     done = subprocess.run([HAK, 'record', '--private', '-o', trace, '--', HAK, 'memcheck', '-q',
                            '--leak-check=full', '--', BUILT / 'clean_others_free'],
-                          env=env, capture_output=True, text=True, timeout=120, check=False)
+                          env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     verified = subprocess.run([HAK, 'verify', '--json', trace], env=env, capture_output=True,
-                              text=True, timeout=60, check=False)
+                              text=True, timeout=SECONDS, check=False)
     assert verified.returncode == 0, verified.stdout + verified.stderr
     report = subprocess.run([HAK, 'report', '--json', trace], env=env, capture_output=True,
-                            text=True, timeout=60, check=False)
+                            text=True, timeout=SECONDS, check=False)
     assert json.loads(report.stdout)['lives'] > 3

@@ -14,7 +14,7 @@ from typing import Optional
 import scenarios
 from flying import Flight
 from group import Group
-from running import ROOT, Hak, UsersDaemon, until
+from running import ROOT, SECONDS, Hak, UsersDaemon, until
 
 PUPPET = ROOT / 'build/tests/oom/puppet'
 TICK = {'HAKMEM_TICK': '30', 'HAKMEM_OOM_REPORT': '0'}
@@ -61,7 +61,7 @@ class Puppet:
 
     def _answer(self) -> int:
         line = self.process.stdout.readline()
-        assert line, f'the puppet has died: {self.process.wait(timeout=30)}'
+        assert line, f'the puppet has died: {self.process.wait(timeout=SECONDS)}'
         return int(line)
 
     def _naps(self) -> int:
@@ -147,14 +147,14 @@ class Stage:
             puppet.tell('hold 4096 10000000')
         else:
             puppet.kill()
-        assert puppet.process.wait(timeout=60) in (-signal.SIGKILL, 128 + signal.SIGKILL)
+        assert puppet.process.wait(timeout=SECONDS) in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
     def clear(self) -> None:
         for puppet in self.started:
             if puppet.process.poll() is None:
                 with contextlib.suppress(ProcessLookupError):
                     puppet.kill()
-                puppet.process.wait(timeout=60)
+                puppet.process.wait(timeout=SECONDS)
             puppet.process.stdin.close()
             puppet.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,5 +1,7 @@
 """Buffers that are too small on purpose: a verdict says what was lost, and builds nothing on it."""
 
+from running import SECONDS
+
 import json
 
 from flying import CAPPED, TROUBLE
@@ -9,7 +11,7 @@ def test_what_was_lost_is_said_with_the_verdict(daemon):
     hak = daemon.hak
     program = hak.start('record', '-o', 'lossy', '--buffer-size', '8K', '--tier', 'ops', '--',
                         TROUBLE, 'shared_fail', '100000', env=CAPPED, stdin=-1)
-    _, err = program.communicate('\n', timeout=120)
+    _, err = program.communicate('\n', timeout=SECONDS)
     assert program.returncode == 0, err
     assert 'lost' in err and 'nothing lost' not in err
     verify = hak('verify', 'lossy')

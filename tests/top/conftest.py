@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import running  # noqa: E402
 from flying import CAPPED, TROUBLE  # noqa: E402
-from running import LIBRARY, ROOT, Hak, mark, user_hak, users_daemon  # noqa: E402
+from running import LIBRARY, ROOT, SECONDS, Hak, mark, user_hak, users_daemon  # noqa: E402
 
 __all__ = ['CAPPED', 'mark', 'user_hak', 'users_daemon']
 DASHBOARD = ROOT / 'dashboards/grafana/hakmem.json'
@@ -85,7 +85,7 @@ class Stage:
         for process in [*(top.process for top in self.tops), *self.programs]:
             if process.poll() is None:
                 os.kill(inner(process), 15)
-            process.communicate(timeout=30)
+            process.communicate(timeout=SECONDS)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import running
 from conftest import CAPPED, dumped, inner, of, trouble
+from running import SECONDS
 
 
 def test_counts_are_those_of_a_recording_made_at_the_same_time(stage, users_daemon):
@@ -44,7 +45,7 @@ def test_without_a_daemon_it_starts_one_that_programs_find_and_leaves_nothing(st
     os.kill(inner(program), signal.SIGKILL)
     top.until(lambda told: of(told, program).get('ended', True))
     os.kill(top.pid(), signal.SIGTERM)
-    top.process.communicate(timeout=30)
+    top.process.communicate(timeout=SECONDS)
     assert not running.session_daemons(stage.hak.mark)
 
 
@@ -58,7 +59,7 @@ def test_it_outlives_the_session_daemon_and_finds_the_next(stage, users_daemon):
     # No daemon is left: top starts one, and the program registers with it by itself.
     told = top.until(lambda told: told['state'] == 'live' and dumped(told, program))
     trouble(program)
-    users_daemon.process.wait(timeout=30)
+    users_daemon.process.wait(timeout=SECONDS)
 
 
 def test_any_name_and_the_flow_of_blocks_are_shown(stage):
@@ -77,7 +78,7 @@ def test_what_a_killed_one_leaves_the_next_one_removes(stage, users_daemon):
     killed = stage.top('--json')
     killed.live()
     os.kill(killed.pid(), signal.SIGKILL)
-    killed.process.wait(timeout=30)
+    killed.process.wait(timeout=SECONDS)
     assert users_daemon.lttng('list').count('hak-top-') == 1
     stage.top('--json').live()
     assert users_daemon.lttng('list').count('hak-top-') == 1

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 from conftest import CAPPED, DASHBOARD, inner, trouble
-from running import until
+from running import SECONDS, until
 from test_tally import full_session
 
 from hak.reporters import openmetrics
@@ -23,7 +23,7 @@ FAMILIES = {family.name: family for family in (*openmetrics.WHOLE, *openmetrics.
 
 def promtool(*args: str, stdin: str = '') -> None:
     done = subprocess.run(['promtool', *args], input=stdin, capture_output=True, text=True,
-                          timeout=30, check=False)
+                          timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -93,7 +93,7 @@ def test_prometheus_scrapes_hak_top_and_answers_what_the_dashboard_asks(stage, t
         assert value(server, 'hakmem_up') == 1
     promtool('check', 'metrics', stdin=served(address))
     with pytest.raises(urllib.error.HTTPError, match='404'):
-        urllib.request.urlopen(f'http://{address}/', timeout=10)
+        urllib.request.urlopen(f'http://{address}/', timeout=SECONDS)
 
 
 def test_a_textfile_is_replaced_as_a_whole(stage):
@@ -112,14 +112,14 @@ def test_a_textfile_is_replaced_as_a_whole(stage):
         promtool('check', 'metrics', stdin=text)
         assert text.startswith('# TYPE hakmem_up gauge') and text.endswith('\n')
     os.kill(top.pid(), signal.SIGTERM)
-    assert top.process.communicate(timeout=30) == ('', '')
+    assert top.process.communicate(timeout=SECONDS) == ('', '')
     assert not list(path.parent.glob('.*prom*'))
 
 
 def served(address: str) -> str:
     """To one who does not ask for OpenMetrics; empty before the first snapshot."""
     try:
-        with urllib.request.urlopen(f'http://{address}/metrics', timeout=10) as answer:
+        with urllib.request.urlopen(f'http://{address}/metrics', timeout=SECONDS) as answer:
             assert answer.headers['Content-Type'] == PLAIN
             return answer.read().decode()
     except urllib.error.HTTPError as error:
@@ -164,7 +164,7 @@ class prometheus:
 
     def __exit__(self, *_) -> None:
         os.kill(self.process.pid, signal.SIGTERM)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=SECONDS)
 
 
 def answers(server: str) -> bool:
@@ -177,7 +177,7 @@ def answers(server: str) -> bool:
 def ask(server: str, expression: str) -> list:
     """HTTPError if Prometheus does not understand it."""
     query = urllib.parse.urlencode({'query': expression})
-    with urllib.request.urlopen(f'http://{server}/api/v1/query?{query}', timeout=10) as answer:
+    with urllib.request.urlopen(f'http://{server}/api/v1/query?{query}', timeout=SECONDS) as answer:
         return json.load(answer)['data']['result']
 
 

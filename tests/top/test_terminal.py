@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from conftest import CAPPED, ROOT, inner, trouble
-
-SECONDS = 40
+from running import SECONDS
 
 
 @dataclass
@@ -24,7 +23,7 @@ class Terminal:
         # Without SHELL tmux runs commands by the user's login shell, and nobody's is nologin.
         done = subprocess.run([*self.stage.hak.prefix, 'tmux', '-S', self.socket, '-f',
                                '/dev/null', *words], env=self.stage.environment(SHELL='/bin/bash'),
-                              capture_output=True, text=True, timeout=20, check=False,
+                              capture_output=True, text=True, timeout=SECONDS, check=False,
                               cwd=self.stage.hak.cwd)
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -103,7 +102,7 @@ def test_any_size_is_drawn_and_the_daemons_death_is_survived(stage, terminal, us
     wide = terminal.see(r'MAPS/s')
     assert 'q quit' in wide.splitlines()[49]
     os.kill(users_daemon.pid(), signal.SIGKILL)
-    users_daemon.process.wait(timeout=30)
+    users_daemon.process.wait(timeout=SECONDS)
     assert 'perl' in terminal.see(r'ended: .*waiting for the next session')
     terminal.see(r'^ hak top  live')
     # Ctrl-C ends it as q does.

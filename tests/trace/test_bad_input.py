@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HAK
+from running import SECONDS
 
 
 def refused(result, code: int, *words: str) -> None:
@@ -144,7 +145,7 @@ def test_a_library_under_a_path_that_cannot_be_preloaded(hak, tmp_path):
 
 def test_output_that_nobody_reads_is_no_error_to_show(hak):
     done = subprocess.run(f'{HAK} --help | true; {HAK} env --json | head -c 1 >/dev/null',
-                          shell=True, capture_output=True, text=True, timeout=60, check=False)
+                          shell=True, capture_output=True, text=True, timeout=SECONDS, check=False)
     assert done.stderr == ''
 
 
@@ -152,12 +153,12 @@ def test_output_that_nobody_reads_is_no_error_to_show(hak):
 def test_output_to_a_full_device_is_an_error(unbuffered):
     with open('/dev/full', 'w', encoding='ascii') as full:
         done = subprocess.run([HAK, 'env'], stdout=full, stderr=subprocess.PIPE, text=True,
-                              timeout=60, check=False,
+                              timeout=SECONDS, check=False,
                               env={**os.environ, 'PYTHONUNBUFFERED': unbuffered})
     assert (done.returncode, done.stderr) == (3, 'hak: No space left on device\n')
 
 
 def test_no_output_at_all_is_no_error():
     done = subprocess.run(f'{HAK} env >&-', shell=True, stderr=subprocess.PIPE, text=True,
-                          timeout=60, check=False)
+                          timeout=SECONDS, check=False)
     assert (done.returncode, done.stderr) == (0, '')

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 from conftest import HAK, ROOT
+from running import SECONDS
 
 
 def knobs(hak, **env) -> dict[str, dict]:
@@ -80,7 +81,7 @@ def _on_terminal(env: dict) -> str:
     except OSError:
         pass  # that is how a terminal ends
     os.close(ours)
-    assert running.wait(30) == 0
+    assert running.wait(SECONDS) == 0
     return said.decode()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import events, named, session_daemons, until
+from running import SECONDS
 
 WAITS = 'echo ready; read line; echo through'
 
@@ -27,7 +28,7 @@ def start_and_wait(hak, *options, **more) -> subprocess.Popen:
 
 
 def finish(running: subprocess.Popen) -> tuple[str, str]:
-    out, err = running.communicate('\n', timeout=90)
+    out, err = running.communicate('\n', timeout=SECONDS)
     assert (out, running.returncode) == ('through\n', 0), err
     return out, err
 
@@ -91,7 +92,7 @@ def test_two_recordings_share_the_user_s_daemon(users_daemon):
     both = [hak.start('record', '-o', f'trace{number}', '--', 'sh', '-c', f'sleep {number}')
             for number in (1, 2)]
     for running in both:
-        _, err = running.communicate(timeout=90)
+        _, err = running.communicate(timeout=SECONDS)
         assert running.returncode == 0, err
     for number in (1, 2):
         assert named(events(hak.cwd / f'trace{number}'), 'process_start')
@@ -119,7 +120,7 @@ def test_what_a_killed_daemon_had_written_is_kept(user_hak):
 
 
 def _readable(trace: Path) -> bool:
-    done = subprocess.run(['babeltrace2', trace], capture_output=True, text=True, timeout=60,
+    done = subprocess.run(['babeltrace2', trace], capture_output=True, text=True, timeout=SECONDS,
                           check=False)
     return done.returncode == 0 and 'process_start' in done.stdout
 
@@ -152,7 +153,7 @@ def test_hak_killed_takes_its_daemon_with_it(user_hak):
     try:
         assert until(lambda: not session_daemons(user_hak.mark))
     finally:
-        running.communicate('\n', timeout=30)
+        running.communicate('\n', timeout=SECONDS)
         for folder in folders:  # nobody is left to do it
             shutil.rmtree(folder)
 
@@ -193,7 +194,7 @@ def test_root_without_namespaces_shares_one_daemon(hak):
     # A daemon has one helper process; a consumer daemon bears its name until it runs exec.
     assert until(lambda: len(session_daemons(hak.mark)) <= 2), 'more than one daemon'
     for running in both:
-        _, err = running.communicate(timeout=90)
+        _, err = running.communicate(timeout=SECONDS)
         assert running.returncode == 0, err
     for number in (1, 2):
         assert named(events(hak.cwd / f'trace{number}'), 'process_start')
@@ -242,17 +243,17 @@ def test_root_s_running_daemon_is_used(hak):
     finally:
         if started:
             started.terminate()
-            started.wait(30)
+            started.wait(SECONDS)
 
 
 def _root_daemon_runs() -> bool:
-    return subprocess.run(['lttng', '--no-sessiond', 'list'], capture_output=True, timeout=30,
+    return subprocess.run(['lttng', '--no-sessiond', 'list'], capture_output=True, timeout=SECONDS,
                           check=False).returncode == 0
 
 
 def _lttng(*args: str) -> str:
     return subprocess.run(['lttng', '--no-sessiond', *args], capture_output=True, text=True,
-                          timeout=60, check=True).stdout
+                          timeout=SECONDS, check=True).stdout
 
 
 @pytest.mark.parametrize('missing', ['lttng', 'lttng-sessiond'])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HAK
+from running import SECONDS
 
 
 def findings(hak, *options, **more) -> dict[str, dict]:
@@ -50,8 +51,8 @@ def test_the_full_test_records_and_reads_back(hak):
 
 def test_limits_are_looked_at(tmp_path):
     script = 'ulimit -n 20; ulimit -v 4000000; exec "$0" doctor --json'
-    done = subprocess.run(['sh', '-c', script, HAK], capture_output=True, text=True, timeout=60,
-                          check=False)
+    done = subprocess.run(['sh', '-c', script, HAK], capture_output=True, text=True,
+                          timeout=SECONDS, check=False)
     found = {each['what']: each for each in json.loads(done.stdout)}
     assert found['open files (ulimit -n)']['verdict'] == 'problem'
     assert found['address space (ulimit -v)']['verdict'] == 'note'

@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT
+from running import SECONDS
 
 LIBRARY = ROOT / 'build/trace/libhakmem.so'
 PROGRAM = '''
@@ -37,7 +38,7 @@ pytestmark = pytest.mark.skipif(shutil.which('gdb') is None, reason='gdb is miss
 def gdb(*commands: str, program: str, core: str = '') -> str:
     words = [word for command in commands for word in ('-ex', command)]
     done = subprocess.run(['gdb', '-nx', '-q', '-batch', *words, program, *([core] if core else [])],
-                          capture_output=True, text=True, timeout=60, check=False,
+                          capture_output=True, text=True, timeout=SECONDS, check=False,
                           env={**os.environ, 'DEBUGINFOD_URLS': ''})
     return done.stdout + done.stderr
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, events, named, until
+from running import SECONDS
 
 LIBRARY = ROOT / 'build/trace/libhakmem.so'
 # Allocates and frees enough to reach the slow paths all the time, until its stdin ends.
@@ -47,7 +48,7 @@ def program(user_hak):
 
 def end(process: subprocess.Popen) -> int:
     process.stdin.close()
-    return process.wait(timeout=30)
+    return process.wait(timeout=SECONDS)
 
 
 def pids(process: subprocess.Popen) -> list[int]:
@@ -150,21 +151,32 @@ def test_zero_never_loads_it(program, request):
 def test_one_without_the_provider_says_so_and_runs(tmp_path):
     alone = tmp_path / 'libhakmem.so'
     alone.write_bytes(LIBRARY.read_bytes())
-    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, timeout=30, check=False,
-                          env={**os.environ, 'LD_PRELOAD': str(alone), 'HAKMEM_TRACE': '1'})
+    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, check=False,
+                          timeout=SECONDS, env={**os.environ, 'LD_PRELOAD': str(alone), 'HAKMEM_TRACE': '1'})
     assert (done.returncode, done.stdout) == (0, 'runs\n')
     assert done.stderr.count('\n') == 1 and 'libhakmem-lttng.so' in done.stderr, done.stderr
 
 
 # LTTng's start forks a process to make its shared memory where that is not there yet.
 FORKS_WHEN_LOADED = '''
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+static long waits(void)
+{
+    struct rusage used;
+    getrusage(RUSAGE_THREAD, &used);
+    return used.ru_nvcsw;
+}
 __attribute__((constructor)) static void start(void)
 {
+    long before = waits();
     pid_t child = fork();
     if (child == 0)
         _exit(0);
+    dprintf(2, "fork waited %ld times\\n", waits() - before);
     waitpid(child, 0, 0);
 }
 '''
@@ -174,10 +186,12 @@ def test_a_tracer_that_forks_while_it_is_loaded_waits_for_nobody(tmp_path):
     (tmp_path / 'libhakmem.so').write_bytes(LIBRARY.read_bytes())
     subprocess.run(['gcc', '-shared', '-fPIC', '-xc', '-', '-o', tmp_path / 'libhakmem-lttng.so'],
                    input=FORKS_WHEN_LOADED, text=True, check=True)
-    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, timeout=4, check=False,
+    done = subprocess.run(['echo', 'runs'], capture_output=True, text=True, check=False,
+                          timeout=SECONDS,
                           env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
                                'HAKMEM_TRACE': '1'})
     assert (done.returncode, done.stdout) == (0, 'runs\n')
+    assert 'fork waited 0 times' in done.stderr, done.stderr
 
 
 # Loaded by the helper thread; forks when the program's own thread waits in fork() for the loading to
@@ -253,13 +267,13 @@ int main(void)
     int status = -1;
     pid_t child;
 
-    alarm(20);
+    alarm(200);
     for (; !stage; usleep(1000))
         allocate(NULL);
     pthread_atfork(forking, NULL, NULL);
     child = fork();
     if (child == 0)
-        alarm(10);
+        alarm(200);
     allocate_in_a_thread();
     if (child == 0)
         _exit(0);
@@ -281,7 +295,7 @@ def test_a_tracer_that_forks_while_the_program_forks_leaves_no_lock_taken(tmp_pa
     with socket.socket(socket.AF_UNIX) as daemon:
         daemon.bind(str(tmp_path / '.lttng/lttng-ust-sock-8'))
         daemon.listen()
-        done = subprocess.run([tmp_path / 'program'], timeout=60, check=False,
+        done = subprocess.run([tmp_path / 'program'], timeout=SECONDS, check=False,
                               env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
                                    'LTTNG_HOME': str(tmp_path), 'HAKMEM_TRACE': 'auto'})
     assert done.returncode == 0

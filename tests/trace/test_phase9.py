@@ -4,12 +4,14 @@ import json
 import subprocess
 from pathlib import Path
 
+from running import SECONDS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def phase9(*args: str) -> subprocess.CompletedProcess:
     return subprocess.run([ROOT / 'scripts/phase9', '--rounds', '1', '--operations', '2000000', *args],
-                          capture_output=True, text=True, timeout=120, check=False)
+                          capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
 def test_the_old_failure_is_there_and_recycling_mends_it():
@@ -37,6 +39,6 @@ def test_the_table_is_whole():
 
 def test_nothing_to_do_is_refused():
     done = subprocess.run([ROOT / 'scripts/phase9', '--rounds', '0'], capture_output=True, text=True,
-                          timeout=60, check=False)
+                          timeout=SECONDS, check=False)
     assert done.returncode == 2
     assert 'at least one round' in done.stderr

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HAK, events, named
+from running import SECONDS
 
 # Keeps going until it is told to end, and says how it was told.
 WAITS = r'''
@@ -138,7 +139,7 @@ def test_sigterm_to_hak_reaches_the_program(hak, tmp_path):
     running = hak.start('record', '-o', 'trace', '--', 'sh', '-c', WAITS)
     assert running.stdout.readline() == 'ready\n'
     running.terminate()
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=SECONDS)
     assert (out, running.returncode) == ('got-term\n', 6), err
     assert named(events(tmp_path / 'trace'), 'process_start')
 
@@ -147,7 +148,7 @@ def test_sigint_of_a_process_reaches_the_program(hak):
     running = hak.start('record', '-o', 'trace', '--', 'sh', '-c', WAITS)
     assert running.stdout.readline() == 'ready\n'
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=SECONDS)
     assert (out, running.returncode) == ('got-int\n', 5), err
 
 
@@ -177,7 +178,7 @@ def test_being_ended_before_the_program_runs_leaves_nothing(hak, tmp_path, numbe
         running = hak.start('record', '-o', trace, '--', 'sh', '-c', 'echo runs; sleep 0.1')
         time.sleep(delay)
         running.send_signal(number)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=SECONDS)
         if out:
             # Late: the program got it, or had ended.
             assert running.returncode in (0, 128 + number), err
@@ -193,7 +194,7 @@ def test_two_at_once_do_not_disturb_each_other(hak, tmp_path, options):
                       f'sleep {seconds}; {tool} {HAK}')
             for tool, seconds in (('wc', 0.5), ('sort', 1.5))]
     for running in both:
-        _, err = running.communicate(timeout=60)
+        _, err = running.communicate(timeout=SECONDS)
         assert running.returncode == 0, err
     for tool, other in (('wc', 'sort'), ('sort', 'wc')):
         programs = _programs(tmp_path / f'trace-{tool}')
@@ -205,8 +206,8 @@ def test_two_at_once_do_not_disturb_each_other(hak, tmp_path, options):
 def test_a_program_with_little_address_space_is_recorded(hak, tmp_path):
     script = 'ulimit -v 400000; exec "$@"'
     done = subprocess.run(['sh', '-c', script, 'sh', HAK, 'record', '-o', 'trace', '--', 'sh', '-c',
-                           'ulimit -v'], cwd=tmp_path, capture_output=True, text=True, timeout=60,
-                          check=False)
+                           'ulimit -v'], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout) == (0, '400000\n'), done.stderr
     assert named(events(tmp_path / 'trace'), 'process_start')
 
@@ -260,7 +261,7 @@ def test_a_full_disk_is_told_and_the_program_goes_on(hak, tmp_path):
 
 def test_env_prints_what_makes_a_program_traced(hak):
     done = subprocess.run(['sh', '-c', f'eval "$({HAK} env)"; exec env'], capture_output=True,
-                          text=True, timeout=60, check=True)
+                          text=True, timeout=SECONDS, check=True)
     lines = done.stdout.splitlines()
     assert 'HAKMEM_TRACE=1' in lines
     assert any(re.fullmatch(r'LD_PRELOAD=.*/libhakmem\.so', line) for line in lines)

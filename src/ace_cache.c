@@ -31,7 +31,7 @@ static uint64_t kept(struct ace_cache *c, unsigned layer)
 
 static NOINLINE struct ace_cache *cache_new(void)
 {
-    struct ace_cache *c = os_map(align_up(sizeof(*c), 4096));
+    struct ace_cache *c = os_map(sizeof(*c));
     struct ace_cache *first;
 
     if (!c)

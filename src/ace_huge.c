@@ -119,7 +119,8 @@ static struct waiting reuse(size_t size, size_t align)
     return w;
 }
 
-static void unmap(struct waiting w)
+/* Returns the bytes that went. */
+static size_t unmap(struct waiting w)
 {
     uint64_t mapped;
 
@@ -129,9 +130,7 @@ static void unmap(struct waiting w)
     trace_ace_unmap(w.p, w.size, HAK_HUGE, mapped, 0);
     leave(w.p, w.size);
     word_set(w.p, 0, 0);
-    /* If it cannot be unmapped, its pages at least go back. */
-    if (!os_unmap(w.p, w.size))
-        os_purge(w.p, w.size);
+    return os_unmap(w.p, w.size) ? w.size : 0;
 }
 
 /* The block that has waited longest. */
@@ -147,9 +146,12 @@ static unsigned oldest(void)
 
 void huge_give(void *p)
 {
-    size_t size = atomic_load_explicit(pagemap_word(p), memory_order_relaxed) & ~(size_t)HUGE_FLAGS;
+    uint64_t word = atomic_load_explicit(pagemap_word(p), memory_order_relaxed);
+    size_t size = word & ~(size_t)HUGE_FLAGS;
     struct waiting w = {p, size, 0}, out[WAITING];
     unsigned n = 0;
+
+    hak_assert(!(word & HUGE_LIVE));
 
     lock_take(&huge.lock);
     uncount(size);
@@ -164,7 +166,7 @@ void huge_give(void *p)
     }
     lock_give(&huge.lock);
     while (n)
-        unmap(out[--n]);
+        (void)unmap(out[--n]);
 }
 
 size_t huge_tend(bool all)
@@ -182,10 +184,8 @@ size_t huge_tend(bool all)
             i++;
     }
     lock_give(&huge.lock);
-    while (n) {
-        given += out[--n].size;
-        unmap(out[n]);
-    }
+    while (n)
+        given += unmap(out[--n]);
     return given;
 }
 
@@ -204,7 +204,7 @@ bool huge_has_idle(void)
 static struct ace_answer map(size_t size, size_t align)
 {
     struct ace_answer a = {.class_size = size, .reason = HAK_MAP_FAIL_OS};
-    uint64_t began = trace_clock(), ns, mapped;
+    uint64_t began = trace_clock(HAK_EV_ace_map), ns, mapped;
     void *p = os_map_aligned(size, align);
 
     ns = began ? os_now_ns() - began : 0;
@@ -235,7 +235,7 @@ static struct ace_answer map(size_t size, size_t align)
  * request, so that it fits. What is not touched costs addresses only. */
 static size_t mapping_for(size_t size)
 {
-    size_t step = OS_PAGE;
+    size_t step = os_page();
 
     if (size > LARGE_MAX && size <= WAITING_BYTES / 2)
         step = (size_t)1 << (60 - __builtin_clzl(size - 1));
@@ -280,18 +280,26 @@ size_t huge_size(const void *p)
                : 0;
 }
 
+/* A block that is resized: its word says the same of it all the while, so that whoever has freed
+ * it already is found out. */
+struct resizing {
+    char *p;
+    size_t old, size;
+    unsigned state;
+};
+
 /* Counts a resized block and reports it. */
-static void resized(const void *from, void *p, size_t old, size_t size, uint64_t began)
+static void resized(const struct resizing *r, void *to, uint64_t began)
 {
     uint64_t mapped;
 
     lock_take(&huge.lock);
-    uncount(old);
-    count(size);
-    mapped = huge.mapped += size - old;
+    uncount(r->old);
+    count(r->size);
+    mapped = huge.mapped += r->size - r->old;
     lock_give(&huge.lock);
-    word_set(p, size, HUGE_LIVE);
-    trace_ace_remap(from, p, old, size, mapped, began ? os_now_ns() - began : 0);
+    word_set(to, r->size, r->state);
+    trace_ace_remap(r->p, to, r->old, r->size, mapped, began ? os_now_ns() - began : 0);
 }
 
 /* Bytes of whole granules. */
@@ -300,74 +308,82 @@ static size_t granules(size_t size)
     return align_up(size, PAGEMAP_GRANULE);
 }
 
-static bool shrink(char *p, size_t old, size_t size)
+static bool shrink(const struct resizing *r)
 {
+    char *behind = r->p + granules(r->size);
+    size_t bytes = granules(r->old) - granules(r->size);
+
     /* What is given up must not be called ours when somebody else maps it. */
-    leave(p + granules(size), granules(old) - granules(size));
-    word_set(p, size, HUGE_LIVE);
-    if (os_remap(p, old, size, NULL))
+    leave(behind, bytes);
+    word_set(r->p, r->size, r->state);
+    if (os_remap(r->p, r->old, r->size, NULL))
         return true;
-    word_set(p, old, HUGE_LIVE);
-    (void)pagemap_set(p + granules(size), granules(old) - granules(size), PAGEMAP_HUGE_TAIL);
+    word_set(r->p, r->old, r->state);
+    (void)pagemap_set(behind, bytes, PAGEMAP_HUGE_TAIL);
     return false;
 }
 
-static bool grow_in_place(char *p, size_t old, size_t size)
+static bool grow_in_place(const struct resizing *r)
 {
-    if (!os_remap(p, old, size, NULL))
+    if (!os_remap(r->p, r->old, r->size, NULL))
         return false;
-    if (pagemap_set(p + granules(old), granules(size) - granules(old), PAGEMAP_HUGE_TAIL))
+    if (pagemap_set(r->p + granules(r->old), granules(r->size) - granules(r->old),
+                    PAGEMAP_HUGE_TAIL))
         return true;
-    (void)os_remap(p, size, old, NULL);
+    (void)os_remap(r->p, r->size, r->old, NULL);
     return false;
 }
 
-/* Moves the pages of p to a place with more room. */
-static void *move(char *p, size_t old, size_t size)
+/* Moves the pages to a place with more room. */
+static void *move(const struct resizing *r)
 {
-    char *place = os_map_aligned(size, PAGEMAP_GRANULE);
+    char *place = os_map_aligned(r->size, PAGEMAP_GRANULE);
 
     if (!place)
         return NULL;
-    if (!enter(place, size)) {
-        (void)os_unmap(place, size);
+    if (!enter(place, r->size)) {
+        (void)os_unmap(place, r->size);
         return NULL;
     }
-    leave(p, old);
-    word_set(p, 0, 0);
-    if (os_remap(p, old, size, place))
+    leave(r->p, r->old);
+    word_set(r->p, 0, 0);
+    /* Before the place may be somebody else's. */
+    leave(place, r->size);
+    if (os_remap(r->p, r->old, r->size, place)) {
+        (void)enter(place, r->size);
         return place;
-    /* Whether the kernel had unmapped the place already is not known, and by now it may be
-     * somebody else's: it is left alone. */
-    leave(place, size);
-    (void)enter(p, old);
-    word_set(p, old, HUGE_LIVE);
+    }
+    (void)enter(r->p, r->old);
+    word_set(r->p, r->old, r->state);
     return NULL;
+}
+
+static void *resize(const struct resizing *r)
+{
+    uint64_t began = trace_clock(HAK_EV_ace_remap);
+    void *to = r->p;
+
+    if (r->size == r->old)
+        return to;
+    if (r->size < r->old) {
+        if (!shrink(r))
+            return NULL;
+    } else if (!grow_in_place(r) && !(to = move(r))) {
+        return NULL;
+    }
+    resized(r, to, began);
+    return to;
 }
 
 void *huge_resize(void *p, size_t size)
 {
-    size_t old = huge_size(p);
-    uint64_t began = trace_clock();
-    void *to = p;
-
-    size = align_up(size, OS_PAGE);
-    if (size == old)
-        return p;
-    if (size < old) {
-        if (!shrink(p, old, size))
-            return NULL;
-    } else if (!grow_in_place(p, old, size) && !(to = move(p, old, size))) {
-        return NULL;
-    }
-    resized(p, to, old, size, began);
-    return to;
+    return resize(&(struct resizing){p, huge_size(p), align_up(size, os_page()), HUGE_LIVE});
 }
 
 struct ace_answer huge_take(size_t size, size_t align)
 {
     struct waiting w;
-    void *p;
+    char *p;
 
     size = mapping_for(size);
     if (align < PAGEMAP_GRANULE)
@@ -375,14 +391,16 @@ struct ace_answer huge_take(size_t size, size_t align)
     w = reuse(size, align);
     if (!w.p)
         return map(size, align);
+    if (w.size < size || w.size - size > size / 4) {
+        p = resize(&(struct resizing){w.p, w.size, size, HUGE_FREE});
+        if (!p) {
+            huge_give(w.p);
+            return map(size, align);
+        }
+        w = (struct waiting){p, size, 0};
+    }
     word_set(w.p, w.size, HUGE_LIVE);
-    if (w.size >= size && w.size - size <= size / 4)
-        return (struct ace_answer){.p = w.p, .class_size = w.size};
-    p = huge_resize(w.p, size);
-    if (p)
-        return (struct ace_answer){.p = p, .class_size = size};
-    huge_give(w.p);
-    return map(size, align);
+    return (struct ace_answer){.p = w.p, .class_size = w.size};
 }
 
 void huge_stats(struct hak_layer_stats *out)

@@ -28,11 +28,12 @@ size_t huge_size(const void *p);
 /* Makes the live block p hold size bytes with mremap; NULL if that is refused. */
 void *huge_resize(void *p, size_t size);
 
-/* Unmaps what has waited since the last call but one; with all, everything. Returns the bytes. */
+/* Unmaps what has waited since the last call but one; with all, everything. Returns the bytes that
+ * went. */
 size_t huge_tend(bool all);
 bool huge_has_idle(void);
 
-/* blocks, used, peak, mapped, cached. */
+/* blocks, used, peak, mapped, idle. */
 void huge_stats(struct hak_layer_stats *out);
 
 void huge_fork(enum fork_step step);

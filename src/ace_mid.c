@@ -19,6 +19,7 @@ struct chunk {
     uint32_t free;             /* blocks that are free and in no cache */
     uint32_t dirty;            /* blocks that may not be zero */
     uint32_t purged;           /* of free, those whose pages went back */
+    uint32_t refused;          /* of free, those that could not go back */
     uint32_t old;              /* of free and not purged, those that were so at the last tick */
     /* The last class it was cut for; kept while the chunk is free. */
     _Atomic uint8_t cls;
@@ -36,6 +37,7 @@ struct space mid_space = {.layer = HAK_MID,
 static struct {
     struct chunk *partial[MID_CLASSES]; /* chunks of each class with something free */
     uint64_t unpurged;                  /* bytes of their free blocks that are not purged */
+    uint64_t refused;                   /* of those, what could not go back */
 } mid;
 
 static struct chunk *chunk_of(const void *p)
@@ -83,6 +85,23 @@ static uint64_t unpurged(const struct chunk *c)
     return (unsigned)__builtin_popcount(c->free & ~c->purged) * mid_stride(chunk_cls(c));
 }
 
+static uint64_t refused(const struct chunk *c)
+{
+    return (unsigned)__builtin_popcount(c->free & c->refused) * mid_stride(chunk_cls(c));
+}
+
+static void count_free(const struct chunk *c)
+{
+    mid.unpurged += unpurged(c);
+    mid.refused += refused(c);
+}
+
+static void uncount_free(const struct chunk *c)
+{
+    mid.unpurged -= unpurged(c);
+    mid.refused -= refused(c);
+}
+
 static void partial_add(struct chunk *c, unsigned cls)
 {
     c->prev = NULL;
@@ -116,8 +135,9 @@ static struct chunk *chunk_cut(unsigned cls)
     c->free = (1u << capacity(cls)) - 1;
     c->dirty = clean ? 0 : c->free;
     c->purged = clean ? c->free : 0;
+    c->refused = 0;
     c->old = 0;
-    mid.unpurged += unpurged(c);
+    count_free(c);
     for (unsigned i = 0; i < 1u << (CHUNK_LG - PLACE_LG); i++)
         mark_set(&mark_of(p)[i], 0);
     partial_add(c, cls);
@@ -137,9 +157,11 @@ static void *take_one(unsigned cls, bool *zero)
     i = (unsigned)__builtin_ctz(c->free);
     *zero = !(c->dirty >> i & 1);
     mid.unpurged -= c->purged >> i & 1 ? 0 : mid_stride(cls);
+    mid.refused -= c->refused >> i & 1 ? mid_stride(cls) : 0;
     c->dirty |= 1u << i;
     c->free &= c->free - 1;
     c->purged &= c->free;
+    c->refused &= c->free;
     c->old &= c->free;
     if (!c->free)
         partial_remove(c, cls);
@@ -186,13 +208,13 @@ static void add_free(char *base, struct chunk *c, uint32_t blocks)
 
     if (!c->free)
         partial_add(c, cls);
-    mid.unpurged -= unpurged(c);
+    uncount_free(c);
     c->free |= blocks;
     if (c->free == (1u << capacity(cls)) - 1) {
         partial_remove(c, cls);
         space_give(&mid_space, base, CHUNK_UNITS);
     } else {
-        mid.unpurged += unpurged(c);
+        count_free(c);
     }
 }
 
@@ -280,31 +302,34 @@ static uint32_t claim(struct chunk *c, bool all, uint64_t *budget)
         before = blocks;
         blocks |= (blocks << 1 | blocks >> 1) & c->free;
     } while (blocks != before);
+    uncount_free(c);
     c->free &= ~blocks;
+    count_free(c);
     if (!c->free)
         partial_remove(c, chunk_cls(c));
     bytes -= unpurged(c);
-    mid.unpurged -= bytes;
     *budget -= bytes < *budget ? bytes : *budget;
     return blocks;
 }
 
-/* Purges the pages that lie wholly in runs of the blocks; how many bytes. */
-static size_t purge(char *base, unsigned cls, uint32_t blocks)
+/* Purges the pages that lie wholly in runs of the blocks. A run that has none, or that the kernel
+ * will not take, is left out of *blocks. How many bytes went. */
+static size_t purge(char *base, unsigned cls, uint32_t *blocks)
 {
-    size_t bytes = 0;
+    size_t bytes = 0, page = os_page();
 
-    while (blocks) {
-        unsigned at = (unsigned)__builtin_ctz(blocks);
-        unsigned end = at + (unsigned)__builtin_ctz(~(blocks >> at));
-        size_t from = align_up(at * mid_stride(cls), OS_PAGE);
-        size_t to = end * mid_stride(cls) & -(size_t)OS_PAGE;
+    for (uint32_t left = *blocks; left;) {
+        unsigned at = (unsigned)__builtin_ctz(left);
+        unsigned end = at + (unsigned)__builtin_ctz(~(left >> at));
+        uint32_t run = left & ((1u << end) - 1);
+        char *from = base + align_up(at * mid_stride(cls), page);
+        char *to = base + (end * mid_stride(cls) & -page);
+        size_t went = to > from ? os_purge(from, (size_t)(to - from)) : 0;
 
-        if (to > from) {
-            os_purge(base + from, to - from);
-            bytes += to - from;
-        }
-        blocks &= ~((1u << end) - 1);
+        if (!went)
+            *blocks &= ~run;
+        bytes += went;
+        left &= ~run;
     }
     return bytes;
 }
@@ -316,31 +341,44 @@ static bool in_use(const struct region *r, unsigned chunk)
     return r->used[unit / 64] >> unit % 64 & 1;
 }
 
+/* Claims what is due in the chunks of r, a map for each; true if anything. */
+static bool claim_region(struct region *r, bool all, uint64_t *budget, uint32_t blocks[CHUNKS],
+                         uint64_t *mapped)
+{
+    uint32_t any = 0;
+
+    lock_take(&mid_space.lock);
+    for (unsigned n = 1; n < CHUNKS; n++) {
+        blocks[n] = in_use(r, n) ? claim(&chunk_of(r)[n], all, budget) : 0;
+        any |= blocks[n];
+    }
+    *mapped = mid_space.mapped;
+    lock_give(&mid_space.lock);
+    return any != 0;
+}
+
 /* Purges what is due in the chunks of r. */
 static size_t tend_region(struct region *r, bool all, uint64_t *budget)
 {
     struct chunk *c = chunk_of(r);
-    uint32_t blocks[CHUNKS] = {0}, any = 0;
-    uint64_t began = trace_clock(), mapped;
+    uint32_t claimed[CHUNKS], purged[CHUNKS];
+    uint64_t began = trace_clock(HAK_EV_ace_purge), mapped;
     size_t bytes = 0;
 
-    lock_take(&mid_space.lock);
-    for (unsigned n = 1; n < CHUNKS; n++)
-        if (in_use(r, n))
-            any |= blocks[n] = claim(&c[n], all, budget);
-    mapped = mid_space.mapped;
-    lock_give(&mid_space.lock);
-    if (!any)
+    if (!claim_region(r, all, budget, claimed, &mapped))
         return 0;
-    for (unsigned n = 1; n < CHUNKS; n++)
-        bytes += purge((char *)r + ((size_t)n << CHUNK_LG), chunk_cls(&c[n]), blocks[n]);
+    for (unsigned n = 1; n < CHUNKS; n++) {
+        purged[n] = claimed[n];
+        bytes += purge((char *)r + ((size_t)n << CHUNK_LG), chunk_cls(&c[n]), &purged[n]);
+    }
     if (bytes)
         trace_ace_purge(r, bytes, HAK_MID, mapped, began ? os_now_ns() - began : 0);
     lock_take(&mid_space.lock);
     for (unsigned n = 1; n < CHUNKS; n++) {
-        c[n].purged |= blocks[n];
-        if (blocks[n])
-            add_free((char *)r + ((size_t)n << CHUNK_LG), &c[n], blocks[n]);
+        c[n].purged |= purged[n];
+        c[n].refused = (c[n].refused | claimed[n]) & ~c[n].purged;
+        if (claimed[n])
+            add_free((char *)r + ((size_t)n << CHUNK_LG), &c[n], claimed[n]);
     }
     lock_give(&mid_space.lock);
     return bytes;
@@ -378,7 +416,7 @@ bool mid_has_idle(void)
     bool idle;
 
     lock_take(&mid_space.lock);
-    idle = mid.unpurged > mid_space.used >> SPACE_CUSHION_LG;
+    idle = mid.unpurged - mid.refused > mid_space.used >> SPACE_CUSHION_LG;
     lock_give(&mid_space.lock);
     return idle || space_has_idle(&mid_space);
 }

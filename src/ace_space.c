@@ -87,6 +87,13 @@ static bool is_whole(const struct space *sp, const struct region *r)
     return r->free == REGION_UNITS - sp->reserved;
 }
 
+/* n free units of r are dirty for good, as far as is known. */
+static void set_refused(struct space *sp, struct region *r, unsigned n)
+{
+    sp->refused += n - r->refused;
+    r->refused = (uint16_t)n;
+}
+
 /* Marks n free units at at used; had: length of the free run they were in. */
 static void occupy(struct space *sp, struct region *r, unsigned at, unsigned n, unsigned had)
 {
@@ -97,6 +104,7 @@ static void occupy(struct space *sp, struct region *r, unsigned at, unsigned n, 
     clear_units(r->old, at, n);
     r->free = (uint16_t)(r->free - n);
     r->idle = 0;
+    set_refused(sp, r, 0);
     if (had == r->longest)
         set_longest(sp, r, longest_run(r));
 }
@@ -189,6 +197,7 @@ static void unlink_region(struct space *sp, struct region *r)
         r->prev->next = r->next;
     else
         sp->all = r->next;
+    set_refused(sp, r, 0);
     sp->mapped -= REGION_SIZE;
     sp->whole -= is_whole(sp, r);
     bucket_remove(sp, r);
@@ -205,7 +214,7 @@ bool space_grow(struct space *sp, struct space_news *news)
         errno = sp->refuse_errno;
         return false;
     }
-    began = trace_clock();
+    began = trace_clock(HAK_EV_ace_map);
     r = os_map_aligned(REGION_SIZE, REGION_SIZE);
     if (r && !pagemap_set(r, REGION_SIZE, sp->kind)) {
         (void)os_unmap(r, REGION_SIZE);
@@ -258,65 +267,93 @@ static unsigned claim(struct space *sp, struct region *r, bool all, unsigned mos
     return n;
 }
 
-/* The claimed units are free again, and clean. */
-static void unclaim(struct space *sp, struct region *r, unsigned n,
-                    const uint64_t claimed[REGION_WORDS])
+/* The n claimed units are free again, and those that went, as many as are in gone, are clean. */
+static void unclaim(struct space *sp, struct region *r, unsigned n, unsigned went,
+                    const uint64_t claimed[REGION_WORDS], const uint64_t gone[REGION_WORDS])
 {
     lock_take(&sp->lock);
     for (unsigned w = 0; w < REGION_WORDS; w++) {
         r->used[w] &= ~claimed[w];
-        r->dirty[w] &= ~claimed[w];
-        r->old[w] &= ~claimed[w];
+        r->dirty[w] &= ~gone[w];
+        r->old[w] &= ~gone[w];
     }
     r->free = (uint16_t)(r->free + n);
+    sp->dirty_free += n - went;
+    set_refused(sp, r, n - went);
     sp->whole += is_whole(sp, r);
     set_longest(sp, r, longest_run(r));
     lock_give(&sp->lock);
 }
 
-static void purge(const struct space *sp, struct region *r, const uint64_t claimed[REGION_WORDS],
-                  uint64_t mapped)
+/* Purges n claimed units of r, or what of whole pages is in them; enters what went in gone. */
+static unsigned purge_run(struct region *r, unsigned at, unsigned n, uint64_t gone[REGION_WORDS])
 {
-    for (unsigned at = next_unit(claimed, 0, true); at < REGION_UNITS;) {
-        unsigned end = next_unit(claimed, at, false);
-        char *base = (char *)r + ((size_t)at << UNIT_LG);
-        size_t size = (size_t)(end - at) << UNIT_LG;
-        uint64_t began = trace_clock();
+    unsigned step = os_page() > UNIT_SIZE ? (unsigned)(os_page() >> UNIT_LG) : 1;
+    unsigned from = (unsigned)align_up(at, step), to = (at + n) & -step;
 
-        os_purge(base, size);
-        trace_ace_purge(base, size, sp->layer, mapped, began ? os_now_ns() - began : 0);
-        at = next_unit(claimed, end, true);
-    }
+    if (to <= from ||
+        !os_purge((char *)r + ((size_t)from << UNIT_LG), (size_t)(to - from) << UNIT_LG))
+        return 0;
+    set_units(gone, from, to - from);
+    return to - from;
 }
 
-/* Unmaps r if it has been all free and clean for long enough, and is not the last such. */
+/* A run, page by page where it does not go as one, since some of it may be locked. */
+static unsigned purge_units(struct region *r, unsigned at, unsigned n, uint64_t gone[REGION_WORDS])
+{
+    unsigned step = os_page() > UNIT_SIZE ? (unsigned)(os_page() >> UNIT_LG) : 1;
+    unsigned went = purge_run(r, at, n, gone);
+
+    if (went)
+        return went;
+    for (unsigned from = (unsigned)align_up(at, step); from + step <= at + n; from += step)
+        went += purge_run(r, from, step, gone);
+    return went;
+}
+
+/* Purges what is claimed of r; its map in gone. Returns how many units went. */
+static unsigned purge(const struct space *sp, struct region *r,
+                      const uint64_t claimed[REGION_WORDS], uint64_t gone[REGION_WORDS],
+                      uint64_t mapped)
+{
+    unsigned all = 0;
+
+    for (unsigned at = next_unit(claimed, 0, true); at < REGION_UNITS;) {
+        unsigned end = next_unit(claimed, at, false), went;
+        uint64_t began = trace_clock(HAK_EV_ace_purge);
+
+        went = purge_units(r, at, end - at, gone);
+        if (went)
+            trace_ace_purge((char *)r + ((size_t)at << UNIT_LG), (size_t)went << UNIT_LG, sp->layer,
+                            mapped, began ? os_now_ns() - began : 0);
+        all += went;
+        at = next_unit(claimed, end, true);
+    }
+    return all;
+}
+
+/* Unmaps r if it has been all free for long enough, clean as far as the kernel let it, and is not
+ * the last such. */
 static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
 {
     uint64_t mapped;
     bool go;
 
     lock_take(&sp->lock);
-    go = is_whole(sp, r) && !count_units(r->dirty, sp->reserved, REGION_UNITS - sp->reserved) &&
+    go = is_whole(sp, r) &&
+         count_units(r->dirty, sp->reserved, REGION_UNITS - sp->reserved) == r->refused &&
          (all || (++r->idle > IDLE_TICKS && sp->whole > 1));
-    if (go)
+    if (go) {
+        sp->dirty_free -= r->refused;
         unlink_region(sp, r);
+    }
     mapped = sp->mapped;
     lock_give(&sp->lock);
     if (!go)
         return 0;
     trace_ace_unmap(r, REGION_SIZE, sp->layer, mapped, 0);
     (void)pagemap_set(r, REGION_SIZE, PAGEMAP_NONE);
-    if (os_unmap(r, REGION_SIZE))
-        return REGION_SIZE;
-    (void)pagemap_set(r, REGION_SIZE, sp->kind);
-    lock_take(&sp->lock);
-    r->idle = 0;
-    link_region(sp, r);
-    mapped = sp->mapped;
-    lock_give(&sp->lock);
-    /* Told to be gone, it is there again. */
-    trace_ace_map(r, REGION_SIZE, sp->layer, mapped, 0);
-    return 0;
+    return os_unmap(r, REGION_SIZE) ? REGION_SIZE : 0;
 }
 
 size_t space_tend(struct space *sp, bool all)
@@ -332,7 +369,7 @@ size_t space_tend(struct space *sp, bool all)
     lock_give(&sp->lock);
     /* New regions come at the front, and only we take some away. */
     for (; r; r = next) {
-        uint64_t claimed[REGION_WORDS];
+        uint64_t claimed[REGION_WORDS], gone[REGION_WORDS] = {0};
         uint64_t most = dirty > keep ? (dirty - keep) >> UNIT_LG : 0;
         uint64_t mapped;
         unsigned n = claim(sp, r, all, most < REGION_UNITS ? (unsigned)most : REGION_UNITS, claimed,
@@ -340,10 +377,11 @@ size_t space_tend(struct space *sp, bool all)
 
         next = r->next;
         if (n) {
-            purge(sp, r, claimed, mapped);
-            unclaim(sp, r, n, claimed);
-            given += (size_t)n << UNIT_LG;
-            dirty -= (uint64_t)n << UNIT_LG;
+            unsigned went = purge(sp, r, claimed, gone, mapped);
+
+            unclaim(sp, r, n, went, claimed, gone);
+            given += (size_t)went << UNIT_LG;
+            dirty -= (uint64_t)went << UNIT_LG;
         }
         given += unmap_if_idle(sp, r, all);
     }
@@ -355,7 +393,8 @@ bool space_has_idle(struct space *sp)
     bool idle;
 
     lock_take(&sp->lock);
-    idle = (uint64_t)sp->dirty_free << UNIT_LG > sp->used >> SPACE_CUSHION_LG || sp->whole > 1;
+    idle = (uint64_t)(sp->dirty_free - sp->refused) << UNIT_LG > sp->used >> SPACE_CUSHION_LG ||
+           sp->whole > 1;
     lock_give(&sp->lock);
     return idle;
 }

@@ -8,7 +8,8 @@
  * for space_tend(), which takes it, and whose callers hold ace_tend.c's lock. It is a leaf.
  *
  * A unit is  used or free;  dirty since it was handed out for the first time, or again after a
- * purge, else known to be zero;  old if it was free and dirty at the last tick that aged it.
+ * purge, else known to be zero;  old if it was free and dirty at the last tick that aged it. What
+ * the kernel would not take back stays dirty, and is tried again.
  */
 #ifndef HAKMEM_ACE_SPACE_H
 #define HAKMEM_ACE_SPACE_H
@@ -33,6 +34,7 @@ struct region {
     uint16_t longest;                     /* longest run of free units: the bucket */
     uint16_t free;                        /* free units */
     uint16_t idle;                        /* ticks that found all free and clean */
+    uint16_t refused;                     /* free units that the kernel would not take back */
     uint64_t used[REGION_WORDS], dirty[REGION_WORDS], old[REGION_WORDS];
 };
 
@@ -53,6 +55,7 @@ struct space {
     uint32_t filled;     /* bit i: bucket[i] is not empty */
     uint32_t whole;      /* regions all free */
     uint32_t dirty_free; /* units */
+    uint32_t refused;    /* of those, at the last try */
     uint32_t refuse;     /* maps to refuse unasked, with refuse_errno */
     int refuse_errno;
     uint64_t used, peak; /* bytes the layer has given out */
@@ -89,12 +92,13 @@ void space_give(struct space *sp, void *p, unsigned n);
 /* Makes the run of n units at p, which was given out, more units longer, if they are free. */
 bool space_extend(struct space *sp, void *p, unsigned n, unsigned more);
 
-/* Counts n blocks of stride bytes given out. */
+/* May so many more bytes be given out? */
 static inline bool space_has_room(const struct space *sp, size_t more)
 {
     return !*sp->limit || sp->used + more <= *sp->limit;
 }
 
+/* Counts n blocks of stride bytes given out. */
 void space_count(struct space *sp, size_t stride, unsigned n);
 void space_uncount(struct space *sp, size_t stride, unsigned n);
 

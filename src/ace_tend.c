@@ -9,6 +9,7 @@
 #include "ace_huge.h"
 #include "ace_large.h"
 #include "ace_mid.h"
+#include "kept.h"
 #include "lock.h"
 
 /* What is found free at two of these in a row goes back. */
@@ -29,6 +30,7 @@ void ace_tick(uint64_t now_ns)
         (void)mid_tend(false);
         (void)space_tend(&large_space, false);
         (void)huge_tend(false);
+        (void)kept_retry();
     }
     lock_give(&tend.lock);
 }
@@ -48,7 +50,7 @@ bool ace_reclaim(void)
 
     lock_take(&tend.lock);
     (void)cache_flush_all();
-    given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true);
+    given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true) + kept_retry();
     lock_give(&tend.lock);
     return given != 0;
 }

@@ -89,6 +89,9 @@ struct hak_stats {
     uint64_t lock_waited_max_ns;
     uint64_t threads_started;
     uint64_t threads_ended;
+    /* Bytes that nobody uses and the kernel would not unmap: mapped beside all the above. They
+     * serve later requests, and are tried again. */
+    uint64_t kept_bytes;
 };
 
 /* Fills *out with the process's counters. Each number is exact; they are not read at one

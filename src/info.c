@@ -16,7 +16,7 @@
 #include "trim.h"
 
 struct totals {
-    uint64_t mapped; /* SuperSlabs and the mid and large pools' regions */
+    uint64_t mapped; /* SuperSlabs, the mid and large pools' regions, what cannot be unmapped */
     uint64_t used;   /* of those, by slabs and blocks */
     uint64_t cached; /* of used, in threads' caches: not the user's */
     uint64_t idle;   /* free, and not yet given back to the system */
@@ -26,7 +26,7 @@ struct totals {
 static struct totals add_up(const struct hak_stats *st)
 {
     struct totals t = {
-        .mapped = st->mapped_bytes + st->mid.mapped + st->large.mapped,
+        .mapped = st->mapped_bytes + st->mid.mapped + st->large.mapped + st->kept_bytes,
         .used = st->mid.used + st->large.used,
         .cached = st->mid.cached + st->large.cached,
         .idle = st->mid.idle + st->large.idle + st->huge.idle,
@@ -101,6 +101,8 @@ EXPORT void hak_malloc_stats(void)
     print_layer("mid", &st.mid);
     print_layer("large", &st.large);
     print_layer("huge", &st.huge);
+    if (st.kept_bytes)
+        log_line("kept   %lu that the kernel would not unmap\n", st.kept_bytes);
     log_line("all    mapped %lu, used %lu\n", t.mapped + st.huge.mapped, t.used + st.huge.used);
 }
 

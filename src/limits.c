@@ -141,8 +141,8 @@ static void read_size(struct limits *l)
     l->vm = l->rss = 0;
     if (!file_text("/proc/self/statm", text, sizeof(text)))
         return;
-    l->vm = strtoull(rest, &rest, 10) * OS_PAGE;
-    l->rss = strtoull(rest, &rest, 10) * OS_PAGE;
+    l->vm = strtoull(rest, &rest, 10) * os_page();
+    l->rss = strtoull(rest, &rest, 10) * os_page();
 }
 
 void limits_read(struct limits *l)

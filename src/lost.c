@@ -9,12 +9,12 @@ _Atomic uint32_t *lost_mark = &never;
 
 void lost_init(void)
 {
-    _Atomic uint32_t *mark = os_map(OS_PAGE);
+    _Atomic uint32_t *mark = os_map(os_page());
 
     if (!mark)
         return;
-    if (!os_wipe_on_fork(mark, OS_PAGE)) {
-        (void)os_unmap(mark, OS_PAGE);
+    if (!os_wipe_on_fork(mark, os_page())) {
+        (void)os_unmap(mark, os_page());
         return;
     }
     atomic_store_explicit(mark, 1, memory_order_relaxed);

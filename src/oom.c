@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "dump.h"
+#include "kept.h"
 #include "limits.h"
 #include "log.h"
 #include "os.h"
@@ -77,6 +78,9 @@ static void report(size_t size, size_t align, int err)
              "at most %lu, overcommit %u\n",
              MIB(l.rss), MIB(l.vm), MIB(ss_mapped_bytes()), (unsigned long)l.maps,
              (unsigned long)l.max_maps, l.overcommit);
+    if (kept_bytes())
+        log_line("hakmem:   %lu MiB that nobody uses and the kernel would not unmap\n",
+                 MIB(kept_bytes()));
     report_limit("RLIMIT_AS (ulimit -v)", l.vm, l.limit_as);
     report_limit("memory cgroup", l.cgroup_used, l.cgroup_limit);
     report_classes();

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kept.h"
 #include "kernel.h"
 #include "symbols.h"
 #include "vg.h"
@@ -61,29 +62,111 @@ uint64_t os_mapped_bytes(void)
     return atomic_load_explicit(&mapped, memory_order_relaxed);
 }
 
-void *os_map(size_t size)
+static _Atomic size_t page;
+
+size_t os_page(void)
+{
+    size_t bytes = atomic_load_explicit(&page, memory_order_relaxed);
+
+    if (unlikely(!bytes)) {
+        bytes = getauxval(AT_PAGESZ);
+        bytes = bytes ? bytes : 4096;
+        atomic_store_explicit(&page, bytes, memory_order_relaxed);
+    }
+    return bytes;
+}
+
+void os_pretend_page(size_t bytes)
+{
+    atomic_store_explicit(&page, bytes, memory_order_relaxed);
+}
+
+/* Near `at` if that is free, 0: anywhere. NULL with errno. */
+static void *map_near(uintptr_t at, size_t size)
 {
     void *p;
 
     if (injected())
         return NULL;
-    p = kernel_mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p = kernel_mmap((void *)at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED)
         return NULL;
     count_mapped(size);
     return p;
 }
 
-bool os_unmap(void *p, size_t size)
+void *os_map(size_t size)
+{
+    void *p;
+
+    size = align_up(size, os_page());
+    p = kept_take(size, os_page());
+    return p ? p : map_near(0, size);
+}
+
+bool os_unmap_now(void *p, size_t size)
 {
     int saved = errno;
-    bool done = (vg_maps() && vg_unmap(p)) || kernel_munmap(p, size) == 0;
+    bool done = kernel_munmap(p, size) == 0;
 
     if (done)
         count_mapped(-(uint64_t)size);
+    errno = saved;
+    return done;
+}
+
+bool os_unmap(void *p, size_t size)
+{
+    size = align_up(size, os_page());
+    if (vg_maps() && vg_unmap(p)) {
+        count_mapped(-(uint64_t)size);
+        return true;
+    }
+    if (os_unmap_now(p, size))
+        return true;
+    kept_put(p, size);
+    return false;
+}
+
+bool os_writable(void *p, size_t size)
+{
+    int saved = errno;
+    bool done = kernel_call(SYS_mprotect, p, size, PROT_READ | PROT_WRITE) == 0;
 
     errno = saved;
     return done;
+}
+
+/* Is the word at p readable and of that value? Asked of the kernel, which finds out without a
+ * fault: what was mapped there may be gone, or somebody else's by now. */
+static bool still_holds(void *p, uint32_t value)
+{
+    static const struct timespec at_once;
+
+    return kernel_call(SYS_futex, p, FUTEX_WAIT_PRIVATE, value, &at_once, NULL, 0) != 0 &&
+           errno == ETIMEDOUT;
+}
+
+/* The kernel unmaps the place before it knows whether it can move something there. So the place
+ * holds a word that tells whether it is still ours. */
+static bool move_to(void *p, size_t from, size_t to, void *place)
+{
+    uint32_t word = (uint32_t)os_now_ns() ^ (uint32_t)((uintptr_t)place >> 12);
+    int err;
+
+    *(uint32_t *)place = word;
+    if (kernel_mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place) != MAP_FAILED) {
+        /* The place was counted when it was mapped. */
+        count_mapped(-(uint64_t)from);
+        return true;
+    }
+    err = errno;
+    if (still_holds(place, word))
+        (void)os_unmap(place, to);
+    else
+        count_mapped(-(uint64_t)to);
+    errno = err;
+    return false;
 }
 
 bool os_remap(void *p, size_t from, size_t to, void *place)
@@ -92,59 +175,101 @@ bool os_remap(void *p, size_t from, size_t to, void *place)
         errno = ENOMEM;
         return false;
     }
-    /* The map of the place was asked about already. */
-    if (to > from && !place && injected())
+    if (place)
+        return move_to(p, from, to, place);
+    if (to < from) {
+        (void)os_unmap((char *)p + to, from - to);
+        return true;
+    }
+    if (injected() || kernel_mremap(p, from, to, 0, NULL) == MAP_FAILED)
         return false;
-    if ((place ? kernel_mremap(p, from, to, MREMAP_MAYMOVE | MREMAP_FIXED, place)
-               : kernel_mremap(p, from, to, 0, NULL)) == MAP_FAILED)
-        return false;
-    /* A place was counted when it was mapped. */
-    count_mapped(place ? -(uint64_t)from : (uint64_t)to - from);
+    count_mapped((uint64_t)to - from);
     return true;
 }
 
-/* What cannot be trimmed stays mapped, unused and untouched. */
-static void os_trim(uintptr_t from, uintptr_t to)
+static void unmap_between(uintptr_t from, uintptr_t to)
 {
     if (to > from)
         (void)os_unmap((void *)from, to - from);
 }
 
+/* Anywhere within enough for any place. */
+static void *map_and_trim(size_t size, size_t align)
+{
+    size_t slack = align - os_page();
+    void *p = map_near(0, size + slack);
+    uintptr_t start = (uintptr_t)p, aligned = align_up(start, align);
+
+    if (!p)
+        return NULL;
+    unmap_between(start, aligned);
+    unmap_between(aligned + size, start + size + slack);
+    return (void *)aligned;
+}
+
+static bool is_aligned(const void *p, size_t align)
+{
+    return ((uintptr_t)p & (align - 1)) == 0;
+}
+
 void *os_map_aligned(size_t size, size_t align)
 {
-    const size_t slack = align - 4096;
-    uintptr_t start, aligned;
     void *p;
 
+    size = align_up(size, os_page());
     if (vg_maps()) {
         p = injected() ? NULL : vg_map(size, align);
         if (p)
             count_mapped(size);
         return p;
     }
-    p = os_map(size);
-    /* The kernel places mappings next to each other, so after the first one the plain request
-     * is often aligned already: one call instead of three. */
-    if (!p || ((uintptr_t)p & (align - 1)) == 0)
+    p = kept_take(size, align);
+    if (p)
         return p;
-    os_trim((uintptr_t)p, (uintptr_t)p + size);
-    p = os_map(size + slack);
-    if (!p)
-        return NULL;
-    start = (uintptr_t)p;
-    aligned = align_up(start, align);
-    os_trim(start, aligned);
-    os_trim(aligned + size, start + size + slack);
-    return (void *)aligned;
+    /* The kernel places mappings below each other: after the first one the plain request is often
+     * aligned already, and otherwise the next place below is free. */
+    p = map_near(0, size);
+    if (!p || is_aligned(p, align))
+        return p;
+    (void)os_unmap(p, size);
+    p = map_near((uintptr_t)p & -align, size);
+    if (!p || is_aligned(p, align))
+        return p;
+    (void)os_unmap(p, size);
+    return map_and_trim(size, align);
+}
+
+/* Some emulators answer that they gave pages back and did not: the first page of the first purge
+ * shows it. */
+enum purging { PURGING_UNTRIED, PURGING_ZEROES, PURGING_KEEPS };
+
+static bool gives_zeros(char *at, size_t size)
+{
+    static _Atomic int purging;
+    int how = atomic_load_explicit(&purging, memory_order_relaxed);
+
+    if (likely(how == PURGING_ZEROES))
+        return kernel_madvise(at, size, MADV_DONTNEED) == 0;
+    if (how == PURGING_KEEPS)
+        return false;
+    *(volatile char *)at = 1;
+    if (madvise(at, size, MADV_DONTNEED) != 0)
+        return false;
+    how = *(volatile char *)at ? PURGING_KEEPS : PURGING_ZEROES;
+    atomic_store_explicit(&purging, how, memory_order_relaxed);
+    /* Once more, since the look has brought a page back. */
+    return how == PURGING_ZEROES && kernel_madvise(at, size, MADV_DONTNEED) == 0;
 }
 
 size_t os_purge(void *at, size_t size)
 {
+    uintptr_t from = align_up((uintptr_t)at, os_page());
+    uintptr_t to = ((uintptr_t)at + size) & -(uintptr_t)os_page();
     int saved = errno;
-    bool done = kernel_madvise(at, size, MADV_DONTNEED) == 0;
+    bool done = to > from && gives_zeros((char *)from, to - from);
 
     errno = saved;
-    return done ? size : 0;
+    return done ? to - from : 0;
 }
 
 bool os_wipe_on_fork(void *at, size_t size)

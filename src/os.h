@@ -7,31 +7,40 @@
 
 #include "base.h"
 
-#define OS_PAGE 4096u
+/* Bytes of the system's pages, at least 4,096. */
+size_t os_page(void);
 
-/* size bytes of zeroed memory at a multiple of align (both powers of two >= a page), or NULL
- * with errno. Maps size + align - page bytes at most while it looks for the place. */
+/* size bytes of zeroed memory at a multiple of align (a power of two >= a page), or NULL with
+ * errno. Maps size + align - page bytes at most while it looks for the place, and size bytes
+ * where the place below the last mapping is free. */
 void *os_map_aligned(size_t size, size_t align);
 
 /* size bytes of zeroed memory at any page, or NULL with errno. */
 void *os_map(size_t size);
 
-/* Unmaps a whole mapping of ours, or a part of one; leaves errno alone. false: refused, because a
- * mapping would have to be split beyond vm.max_map_count. */
+/* Unmaps a whole mapping of ours, or a part of one; leaves errno alone. It is the caller's no more
+ * in any case: what the kernel will not unmap is kept (kept.h), and the answer false. */
 bool os_unmap(void *p, size_t size);
 
-/* Bytes that these functions have mapped and not unmapped. */
+/* For kept.c. Unmaps what is kept; false if the kernel still will not. */
+bool os_unmap_now(void *p, size_t size);
+
+/* For kept.c. Makes all of it readable and writable; false if the kernel will not. */
+bool os_writable(void *p, size_t size);
+
+/* Bytes that these functions have mapped and not unmapped, with those kept. */
 uint64_t os_mapped_bytes(void);
 
-/* Gives the memory of whole pages back; they read as zero afterwards. Returns size, or 0 where
- * the kernel will not (locked pages). Leaves errno alone. */
+/* Gives the memory of the pages that lie wholly in the size bytes at `at` back; they read as zero
+ * afterwards. Returns their bytes, or 0 where the kernel will not (locked pages): then some of
+ * them may have gone, and some not. Leaves errno alone. */
 size_t os_purge(void *at, size_t size);
 
 /* Has the kernel make whole pages read as zero in each child; false if it will not. */
 bool os_wipe_on_fork(void *at, size_t size);
 
-/* Resizes the mapping of from bytes at p: in place, or with a place, mapped by us and at least to
- * bytes long, onto that. false with errno: nothing has changed, but that the place may be gone. */
+/* Resizes the mapping of from bytes at p: in place, or with a place, just mapped by us and to
+ * bytes long, onto that. false with errno: nothing has changed, and the place is given back. */
 bool os_remap(void *p, size_t from, size_t to, void *place);
 
 /* Faults for tests: which of the maps that follow fail with ENOMEM. The n-th; every one from the
@@ -55,6 +64,9 @@ static inline uint32_t os_fault_n(uint32_t fault)
 }
 
 void os_fail_maps(uint32_t fault);
+
+/* For tests: as if the system's pages had so many bytes, a multiple of what they have. */
+void os_pretend_page(size_t bytes);
 
 /* Has the program more rights than who started it (set-uid, file capabilities)? Nothing that the
  * caller chose may be obeyed then. */

@@ -431,7 +431,7 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
     trace_acquire_begin(cls, o->id, demand_active(cls), demand_cap(cls));
     pool_enter(o);
     for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-        uint64_t began = trace_clock();
+        uint64_t began = trace_clock(HAK_EV_acquire_stage);
 
         switch (order[i]) {
         case HAK_STAGE_0_5: r = stage_0_5(o, cls); break;

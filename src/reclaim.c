@@ -13,7 +13,7 @@ static struct {
     struct lock lock;
     /* Unmapped as soon as nobody can be reading them any more. */
     struct superslab *retired;
-    /* EMPTY slabs whose memory is there, at the last look. */
+    /* EMPTY slabs whose memory is there and may be taken, at the last look. */
     _Atomic uint32_t resident[CLASSES];
     _Atomic bool done;
 } reclaim;
@@ -46,7 +46,7 @@ static size_t purge(struct superslab *ss, uint32_t mask)
 {
     uint32_t was[SS_MAX_SLABS], parked = 0;
     uint64_t began = os_now_ns();
-    size_t bytes;
+    struct ss_purged gone;
 
     for (uint32_t left = mask; left; left &= left - 1) {
         unsigned no = (unsigned)__builtin_ctz(left);
@@ -56,25 +56,27 @@ static size_t purge(struct superslab *ss, uint32_t mask)
     }
     if (!parked)
         return 0;
-    bytes = ss_purge(ss, parked);
-    ss->purged |= parked;
-    trace_superslab_purge((uintptr_t)ss, parked, bytes, os_now_ns() - began);
+    gone = ss_purge(ss, parked);
+    ss->purged |= gone.slabs;
+    ss->refused = (ss->refused | parked) & ~gone.slabs;
+    if (gone.slabs)
+        trace_superslab_purge((uintptr_t)ss, gone.slabs, gone.bytes, os_now_ns() - began);
     for (uint32_t left = parked; left; left &= left - 1) {
         unsigned no = (unsigned)__builtin_ctz(left);
 
         pool_unpark(ss, no, was[no]);
     }
-    return bytes;
+    return gone.bytes;
 }
 
 /* ---- unmapping ---- */
 
-/* Nothing of ss is live and nothing of its memory is there. */
+/* Nothing of ss is live, and its memory went back or has long been offered. */
 static bool is_idle(struct superslab *ss)
 {
     uint32_t unused = atomic_load_explicit(&ss->unused, memory_order_relaxed);
 
-    return (unused | (ss->seen_empty & ss->purged)) == bits(ss->slabs);
+    return (unused | (ss->seen_empty & (ss->purged | ss->refused))) == bits(ss->slabs);
 }
 
 /* Takes all slabs of ss out of everybody's reach and ss out of the registry; false if a thread
@@ -139,17 +141,19 @@ static uint32_t look(struct superslab *ss)
         if (is_empty(info_of(ss, no)))
             empty |= 1u << no;
     ss->purged &= ~reused;
+    ss->refused &= ~reused;
     aged = empty & ss->seen_empty & ~reused;
     ss->seen_empty = empty;
     return aged;
 }
 
-/* Purges aged slabs of ss, as many of each class as its surplus allows. */
+/* Purges aged slabs of ss, as many of each class as its surplus allows, and tries those again that
+ * were refused. */
 static void purge_surplus(struct superslab *ss, uint32_t aged, uint32_t surplus[CLASSES])
 {
-    uint32_t chosen = 0;
+    uint32_t chosen = aged & ss->refused;
 
-    for (uint32_t left = aged; left; left &= left - 1) {
+    for (uint32_t left = aged & ~(ss->purged | ss->refused); left; left &= left - 1) {
         unsigned no = (unsigned)__builtin_ctz(left);
         unsigned cls = info_cls(info_of(ss, no));
 
@@ -188,8 +192,8 @@ void reclaim_aged(void)
         /* One idle SuperSlab stays, for the next who needs one. */
         if (was_idle && is_idle(ss) && idle++ > 0 && retire(ss))
             continue;
-        purge_surplus(ss, aged & ~ss->purged, surplus);
-        for (uint32_t left = ss->seen_empty & ~ss->purged; left; left &= left - 1)
+        purge_surplus(ss, aged, surplus);
+        for (uint32_t left = ss->seen_empty & ~(ss->purged | ss->refused); left; left &= left - 1)
             resident[info_cls(info_of(ss, (unsigned)__builtin_ctz(left)))]++;
         more |= is_idle(ss) && !was_idle;
     }
@@ -279,7 +283,10 @@ bool reclaim_each(void (*each)(struct superslab *ss, void *arg), void *arg)
 
 static void add_purged(struct superslab *ss, void *bytes)
 {
-    *(uint64_t *)bytes += (uint64_t)__builtin_popcount(ss->purged) * SLAB_SIZE;
+    uint32_t reused = atomic_load_explicit(&ss->reused, memory_order_relaxed);
+
+    for (uint32_t left = ss->purged & ~reused; left; left &= left - 1)
+        *(uint64_t *)bytes += ss_purgeable((unsigned)__builtin_ctz(left));
 }
 
 uint64_t reclaim_purged_bytes(void)

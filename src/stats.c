@@ -5,6 +5,7 @@
 
 #include "ace.h"
 #include "config.h"
+#include "kept.h"
 #include "log.h"
 #include "os.h"
 #include "pool.h"
@@ -59,6 +60,7 @@ EXPORT void hak_get_stats(struct hak_stats *out)
     out->lock_waited_max_ns = get(&counters.lock_waited_max_ns);
     out->threads_started = get(&counters.threads_started);
     out->threads_ended = get(&counters.threads_ended);
+    out->kept_bytes = kept_bytes();
     lost_leave();
 }
 

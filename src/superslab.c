@@ -88,24 +88,61 @@ uint64_t ss_mapped_bytes(void)
     return atomic_load_explicit(&mapped_bytes, memory_order_relaxed);
 }
 
-size_t ss_purge(struct superslab *ss, uint32_t mask)
+/* The slabs first to end - 1 without the pages of the header: what of them was given back. */
+static size_t purge_run(struct superslab *ss, unsigned first, unsigned end)
 {
-    size_t bytes = 0;
+    uintptr_t from = (uintptr_t)ss + ((uintptr_t)first << SLAB_LG);
+
+    if (first == 0)
+        from += SS_HEADER;
+    return os_purge((void *)from, (uintptr_t)ss + ((uintptr_t)end << SLAB_LG) - from);
+}
+
+size_t ss_purgeable(unsigned no)
+{
+    size_t kept = no == 0 ? align_up(SS_HEADER, os_page()) : 0;
+
+    return kept < SLAB_SIZE ? SLAB_SIZE - kept : 0;
+}
+
+/* The slabs first to end - 1, each for itself where they do not go together, since some of them
+ * may be locked. */
+static struct ss_purged purge_slabs(struct superslab *ss, unsigned first, unsigned end)
+{
+    struct ss_purged all = {0, purge_run(ss, first, end)};
+
+    if (all.bytes || end - first == 1) {
+        if (all.bytes || !ss_purgeable(first))
+            all.slabs = (uint32_t)(((uint64_t)1 << end) - ((uint64_t)1 << first));
+        return all;
+    }
+    for (; first < end; first++) {
+        struct ss_purged one = purge_slabs(ss, first, first + 1);
+
+        all.slabs |= one.slabs;
+        all.bytes += one.bytes;
+    }
+    return all;
+}
+
+struct ss_purged ss_purge(struct superslab *ss, uint32_t mask)
+{
+    struct ss_purged all = {0, 0};
 
     while (mask) {
         unsigned first = (unsigned)__builtin_ctz(mask), end = first;
-        uintptr_t from = (uintptr_t)ss + ((uintptr_t)first << SLAB_LG);
+        struct ss_purged run;
 
         for (; end < ss->slabs && (mask >> end & 1); end++) {
             ss->slab[end].freelist = NULL;
             ss->slab[end].nfree = 0;
         }
-        if (first == 0)
-            from += OS_PAGE; /* with the header */
-        bytes += os_purge((void *)from, (uintptr_t)ss + ((uintptr_t)end << SLAB_LG) - from);
+        run = purge_slabs(ss, first, end);
+        all.slabs |= run.slabs;
+        all.bytes += run.bytes;
         mask &= ~(uint32_t)(((uint64_t)1 << end) - 1);
     }
-    return bytes;
+    return all;
 }
 
 void slab_set_owner(struct slab *s, struct owner *o, unsigned cls)

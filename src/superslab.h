@@ -79,8 +79,9 @@ struct superslab {
     uint32_t id;             /* registry entry */
     _Atomic uint32_t unused; /* bit i: slab i was never bound */
     _Atomic uint32_t reused; /* bit i: slab i was bound since the reclaimer's last look */
-    /* The reclaimer's own: slabs it saw EMPTY, and those whose memory it gave back. */
-    uint32_t seen_empty, purged;
+    /* The reclaimer's own: slabs it saw EMPTY, those whose memory it gave back, and those whose
+     * memory the kernel would not take. */
+    uint32_t seen_empty, purged, refused;
     uint64_t retired_at;
     struct superslab *next_kept; /* on the reclaimer's list of retired ones, or the legacy's */
     _Atomic uint32_t *info;      /* its slabs' info words, in the page map */
@@ -177,8 +178,16 @@ static inline struct slab_ref slab_ref(const struct slab *s)
 }
 
 /* Gives back to the OS the memory of the slabs in mask, EMPTY and in the caller's hands: they
- * have no free blocks afterwards, and carve all anew. Returns the bytes. */
-size_t ss_purge(struct superslab *ss, uint32_t mask);
+ * have no free blocks afterwards, and carve all anew. Returns those that went, and their bytes;
+ * the others may be locked. */
+struct ss_purged {
+    uint32_t slabs;
+    size_t bytes;
+};
+struct ss_purged ss_purge(struct superslab *ss, uint32_t mask);
+
+/* Bytes of slab number no that a purge gives back. */
+size_t ss_purgeable(unsigned no);
 
 /* Where blocks share cache lines, free() tells an owner's blocks from others' by the upper half of
  * their slab's origin, since the lines of others' blocks are better left to their owner. Just a

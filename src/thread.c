@@ -48,7 +48,7 @@ static struct owner *owner_get(void)
     if (o) {
         threads.idle = o->next_idle;
     } else {
-        o = os_map(align_up(sizeof(*o), 4096));
+        o = os_map(sizeof(*o));
         if (o) {
             owner_init(o, ++threads.last_id);
             o->next_all = atomic_load_explicit(&threads.all, memory_order_relaxed);

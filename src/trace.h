@@ -48,8 +48,8 @@ struct trace_counters {
 
 extern HIDDEN struct trace_counters counters;
 
-/* Nanoseconds for a duration field, 0 where nobody will see it. */
-uint64_t trace_clock(void);
+/* The clock for the duration field of such an event, 0 where nobody listens to it. */
+uint64_t trace_clock(enum hak_event id);
 
 /* lifecycle */
 void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,

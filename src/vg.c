@@ -78,7 +78,7 @@ static struct {
 /* With the lock held. */
 static bool make_room(void)
 {
-    size_t room = maps.room ? maps.room * 2 : OS_PAGE / sizeof(*maps.at);
+    size_t room = maps.room ? maps.room * 2 : os_page() / sizeof(*maps.at);
     uintptr_t *at = os_map(room * sizeof(*at));
 
     if (!at)

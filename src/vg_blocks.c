@@ -40,7 +40,7 @@ static struct {
 
 /* Memcheck's --freelist-big-blocks. */
 #define LARGE 1000000u
-#define FIRST_ROOM (OS_PAGE / sizeof(struct entry))
+#define FIRST_ROOM (os_page() / sizeof(struct entry))
 
 /* ---- on the real CPU ----
  *

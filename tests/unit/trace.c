@@ -1,6 +1,7 @@
 /* The seam: one event a transition with the right fields, and the counters agree with it. */
 #include "trace.h"
 
+#include <string.h>
 #include <sys/resource.h>
 
 #include "listener.h"
@@ -129,6 +130,30 @@ SCENARIO(a_slab_that_changes_hands_keeps_its_life)
     check_eq(witness_count(HAK_EV_slab_active), 1);
 }
 
+SCENARIO(a_duration_is_told_to_whoever_listens_to_its_event_alone)
+{
+    void *p;
+
+    witness_begin();
+    for (unsigned id = 0; id < HAK_EVENTS; id++)
+        witness_want(id, id == HAK_EV_ace_map || id == HAK_EV_ace_purge || id == HAK_EV_ace_remap);
+    for (unsigned i = 0; i < 2; i++) {
+        p = hak_malloc(i ? 100000 : 5000);
+        memset(p, 1, 5000);
+        hak_free(p);
+    }
+    p = hak_realloc(hak_malloc(3 << 20), 9 << 20);
+    check(hak_malloc_trim(0));
+    check_eq(witness_all(), witness_count(HAK_EV_ace_map) + witness_count(HAK_EV_ace_purge) +
+                                witness_count(HAK_EV_ace_remap));
+    check(witness_count(HAK_EV_ace_map) >= 3);
+    for (unsigned i = 0; i < witness_count(HAK_EV_ace_map); i++)
+        check(E(ace_map, i)->ns > 0);
+    check(E(ace_purge, 0)->ns > 0);
+    check(E(ace_remap, 0)->ns > 0);
+    hak_free(p);
+}
+
 SCENARIO(every_operation_is_told_once_while_somebody_wants_it)
 {
     void *p, *q;
@@ -205,6 +230,7 @@ int main(void)
         cmocka_unit_test(an_empty_slab_is_told_with_the_life_it_ends),
         cmocka_unit_test(blocks_on_their_way_between_threads_are_told_twice),
         cmocka_unit_test(a_slab_that_changes_hands_keeps_its_life),
+        cmocka_unit_test(a_duration_is_told_to_whoever_listens_to_its_event_alone),
         cmocka_unit_test(every_operation_is_told_once_while_somebody_wants_it),
         cmocka_unit_test(what_the_system_s_malloc_served_is_told_as_its_own),
     };

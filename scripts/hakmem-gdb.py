@@ -21,7 +21,6 @@ ACE = {-1: 'in the mid pool', -2: 'in the large pool', -3: 'in a huge block', -4
 # Under memcheck: bytes between the start of a block and of the program's part of it.
 LEADS = (32, 64, 128, 256, 512, 1024)
 MASK = (1 << 64) - 1
-GOLDEN = 0x9e3779b97f4a7c15
 STATES = ('UNUSED', 'ACTIVE', 'EMPTY', 'EMPTY on its list', 'being given back')
 KINDS = ('the pool', 'the legacy backend')
 
@@ -79,10 +78,10 @@ class Slab:
         return f'owner {int(value["id"])}' + (f' (thread {thread})' if thread else ' (ended)')
 
     def freelist(self):
-        return chain(number(self.value['freelist']), self.capacity)
+        return chain(number(self.value['freelist']), self.cls, self.capacity)
 
     def remote(self):
-        return chain(number(self.value['remote']) & ~REMOTE_FLAGS, self.capacity)
+        return chain(number(self.value['remote']) & ~REMOTE_FLAGS, self.cls, self.capacity)
 
 
 class SuperSlab:
@@ -95,13 +94,13 @@ class SuperSlab:
         return [Slab(self, index) for index in range(int(self.value['slabs']))]
 
 
-def chain(block, longest):
+def chain(block, cls, longest):
     """The addresses of a list of free blocks; stops where a damaged link leads nowhere."""
     found = []
     while block and len(found) <= longest:
         found.append(block)
         try:
-            block = word_at(block)
+            block = link_of(block, cls)
         except gdb.MemoryError:
             break
     return found
@@ -159,7 +158,7 @@ def thread_lists(cls):
             head = number(gdb.parse_and_eval(f'tls.sll[{cls}].head'))
         except gdb.error:
             continue
-        found.append((thread, chain(head, 1 << 16)))
+        found.append((thread, chain(head, cls, 1 << 16)))
     if selected:
         selected.switch()
     return found
@@ -180,14 +179,27 @@ def under_memcheck():
         str(gdb.parse_and_eval('vg_tool')) == 'VG_MEMCHECK'
 
 
-IN_SLAB = MASK >> 40 << 40  # what is different in the word of a block that waits in its slab
+LINK_BITS = (45, 40)  # where the hash of the link begins: in C0, in others
+
+
+def in_slab(cls):
+    """What is different in the word of a block that waits in its slab."""
+    return MASK >> LINK_BITS[cls > 0] << LINK_BITS[cls > 0]
 
 
 def expected_word(block, cls, following):
     """The word of a free block on a thread's list."""
-    key = int(symbol('word_key')[cls])
-    link = (following * GOLDEN & MASK) >> 40 << 40
-    return (block << 8 & MASK) ^ key ^ link
+    by, key = symbol('word_by'), int(symbol('word_key')[cls])
+    hashed = (following * int(by['link']) & MASK) & in_slab(cls)
+    word = (block * int(by['address']) & MASK) ^ key ^ hashed
+    return word if cls else word ^ following >> 3
+
+
+def link_of(block, cls):
+    """Where the free block leads; the blocks of C0 have it in their word."""
+    if cls:
+        return word_at(block)
+    return ((word_at(block) ^ expected_word(block, cls, 0)) & ~in_slab(cls)) << 3
 
 
 def elsewhere(address):
@@ -323,15 +335,14 @@ class ShowBlock(Sub):
 
     @staticmethod
     def show_word(block, slab):
-        if slab.cls == 0:
-            return
-        following, word = word_at(block), word_at(block + 8)
+        following = link_of(block, slab.cls)
+        word = word_at(block + 8 if slab.cls else block)
         expected = expected_word(block, slab.cls, following)
-        if word in (expected, expected ^ IN_SLAB):
+        if word in (expected, expected ^ in_slab(slab.cls)):
             print(f'  header word {word:#018x}: that of a free block, intact')
-        elif (word ^ expected) & ((1 << 40) - 1) == 0:
+        elif slab.cls and (word ^ expected) & ~in_slab(slab.cls) == 0:
             print(f'  header word {word:#018x}: that of a free block, but its link was overwritten')
-        else:
+        elif slab.cls:
             print(f'  word at offset 8: {word:#018x} (a free block there would have '
                   f'{expected:#018x})')
 

@@ -49,7 +49,8 @@ static void suspect(unsigned cls, const struct block *b, bool trusted, char *out
 void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t expect, uint64_t count)
 {
     struct superslab *ss = ss_of(b);
-    bool trusted = (b->word ^ expect) >> 40 == 0;
+    uint64_t word = block_word(b, cls);
+    bool trusted = cls && (word ^ expect) >> 40 == 0;
     char who[128];
 
     suspect(cls, b, trusted, who, sizeof(who));
@@ -57,9 +58,9 @@ void misuse_say_hdr_reset(unsigned cls, const struct block *b, uint64_t expect, 
         "[TLS_SLL_HDR_RESET] cls=%u base=%p got=0x%02x expect=0x%02x count=%lu ss=%p slab=%u "
         "word=0x%016lx expected=0x%016lx link=%p: somebody wrote to this %u-byte block after "
         "it was freed (%s)%s; %s\n",
-        cls, (const void *)b, (unsigned)(b->word & 0xff), (unsigned)(expect & 0xff),
-        (unsigned long)count, (void *)ss, ss ? slab_no(ss_slab(ss, b)) : 0, (unsigned long)b->word,
-        (unsigned long)expect, (void *)b->next, geometry[cls].stride, who,
+        cls, (const void *)b, (unsigned)(word & 0xff), (unsigned)(expect & 0xff),
+        (unsigned long)count, (void *)ss, ss ? slab_no(ss_slab(ss, b)) : 0, (unsigned long)word,
+        (unsigned long)expect, (void *)block_next(b, cls), geometry[cls].stride, who,
         trusted ? "" : ", or it is in use: freed twice, and written to in between",
         goes_on(trusted ? "repaired, the program goes on"
                         : "it and what its list held behind it are given up, the program goes on"));

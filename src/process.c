@@ -26,16 +26,19 @@
 _Atomic bool process_ready;
 _Atomic bool process_searching;
 
-/* The kernel's 16 random bytes for this execution: no system call, no failure. */
-static uint64_t random_word(void)
+/* By the kernel's 16 random bytes for this execution: no system call, no failure. */
+static void secrets_init(void)
 {
     const void *bytes = (const void *)getauxval(AT_RANDOM);
-    uint64_t word;
+    uint64_t seed[2];
 
-    if (!bytes)
-        return 0x9e3779b97f4a7c15u ^ os_now_ns();
-    memcpy(&word, bytes, sizeof(word));
-    return word;
+    if (bytes) {
+        memcpy(seed, bytes, sizeof(seed));
+    } else {
+        seed[0] = os_now_ns();
+        seed[1] = (uintptr_t)&seed;
+    }
+    word_init(seed);
 }
 
 /* The knobs' soft caps as events, where somebody listens from the start. */
@@ -53,7 +56,7 @@ static void init(void)
     config_init();
     lost_init();
     os_fail_maps(config.fail_map);
-    word_init(random_word());
+    secrets_init();
     legacy_init();
     thread_init();
     helper_init();

@@ -227,10 +227,10 @@ NO_TSAN unsigned slab_remote_count(const struct slab *s, unsigned most)
 {
     uintptr_t base = (uintptr_t)slab_blocks(slab_ss(s), slab_no(s)) & ~(uintptr_t)(SLAB_SIZE - 1);
     uintptr_t b = atomic_load_explicit(&s->remote, memory_order_acquire) & ~REMOTE_FLAGS;
-    unsigned n = 0, used = slab_used(s);
+    unsigned n = 0, used = slab_used(s), cls = slab_cls(s);
 
     while (b && n < most && n < used && (b & ~(uintptr_t)(SLAB_SIZE - 1)) == base && b % 8 == 0) {
-        b = (uintptr_t)((const struct block *)b)->next;
+        b = (uintptr_t)block_next((const struct block *)b, cls);
         n++;
     }
     return n;
@@ -256,7 +256,7 @@ static uint32_t freelist_place(struct slab *s, unsigned cls, const struct block 
     const struct block *at = s->freelist;
     uint32_t n = 1;
 
-    for (; at && at != b && n <= s->nfree; n++, at = at->next) {
+    for (; at && at != b && n <= s->nfree; n++, at = block_next(at, cls)) {
         uintptr_t off = (uintptr_t)at - first;
 
         if (off >= SLAB_SIZE || block_index(cls, (uint32_t)off) >= s->nfree)
@@ -267,12 +267,7 @@ static uint32_t freelist_place(struct slab *s, unsigned cls, const struct block 
 
 bool slab_all_free(struct slab *s, unsigned cls)
 {
-    /* Without a word: a list that ends behind n blocks has n different ones. */
-    if (!cls && freelist_place(s, cls, NULL) != s->nfree + 1u) {
-        trace_double_free_late(slab_ref(s), s->freelist);
-        return false;
-    }
-    for (uint32_t i = 0; cls && i < s->nfree; i++) {
+    for (uint32_t i = 0; i < s->nfree; i++) {
         struct block *b = nth_block(s, cls, i);
 
         if (likely(block_looks_free(b, cls)))
@@ -281,7 +276,7 @@ bool slab_all_free(struct slab *s, unsigned cls)
             trace_double_free_late(slab_ref(s), b);
             return false;
         }
-        word_report(b, cls, word_of(b, b->next, cls) ^ WORD_IN_SLAB, HAK_AT_REFILL);
+        word_report(b, cls, block_expected(b, cls) ^ word_place(cls), HAK_AT_REFILL);
     }
     return true;
 }

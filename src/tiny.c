@@ -147,9 +147,9 @@ static void drain(struct sll *s, unsigned cls, uint32_t n)
     bool lost = false;
     uint32_t i;
 
-    for (i = 1; i < n && last->next && block_link_trusted(last, cls); i++) {
+    for (i = 1; i < n && block_link_trusted(last, cls) && block_next(last, cls); i++) {
         before = last;
-        last = last->next;
+        last = block_next(last, cls);
     }
     s->head = block_unlink(last, cls, HAK_AT_DRAIN, &lost);
     s->room = lost ? tls.limit[cls] : s->room + (int32_t)i;
@@ -193,20 +193,38 @@ static void free_block(struct block *b, unsigned cls)
     errno = saved;
 }
 
-/* Was b freed already? Of C0, which has no word, only the block that this thread freed last, its
- * own or another's, is known to be free. */
-static bool is_freed(const struct block *b, unsigned cls)
+/* The same where the next block is in another slab, or there is none. */
+static NOINLINE void *malloc_last_of_slab(struct sll *s, size_t size, void *(*otherwise)(size_t))
 {
-    return cls ? block_looks_free(b, cls) : b == tls.sll[0].head || b == tls.away[0].head;
+    struct block *b = s->head;
+
+    if (unlikely(!short_intact(b, 0)))
+        return otherwise(size);
+    s->head = short_next(b);
+    s->room++;
+    short_set(b, 0);
+    return b;
 }
 
-NOINLINE void tiny_free_wordless(struct block *b, struct sll *s, void (*otherwise)(void *))
+NOINLINE void *tiny_malloc_smallest(struct sll *s, size_t size, void *(*otherwise)(size_t))
 {
-    if (unlikely(b == s->head) || unlikely(s->room <= 0)) {
+    struct block *b = s->head, *next = short_next(b);
+
+    if (unlikely(short_difference(b, next)) || unlikely(!short_stays(b, next)))
+        return malloc_last_of_slab(s, size, otherwise);
+    s->head = next;
+    s->room++;
+    short_set(b, 0);
+    return b;
+}
+
+NOINLINE void tiny_free_smallest(struct block *b, struct sll *s, void (*otherwise)(void *))
+{
+    if (unlikely(s->room <= 0) || short_looks_free(b)) {
         otherwise(b);
         return;
     }
-    b->next = s->head;
+    short_set(b, short_of(b, s->head));
     s->head = b;
     s->room--;
 }
@@ -217,7 +235,7 @@ NOINLINE void tiny_free_slow(struct superslab *ss, void *p)
 
     if (!tiny_is_block(ss, p, &info))
         tiny_free_invalid(p, info);
-    else if (is_freed(p, info_cls(info)))
+    else if (block_looks_free(p, info_cls(info)))
         tiny_double_free(p);
     else
         free_block(p, info_cls(info));

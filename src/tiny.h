@@ -51,8 +51,9 @@ void *tiny_alloc_class(unsigned cls, size_t size, size_t align);
 /* free() of p, in the SuperSlab ss, whatever it is. */
 void tiny_free_slow(struct superslab *ss, void *p);
 
-/* The rest of tiny_free() for b, a block of C0, whose list is s. */
-void tiny_free_wordless(struct block *b, struct sll *s, void (*otherwise)(void *));
+/* The rest of tiny_malloc() and tiny_free() for C0, whose list is s: not empty; for b. */
+void *tiny_malloc_smallest(struct sll *s, size_t size, void *(*otherwise)(size_t));
+void tiny_free_smallest(struct block *b, struct sll *s, void (*otherwise)(void *));
 
 /* free() of a pointer into a SuperSlab that is no block: reports. */
 void tiny_free_invalid(void *p, uint32_t info);
@@ -86,12 +87,15 @@ static inline void *tiny_malloc(size_t size, void *(*otherwise)(size_t))
         struct sll *s = (struct sll *)((char *)sll_of(0) + cls_16 * (sizeof(struct sll) / 16));
         struct block *b = s->head;
 
-        if (likely(b != NULL) && (!cls_16 || likely(word_intact(b, s->key)))) {
+        if (unlikely(!b))
+            return otherwise(size);
+        if (unlikely(!cls_16))
+            return tiny_malloc_smallest(s, size, otherwise);
+        if (likely(word_intact(b, s->key))) {
             s->head = b->next;
             s->room++;
             /* The next owner of these bytes must not look free if he never writes them. */
-            if (cls_16)
-                b->word = 0;
+            b->word = 0;
             return b;
         }
     }
@@ -134,7 +138,7 @@ static inline void tiny_free(void *p, void (*otherwise)(void *))
     if (unlikely(block_number(off, s->magic) >= info_carved(info))) {
         otherwise(p);
     } else if (unlikely(!info_cls(info))) {
-        tiny_free_wordless(b, s, otherwise);
+        tiny_free_smallest(b, s, otherwise);
     } else if (unlikely(--s->room < 0) || unlikely(word_looks_free(b, s->key))) {
         /* Not worth a register on the way here. */
         __asm__("" : "+m"(s->room));

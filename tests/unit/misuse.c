@@ -195,13 +195,20 @@ SCENARIO(the_tail_behind_the_last_block_is_no_block)
 
 SCENARIO(blocks_of_an_empty_slab_of_c0_are_no_blocks)
 {
+    char *p;
+
     witness_begin();
     fill_blocks(0, 0, 10);
     free_blocks(0, 0, 10);
     hak_drain();
     check_eq(class_now(0).active, 0);
     fill_blocks(7, 0, 1);
-    invalid(slab_blocks(ss_of(block[0]), 0), HAK_SLAB_NOT_ACTIVE);
+    p = slab_blocks(ss_of(block[0]), 0);
+    /* This one still bears its word. */
+    memset(p, 0, 8);
+    invalid(p, HAK_SLAB_NOT_ACTIVE);
+    hak_free(p + 8);
+    check_eq(stats_now().double_frees, 1);
 }
 
 SCENARIO(realloc_of_what_is_no_block_is_refused)

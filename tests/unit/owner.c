@@ -30,11 +30,11 @@ static struct slab *next(unsigned cls)
     return s;
 }
 
-static unsigned length(struct chain c)
+static unsigned length(struct chain c, unsigned cls)
 {
     unsigned n = 0;
 
-    for (struct block *b = c.head; b; b = b->next)
+    for (struct block *b = c.head; b; b = block_next(b, cls))
         n++;
     check_eq(n, c.count);
     return n;
@@ -50,8 +50,8 @@ static struct chain take_all(struct slab *s, unsigned cls)
         struct block *last = c.head;
 
         check(last != NULL);
-        while (last->next)
-            last = last->next;
+        while (block_next(last, cls))
+            last = block_next(last, cls);
         block_link(last, all.head, cls);
         all.head = c.head;
         all.count += c.count;
@@ -67,7 +67,7 @@ SCENARIO(fresh_blocks_come_in_address_order)
     for (unsigned round = 0; round < 3; round++) {
         struct chain c = owner_take(&mine, 4, 5);
 
-        check_eq(length(c), 5);
+        check_eq(length(c, 4), 5);
         for (struct block *b = c.head; b; b = b->next, expect += 128)
             check((char *)b == expect);
         check_eq(s->used, 5 * (round + 1));
@@ -81,7 +81,7 @@ SCENARIO(a_slab_gives_its_capacity_and_then_nothing)
         struct slab *s = begin(c);
         struct chain all = take_all(s, c);
 
-        check_eq(length(all), slab_capacity(c, slab_no(s)));
+        check_eq(length(all, c), slab_capacity(c, slab_no(s)));
         check_eq(s->used, all.count);
         check(owner_take(&mine, c, 1).head == NULL);
         check(mine.cls[c].current == NULL);
@@ -118,7 +118,7 @@ SCENARIO(a_full_slab_is_found_again_once_it_has_a_block)
     b = next(7);
     /* Its single block first, then what was never carved. */
     c = owner_take(&mine, 7, 100);
-    check_eq(length(c), 1);
+    check_eq(length(c, 7), 1);
     check(c.head == one.head);
     check(mine.cls[7].current == a);
     check(mine.cls[7].usable.next == &b->link);
@@ -137,10 +137,10 @@ SCENARIO(blocks_given_back_are_taken_before_fresh_ones)
     check_eq(s->used, 8);
     check_eq(s->nfree, 4);
     again = owner_take(&mine, 3, 4);
-    check_eq(length(again), 4);
+    check_eq(length(again, 3), 4);
     check_eq(info_carved(slab_info(s)), 12);
     check_eq(s->nfree, 0);
-    check_eq(length(c), 8);
+    check_eq(length(c, 3), 8);
 }
 
 SCENARIO(every_free_block_is_on_the_freelist_or_used)
@@ -197,7 +197,7 @@ SCENARIO(a_refill_takes_what_others_gave_back_before_it_carves)
     (void)owner_take(&mine, 6, 2);
     owner_give(&theirs, c, 6);
     again = owner_take(&mine, 6, 6);
-    check_eq(length(again), 6);
+    check_eq(length(again, 6), 6);
     check_eq(info_carved(slab_info(s)), 8);
     check_eq(s->used, 8);
 }
@@ -242,7 +242,7 @@ SCENARIO(an_owner_that_goes_publishes_what_is_still_in_use)
     check_eq(b->used, 0);
     check_eq(b->nfree, 3);
     check_eq(b->remote, 0);
-    check_eq(length(kept), a->used);
+    check_eq(length(kept, 7), a->used);
 }
 
 SCENARIO(an_owner_that_goes_gives_what_is_not_in_use_to_the_pool)

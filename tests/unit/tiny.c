@@ -70,7 +70,7 @@ SCENARIO(a_list_never_exceeds_its_limit_and_its_count_is_its_length)
             hak_free(block[i]);
             check(sll_count(c) <= tls.limit[c]);
         }
-        for (struct block *b = list(c)->head; b; b = b->next)
+        for (struct block *b = list(c)->head; b; b = block_next(b, c))
             n++;
         check_eq(sll_count(c), n);
         check(tls.limit[c] >= 32 && tls.limit[c] <= 256);

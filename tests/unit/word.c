@@ -1,6 +1,8 @@
 /* The free block's link and word: what they notice, and what they must not mistake. */
 #include "word.h"
 
+#include <string.h>
+
 #include "scenario.h"
 
 /* As blocks lie: 16-byte aligned. */
@@ -18,12 +20,12 @@ static void flip(struct block *b, unsigned byte)
 
 SCENARIO(a_linked_block_is_intact_and_looks_free)
 {
-    for (unsigned c = 0; c < CLASSES; c++) {
+    for (unsigned c = 1; c < CLASSES; c++) {
         block_link(at(0), at(1), c);
-        check(at(0)->next == at(1));
+        check(block_next(at(0), c) == at(1));
         check(block_intact(at(0), c));
         check(block_link_trusted(at(0), c));
-        check_eq(block_looks_free(at(0), c), c != 0);
+        check(block_looks_free(at(0), c));
         block_link(at(0), NULL, c);
         check(block_intact(at(0), c));
     }
@@ -92,7 +94,7 @@ SCENARIO(an_unlinked_block_no_longer_looks_free)
 {
     bool lost = false;
 
-    for (unsigned c = 0; c < CLASSES; c++) {
+    for (unsigned c = 1; c < CLASSES; c++) {
         block_link(at(0), at(1), c);
         check(block_unlink(at(0), c, HAK_AT_POP, &lost) == at(1));
         check(!block_looks_free(at(0), c));
@@ -125,18 +127,106 @@ SCENARIO(unlinking_a_damaged_link_reports_and_ends_the_list)
     check_eq(stats_now().hdr_resets, 1);
 }
 
-SCENARIO(the_eight_byte_class_has_a_link_and_no_word)
+/* Two blocks of 8 bytes, neighbours. */
+static struct block *small[2];
+
+static void two_small(void)
 {
-    struct {
-        struct block *next;
-        uint64_t neighbour;
-    } both = {NULL, 0x1234};
+    void *got[2] = {hak_malloc(8), hak_malloc(8)};
+
+    check((uintptr_t)got[1] - (uintptr_t)got[0] == 8);
+    small[0] = got[0];
+    small[1] = got[1];
+    check_eq(slab_cls(slab_of(got[0])), 0);
+}
+
+SCENARIO(an_eight_byte_block_has_link_and_word_in_one)
+{
     bool lost = false;
 
-    block_link((struct block *)&both, at(1), 0);
-    check_eq(both.neighbour, 0x1234);
-    check(block_unlink((struct block *)&both, 0, HAK_AT_POP, &lost) == at(1));
-    check_eq(both.neighbour, 0x1234);
+    two_small();
+    memset(small[1], 0x5a, 8);
+    for (unsigned last = 0; last < 2; last++) {
+        struct block *next = last ? NULL : small[1];
+
+        block_link(small[0], next, 0);
+        check(block_intact(small[0], 0));
+        check(block_link_trusted(small[0], 0));
+        check(block_looks_free(small[0], 0));
+        check(block_next(small[0], 0) == next);
+        check(block_unlink(small[0], 0, HAK_AT_POP, &lost) == next);
+        check(!block_looks_free(small[0], 0));
+        block_link_in_slab(small[0], next, 0);
+        check(!block_intact(small[0], 0));
+        check(block_looks_free(small[0], 0));
+        check(block_unlink_in_slab(small[0], 0, HAK_AT_REFILL, &lost) == next);
+    }
+    check(!lost);
+    for (unsigned i = 0; i < 8; i++)
+        check_eq(((unsigned char *)small[1])[i], 0x5a);
+}
+
+SCENARIO(an_eight_byte_block_written_to_leads_nowhere)
+{
+    static const uint64_t blind[] = {0, 8, 0x4141414141414141, UINT64_MAX, 0x7fffffffe000};
+    uint64_t whole;
+
+    two_small();
+    block_link(small[0], small[1], 0);
+    whole = (uintptr_t)small[0]->next;
+    for (unsigned i = 0; i < 64 + 5 + 2; i++) {
+        bool lost = false;
+        uint64_t word = i < 64   ? whole ^ (uint64_t)1 << i
+                        : i < 69 ? blind[i - 64]
+                                 : (uintptr_t)small[i - 69];
+
+        small[0]->next = (struct block *)(uintptr_t)word;
+        check(!block_intact(small[0], 0));
+        check(!block_link_trusted(small[0], 0));
+        check(!block_looks_free(small[0], 0));
+        check(block_unlink(small[0], 0, HAK_AT_POP, &lost) == NULL);
+        check(lost);
+    }
+    check_eq(stats_now().hdr_resets, 64 + 5 + 2);
+}
+
+SCENARIO(an_eight_byte_block_s_word_is_good_for_that_block_alone)
+{
+    two_small();
+    block_link(small[0], NULL, 0);
+    memcpy(small[1], small[0], 8);
+    check(!block_looks_free(small[1], 0));
+}
+
+SCENARIO(an_eight_byte_block_leads_to_blocks_of_its_class_only)
+{
+    void *other[] = {hak_malloc(16), hak_malloc(5000), hak_malloc(3 << 20), room, &small};
+
+    two_small();
+    for (unsigned i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+        block_link(small[0], other[i], 0);
+        check(!block_intact(small[0], 0));
+        check(!block_looks_free(small[0], 0));
+    }
+}
+
+/* What is read of one free block must not do for another: whoever knows both addresses and one
+ * word cannot compute the other word by differences. */
+SCENARIO(one_word_does_not_give_another)
+{
+    struct block *a = hak_malloc(64), *b = hak_malloc(64);
+
+    for (unsigned c = 1; c < CLASSES; c++) {
+        uint64_t guess;
+
+        block_link(a, NULL, c);
+        block_link(b, NULL, c);
+        guess = a->word ^ (uint64_t)(uintptr_t)a << 8 ^ (uint64_t)(uintptr_t)b << 8;
+        check(guess != b->word);
+        guess = a->word + ((uint64_t)(uintptr_t)b << 8) - ((uint64_t)(uintptr_t)a << 8);
+        check(guess != b->word);
+        check(a->word >> 8 != word_base(a, c % (CLASSES - 1) + 1) >> 8);
+    }
 }
 
 SCENARIO(secrets_differ_between_processes_with_other_random_bytes)
@@ -145,7 +235,7 @@ SCENARIO(secrets_differ_between_processes_with_other_random_bytes)
 
     block_link(at(0), NULL, 5);
     before = at(0)->word;
-    word_init(0x0123456789abcdef);
+    word_init((const uint64_t[2]){0x0123456789abcdef, 0});
     check(!block_intact(at(0), 5));
     block_link(at(0), NULL, 5);
     check(at(0)->word != before);
@@ -164,7 +254,11 @@ int main(void)
         cmocka_unit_test(an_unlinked_block_no_longer_looks_free),
         cmocka_unit_test(unlinking_a_damaged_header_reports_and_goes_on),
         cmocka_unit_test(unlinking_a_damaged_link_reports_and_ends_the_list),
-        cmocka_unit_test(the_eight_byte_class_has_a_link_and_no_word),
+        cmocka_unit_test(an_eight_byte_block_has_link_and_word_in_one),
+        cmocka_unit_test(an_eight_byte_block_written_to_leads_nowhere),
+        cmocka_unit_test(an_eight_byte_block_s_word_is_good_for_that_block_alone),
+        cmocka_unit_test(an_eight_byte_block_leads_to_blocks_of_its_class_only),
+        cmocka_unit_test(one_word_does_not_give_another),
         cmocka_unit_test(secrets_differ_between_processes_with_other_random_bytes),
     };
 

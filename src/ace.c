@@ -76,17 +76,9 @@ static void settle_free(void)
     process_poke_free();
 }
 
-void ace_keep_deferred_huge(void)
+void ace_forget_deferred(void)
 {
-    struct deferred *d = atomic_exchange_explicit(&deferred, NULL, memory_order_relaxed);
-
-    while (d) {
-        struct deferred *next = d->next;
-
-        if (pagemap_lookup(d) == PAGEMAP_HUGE)
-            defer(d);
-        d = next;
-    }
+    atomic_store_explicit(&deferred, NULL, memory_order_relaxed);
 }
 
 /* ---- the layers, one after the other ---- */
@@ -112,7 +104,8 @@ static struct ace_answer above_wmax(struct space *sp, size_t stride)
 {
     struct ace_answer a = {.reason = HAK_THRESHOLD, .class_size = stride, .limit = *sp->limit};
 
-    lock_take(&sp->lock);
+    if (!lost_take(&sp->lock))
+        return a;
     a.used = sp->used;
     lock_give(&sp->lock);
     return a;

@@ -53,9 +53,8 @@ bool ace_reclaim(void);
 
 void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out);
 
-/* In a forked child: of what was freed inside a listener, the mid and large blocks are found by
- * their layers. */
-void ace_keep_deferred_huge(void);
+/* In a forked child: what was freed inside a listener is found by its layer. */
+void ace_forget_deferred(void);
 
 void ace_fork(enum fork_step step);
 

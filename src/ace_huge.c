@@ -102,7 +102,8 @@ static struct waiting reuse(size_t size, size_t align)
     size_t suited = 0;
     struct waiting w = {NULL, 0, 0};
 
-    lock_take(&huge.lock);
+    if (!lost_take(&huge.lock))
+        return w;
     for (unsigned i = 0; i < huge.count; i++) {
         size_t how_well = suits(&huge.waiting[i], size, align);
 
@@ -120,17 +121,23 @@ static struct waiting reuse(size_t size, size_t align)
 }
 
 /* Returns the bytes that went. */
-static size_t unmap(struct waiting w)
+static size_t forget(struct waiting w)
 {
-    uint64_t mapped;
-
-    lock_take(&huge.lock);
-    mapped = huge.mapped -= w.size;
-    lock_give(&huge.lock);
-    trace_ace_unmap(w.p, w.size, HAK_HUGE, mapped, 0);
     leave(w.p, w.size);
     word_set(w.p, 0, 0);
     return os_unmap(w.p, w.size) ? w.size : 0;
+}
+
+static size_t unmap(struct waiting w)
+{
+    uint64_t mapped = 0;
+
+    if (lost_take(&huge.lock)) {
+        mapped = huge.mapped -= w.size;
+        lock_give(&huge.lock);
+    }
+    trace_ace_unmap(w.p, w.size, HAK_HUGE, mapped, 0);
+    return forget(w);
 }
 
 /* The block that has waited longest. */
@@ -152,8 +159,9 @@ void huge_give(void *p)
     unsigned n = 0;
 
     hak_assert(!(word & HUGE_LIVE));
-
-    lock_take(&huge.lock);
+    /* Found when the child is put in order. */
+    if (!lost_take(&huge.lock))
+        return;
     uncount(size);
     if (size > WAITING_BYTES / 2) {
         out[n++] = w;
@@ -204,7 +212,7 @@ bool huge_has_idle(void)
 static struct ace_answer map(size_t size, size_t align)
 {
     struct ace_answer a = {.class_size = size, .reason = HAK_MAP_FAIL_OS};
-    uint64_t began = trace_clock(HAK_EV_ace_map), ns, mapped;
+    uint64_t began = trace_clock(HAK_EV_ace_map), ns, mapped = 0;
     void *p = os_map_aligned(size, align);
 
     ns = began ? os_now_ns() - began : 0;
@@ -214,14 +222,15 @@ static struct ace_answer map(size_t size, size_t align)
         (void)os_unmap(p, size);
         p = NULL;
     }
-    lock_take(&huge.lock);
-    if (p) {
-        huge.mapped += size;
-        count(size);
+    if (lost_take(&huge.lock)) {
+        if (p) {
+            huge.mapped += size;
+            count(size);
+        }
+        mapped = huge.mapped;
+        a.used = huge.used;
+        lock_give(&huge.lock);
     }
-    mapped = huge.mapped;
-    a.used = huge.used;
-    lock_give(&huge.lock);
     if (!p)
         return a;
     trace_ace_map(p, size, HAK_HUGE, mapped, ns);
@@ -291,13 +300,14 @@ struct resizing {
 /* Counts a resized block and reports it. */
 static void resized(const struct resizing *r, void *to, uint64_t began)
 {
-    uint64_t mapped;
+    uint64_t mapped = 0;
 
-    lock_take(&huge.lock);
-    uncount(r->old);
-    count(r->size);
-    mapped = huge.mapped += r->size - r->old;
-    lock_give(&huge.lock);
+    if (lost_take(&huge.lock)) {
+        uncount(r->old);
+        count(r->size);
+        mapped = huge.mapped += r->size - r->old;
+        lock_give(&huge.lock);
+    }
     word_set(to, r->size, r->state);
     trace_ace_remap(r->p, to, r->old, r->size, mapped, began ? os_now_ns() - began : 0);
 }
@@ -414,7 +424,34 @@ void huge_stats(struct hak_layer_stats *out)
     lock_give(&huge.lock);
 }
 
+/* Counts the block whose granule this is. What is not live, of whoever had it in his hands, waits
+ * again. */
+static void count_anew(void *p, void *unused)
+{
+    size_t word = atomic_load_explicit(pagemap_word(p), memory_order_relaxed);
+    size_t size = word & ~(size_t)HUGE_FLAGS;
+    struct waiting w = {p, size, huge.tick};
+
+    (void)unused;
+    huge.mapped += size;
+    if (word & HUGE_LIVE) {
+        count(size);
+    } else if (word & HUGE_FREE && huge.count < WAITING &&
+               huge.waiting_bytes + size <= WAITING_BYTES) {
+        huge.waiting[huge.count++] = w;
+        huge.waiting_bytes += size;
+    } else if (word & HUGE_FREE) {
+        huge.mapped -= size;
+        (void)forget(w);
+    }
+}
+
 void huge_fork(enum fork_step step)
 {
+    if (step == FORK_CHILD) {
+        huge.count = 0;
+        huge.waiting_bytes = huge.blocks = huge.used = huge.mapped = 0;
+        pagemap_each(PAGEMAP_HUGE, PAGEMAP_GRANULE, count_anew, NULL);
+    }
     (void)lost_step(&huge.lock, step);
 }

@@ -1,8 +1,10 @@
 #include "ace_large.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "ace_mark.h"
+#include "ace_units.h"
 #include "config.h"
 
 /* A mark a unit. */
@@ -38,7 +40,8 @@ struct ace_answer large_take(unsigned cls, size_t align)
     struct space_news news = {NULL, 0, 0, false};
     unsigned n = units(cls), step = align > UNIT_SIZE ? (unsigned)(align >> UNIT_LG) : 1;
 
-    lock_take(&large_space.lock);
+    if (!lost_take(&large_space.lock))
+        return ace_lost(a);
     if (!space_has_room(&large_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if ((a.p = space_take(&large_space, n, step, &a.zero)) ||
@@ -68,7 +71,8 @@ static void give(void *p)
 
 void large_give(void *p)
 {
-    lock_take(&large_space.lock);
+    if (!lost_take(&large_space.lock))
+        return;
     give(p);
     lock_give(&large_space.lock);
 }
@@ -78,7 +82,8 @@ bool large_resize(void *p, unsigned from, unsigned to)
     unsigned had = units(from), n = units(to);
     bool done;
 
-    lock_take(&large_space.lock);
+    if (!lost_take(&large_space.lock))
+        return false;
     if (n <= had) {
         done = true;
         if (n < had)
@@ -131,6 +136,35 @@ int large_unliven(void *p)
 int large_live_class(const void *p)
 {
     return at_a_unit(p) ? mark_live_class(mark_of(p)) : -1;
+}
+
+static void region_take_over(void *base, void *unused)
+{
+    struct region *r = base;
+
+    (void)unused;
+    memset(r->used, 0, sizeof(r->used));
+    set_units(r->used, 0, large_space.reserved);
+    for (unsigned unit = large_space.reserved; unit < REGION_UNITS;) {
+        char *p = (char *)r + ((size_t)unit << UNIT_LG);
+        int cls = large_live_class(p);
+        unsigned n = cls < 0 ? 1 : units((unsigned)cls);
+
+        if (cls < 0) {
+            mark_set(mark_of(p), 0);
+        } else {
+            set_units(r->used, unit, n);
+            space_count(&large_space, large_stride((unsigned)cls), 1);
+        }
+        unit += n;
+    }
+    space_take_over(&large_space, r);
+}
+
+void large_sort_anew(void)
+{
+    space_begin_anew(&large_space);
+    pagemap_each(PAGEMAP_LARGE, REGION_SIZE, region_take_over, NULL);
 }
 
 void large_after_fork(void)

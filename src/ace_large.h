@@ -24,6 +24,7 @@ bool large_resize(void *p, unsigned from, unsigned to);
 void large_enliven(void *p, unsigned cls);
 int large_unliven(void *p);
 int large_live_class(const void *p);
+void large_sort_anew(void);
 void large_after_fork(void);
 
 #endif

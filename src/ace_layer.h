@@ -4,6 +4,8 @@
 #ifndef HAKMEM_ACE_LAYER_H
 #define HAKMEM_ACE_LAYER_H
 
+#include <errno.h>
+
 #include "trace.h"
 
 struct ace_answer {
@@ -15,5 +17,14 @@ struct ace_answer {
     size_t class_size;
     uint64_t used, limit;
 };
+
+/* In a lost child, of a layer whose lock is taken by somebody who is not here. */
+static inline struct ace_answer ace_lost(struct ace_answer a)
+{
+    a.reason = HAK_MAP_FAIL_OS;
+    a.unasked = true;
+    a.err = EAGAIN;
+    return a;
+}
 
 #endif

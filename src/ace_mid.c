@@ -1,8 +1,10 @@
 #include "ace_mid.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "ace_mark.h"
+#include "ace_units.h"
 #include "config.h"
 #include "os.h"
 
@@ -180,7 +182,8 @@ struct ace_answer mid_take(unsigned cls, void **others, unsigned *more)
     bool zero;
 
     *more = 0;
-    lock_take(&mid_space.lock);
+    if (!lost_take(&mid_space.lock))
+        return ace_lost(a);
     if (!space_has_room(&mid_space, a.class_size)) {
         a.reason = HAK_EXHAUSTION;
     } else if (mid.partial[cls] || chunk_cut(cls) ||
@@ -228,7 +231,9 @@ static void give_one(void *p)
 
 void mid_give(void *const *blocks, unsigned n)
 {
-    lock_take(&mid_space.lock);
+    /* Not live: found when the child is put in order. */
+    if (!lost_take(&mid_space.lock))
+        return;
     for (unsigned i = 0; i < n; i++)
         give_one(blocks[i]);
     lock_give(&mid_space.lock);
@@ -419,6 +424,48 @@ bool mid_has_idle(void)
     idle = mid.unpurged - mid.refused > mid_space.used >> SPACE_CUSHION_LG;
     lock_give(&mid_space.lock);
     return idle || space_has_idle(&mid_space);
+}
+
+static void chunk_take_over(char *base, struct chunk *c, struct region *r)
+{
+    unsigned cls = chunk_cls(c), n = capacity(cls);
+    uint32_t live = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        if (mid_live_class(block_at(base, cls, i)) >= 0)
+            live |= 1u << i;
+    if (!live)
+        return;
+    set_units(r->used, unit_of(base), CHUNK_UNITS);
+    c->dirty = (1u << n) - 1;
+    c->free = c->dirty & ~live;
+    c->purged = c->old = 0;
+    mid.unpurged += unpurged(c);
+    space_count(&mid_space, mid_stride(cls), (unsigned)__builtin_popcount(live));
+    if (c->free)
+        partial_add(c, cls);
+}
+
+static void region_take_over(void *base, void *unused)
+{
+    struct region *r = base;
+
+    (void)unused;
+    memset(r->used, 0, sizeof(r->used));
+    set_units(r->used, 0, mid_space.reserved);
+    for (unsigned n = 1; n < CHUNKS; n++) {
+        char *chunk = (char *)r + ((size_t)n << CHUNK_LG);
+
+        chunk_take_over(chunk, chunk_of(chunk), r);
+    }
+    space_take_over(&mid_space, r);
+}
+
+void mid_sort_anew(void)
+{
+    memset(&mid, 0, sizeof(mid));
+    space_begin_anew(&mid_space);
+    pagemap_each(PAGEMAP_MID, REGION_SIZE, region_take_over, NULL);
 }
 
 /* Gives back what of a chunk is neither free nor live. */

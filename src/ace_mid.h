@@ -35,6 +35,9 @@ bool mid_has_idle(void);
 /* Bytes of such blocks. */
 uint64_t mid_unpurged(void);
 
+/* In a lost child: finds all regions and blocks anew, by their marks. */
+void mid_sort_anew(void);
+
 /* In a forked child: gives back all blocks that are not live. */
 void mid_after_fork(void);
 

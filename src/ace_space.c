@@ -1,6 +1,7 @@
 #include "ace_space.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "ace_units.h"
 #include "os.h"
@@ -386,6 +387,27 @@ size_t space_tend(struct space *sp, bool all)
         given += unmap_if_idle(sp, r, all);
     }
     return given;
+}
+
+void space_begin_anew(struct space *sp)
+{
+    sp->all = NULL;
+    memset(sp->bucket, 0, sizeof(sp->bucket));
+    sp->filled = sp->whole = sp->dirty_free = sp->refuse = 0;
+    sp->used = sp->blocks = sp->mapped = 0;
+}
+
+void space_take_over(struct space *sp, struct region *r)
+{
+    r->free = (uint16_t)(REGION_UNITS - count_units(r->used, 0, REGION_UNITS));
+    r->longest = (uint16_t)longest_run(r);
+    r->idle = 0;
+    memset(r->dirty, 0xff, sizeof(r->dirty));
+    memset(r->old, 0, sizeof(r->old));
+    sp->dirty_free += r->free;
+    /* It may have been caught while it was entered. */
+    (void)pagemap_set(r, REGION_SIZE, sp->kind);
+    link_region(sp, r);
 }
 
 bool space_has_idle(struct space *sp)

@@ -102,6 +102,11 @@ static inline bool space_has_room(const struct space *sp, size_t more)
 void space_count(struct space *sp, size_t stride, unsigned n);
 void space_uncount(struct space *sp, size_t stride, unsigned n);
 
+/* In a lost child, where somebody was in the middle of changing it: sp has no regions any more; and
+ * has r again, whose map of used units is right. */
+void space_begin_anew(struct space *sp);
+void space_take_over(struct space *sp, struct region *r);
+
 /* Gives memory back: what has been free for two calls, as far as it is more than an eighth of
  * what is used; with all, everything that is free. Returns the bytes purged or unmapped. */
 size_t space_tend(struct space *sp, bool all);

@@ -48,6 +48,8 @@ bool ace_reclaim(void)
 {
     size_t given;
 
+    if (lost())
+        return false;
     lock_take(&tend.lock);
     (void)cache_flush_all();
     given = mid_tend(true) + space_tend(&large_space, true) + huge_tend(true) + kept_retry();
@@ -87,16 +89,20 @@ void ace_layer_stats(enum hak_ace_layer layer, struct hak_layer_stats *out)
 
 void ace_fork(enum fork_step step)
 {
+    bool tended;
+
     if (step == FORK_CHILD) {
         /* What lay in caches, or was on its way, belongs to threads that are not here. */
         cache_forget_all();
-        ace_keep_deferred_huge();
+        ace_forget_deferred();
         mid_after_fork();
         large_after_fork();
     }
     /* No two of them but tend's are held at once by anybody else: given in any order. */
-    (void)lost_step(&tend.lock, step);
-    (void)lost_step(&mid_space.lock, step);
-    (void)lost_step(&large_space.lock, step);
+    tended = lost_step(&tend.lock, step);
+    if (lost_step(&mid_space.lock, step) || tended)
+        mid_sort_anew();
+    if (lost_step(&large_space.lock, step) || tended)
+        large_sort_anew();
     huge_fork(step);
 }

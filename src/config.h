@@ -28,8 +28,9 @@ struct config {
 
 extern HIDDEN struct config config;
 
-/* Reads the environment, but not that of who started a set-uid program. An unusable value leaves the default. No output: that is
- * config_warn()'s, which is called when stderr can be expected to be the program's own. */
+/* Reads the environment, but not that of who started a set-uid program. An unusable value leaves
+ * the default. No output: that is config_warn()'s, which is called when stderr can be expected to
+ * be the program's own. */
 void config_init(void);
 
 /* One line on stderr for each unknown HAKMEM_* name and each unusable value. */

@@ -124,6 +124,11 @@ void demand_drop(unsigned cls)
     atomic_fetch_sub_explicit(&demand[cls].active, 1, memory_order_relaxed);
 }
 
+void demand_count_anew(unsigned cls, uint32_t active)
+{
+    atomic_store_explicit(&demand[cls].active, active, memory_order_relaxed);
+}
+
 static void learn_cap(unsigned cls)
 {
     struct demand *d = &demand[cls];

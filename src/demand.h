@@ -20,6 +20,9 @@ void demand_back(unsigned cls);
 /* Counts one less. */
 void demand_drop(unsigned cls);
 
+/* In a forked child: so many are ACTIVE. */
+void demand_count_anew(unsigned cls, uint32_t active);
+
 uint32_t demand_active(unsigned cls);
 uint32_t demand_peak(unsigned cls);
 uint32_t demand_cap(unsigned cls); /* 0: none */

@@ -6,6 +6,7 @@
 
 #include "ace.h"
 #include "legacy.h"
+#include "orphans.h"
 #include "os.h"
 #include "pool.h"
 #include "process.h"
@@ -121,10 +122,11 @@ static void child_of_locked(void)
 {
     trace_inside = false;
     backwards(FORK_CHILD);
+    orphans_seize();
     lost_found();
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
-    thread_orphan_others();
+    orphans_publish();
     vg_leave();
     process_forked();
 }
@@ -177,8 +179,9 @@ NOINLINE void fork_recover(void)
     trace_forked_unseen();
     forwards(FORK_SEIZE);
     backwards(FORK_CHILD);
+    orphans_seize();
     lost_found();
-    thread_orphan_others();
+    orphans_publish();
     vg_leave();
     process_forked();
 }

@@ -54,7 +54,8 @@ static void *legacy_block(unsigned cls)
     struct chain c;
     bool lost = false;
 
-    lock_take(&legacy.lock);
+    if (!lost_take(&legacy.lock))
+        return NULL;
     c = owner_take(&legacy.owner, cls, 1);
     if (!c.head && grow(cls))
         c = owner_take(&legacy.owner, cls, 1);
@@ -109,9 +110,29 @@ void legacy_each(void (*each)(struct superslab *ss, void *arg), void *arg)
         each(ss, arg);
 }
 
+/* Somebody was in the middle of changing the owner's lists. */
+static void sort_anew(struct superslab *ss, void *unused)
+{
+    uint32_t mask = 0;
+
+    (void)unused;
+    for (unsigned no = 0; no < ss->slabs; no++) {
+        uint32_t info = slab_info(&ss->slab[no]);
+
+        if (info_state(info) == SLAB_UNUSED)
+            mask |= 1u << no;
+        else
+            owner_take_over(&legacy.owner, &ss->slab[no], info_cls(info));
+    }
+    atomic_store_explicit(&ss->unused, mask, memory_order_relaxed);
+}
+
 void legacy_fork(enum fork_step step)
 {
     if (step == FORK_CHILD)
         owner_after_fork(&legacy.owner);
-    (void)lost_step(&legacy.lock, step);
+    if (lost_step(&legacy.lock, step)) {
+        owner_begin_anew(&legacy.owner);
+        legacy_each(sort_anew, NULL);
+    }
 }

@@ -472,6 +472,28 @@ static void requeue(struct slab *s, unsigned cls)
     }
 }
 
+void owner_begin_anew(struct owner *o)
+{
+    for (unsigned c = 0; c < CLASSES; c++) {
+        struct owner_class *oc = &o->cls[c];
+
+        oc->current = NULL;
+        list_init(&oc->usable);
+        list_init(&oc->full);
+        atomic_store_explicit(&oc->pending, NULL, memory_order_relaxed);
+    }
+    o->gone = false;
+    o->left = 0;
+}
+
+void owner_take_over(struct owner *o, struct slab *s, unsigned cls)
+{
+    slab_lose_free(s);
+    if (!s->used)
+        slab_set_info(s, info_make(cls, SLAB_ACTIVE, 0));
+    list_push(slab_has_block(s, cls) ? &o->cls[cls].usable : &o->cls[cls].full, s);
+}
+
 void owner_after_fork(struct owner *o)
 {
     for (unsigned c = 0; c < CLASSES; c++) {

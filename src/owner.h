@@ -34,7 +34,8 @@ struct owner {
     uint32_t tid;
     struct owner *next_idle;
     struct owner *next_all;
-    bool gone;                    /* its thread was not forked along, and left slabs */
+    bool gone;                    /* its thread was not forked along */
+    uint32_t left;                /* the slabs of it that were published since */
     _Atomic uintptr_t descriptor; /* the live thread's pthread_self(), 0 after its end */
     /* The pool's epoch when the thread began to look for a slab, 0 while it does not. */
     _Atomic uint64_t looking;
@@ -77,6 +78,13 @@ void owner_put_full(struct owner *o, struct slab *s, unsigned cls);
 /* Adopts the published slab s, off the list, if blocks of it came back: it becomes EMPTY if all
  * did, and is published again otherwise. */
 void owner_look_after(struct owner *o, struct slab *s);
+
+/* Nothing is o's any more. */
+void owner_begin_anew(struct owner *o);
+
+/* In a forked child: makes s, whose freelist cannot be trusted, one of o's, of which nothing is
+ * known yet. */
+void owner_take_over(struct owner *o, struct slab *s, unsigned cls);
 
 /* In a forked child, where the threads that were telling o about a block are gone. */
 void owner_after_fork(struct owner *o);

@@ -77,6 +77,10 @@ static inline int pagemap_lookup(const void *p)
  * then. */
 bool pagemap_set(const void *base, size_t size, int kind);
 
+/* Calls each for every multiple of size, a power of two, that is entered as kind: in a forked
+ * child, where lists of them cannot be trusted. */
+void pagemap_each(int kind, size_t size, void (*each)(void *base, void *arg), void *arg);
+
 /* The word of p's granule, which has been entered before. */
 _Atomic uint64_t *pagemap_word(const void *p);
 

@@ -318,15 +318,16 @@ static bool is_fresh(void)
     return atomic_load_explicit(&pool.fresh, memory_order_acquire);
 }
 
-static void pool_lock_timed(bool *contended, uint64_t *waited)
+/* False in a lost child where somebody has the lock who is not here. */
+static bool pool_lock_timed(bool *contended, uint64_t *waited)
 {
     bool locked = lock_try(&pool.lock);
     uint64_t began;
 
     *contended = !locked || is_fresh();
     *waited = 0;
-    if (!*contended)
-        return;
+    if (!*contended || lost())
+        return locked;
     began = os_now_ns();
     if (!locked)
         lock_take(&pool.lock);
@@ -336,6 +337,7 @@ static void pool_lock_timed(bool *contended, uint64_t *waited)
         lock_take(&pool.lock);
     }
     *waited = os_now_ns() - began;
+    return true;
 }
 
 static struct growth grow_locked(unsigned cls, unsigned lg)
@@ -344,7 +346,10 @@ static struct growth grow_locked(unsigned cls, unsigned lg)
     uint64_t waited, began, held;
     bool contended;
 
-    pool_lock_timed(&contended, &waited);
+    if (!pool_lock_timed(&contended, &waited)) {
+        g.err = EAGAIN;
+        return g;
+    }
     began = os_now_ns();
     /* Whoever held the lock before us may have mapped one for all. */
     g.slab = claim_unused_anywhere(&g.scanned);
@@ -478,7 +483,11 @@ void pool_release(struct owner *o, struct slab *s)
     struct slab_ref ref = slab_ref(s);
     enum slab_state state = config.recycle == RECYCLE_FULL ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
 
-    hak_assert(s->nfree == info_carved(slab_info(s)));
+    /* In a forked child some may be lost, with the threads that had them. */
+    if (unlikely(s->nfree != info_carved(slab_info(s)))) {
+        hak_assert(s->nfree < info_carved(slab_info(s)));
+        slab_lose_free(s);
+    }
     trace_slab_empty(ref, o->id);
     trace_slab_release(ref, state == SLAB_EMPTY_LISTED);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
@@ -576,7 +585,8 @@ uint64_t pool_retire(struct superslab *ss)
 void pool_unmap(struct superslab *ss)
 {
     lock_take(&pool.lock);
-    registry_recycle(ss->id);
+    if (ss->id)
+        registry_recycle(ss->id);
     lock_give(&pool.lock);
     ss_unmap(ss);
 }
@@ -602,45 +612,48 @@ void pool_look_after_published(struct owner *o)
         slot_pop_all(&pool.cls[c].published, look_after, o);
 }
 
-/* Slab number no of ss was between an owner and the pool: nothing of it is live. */
-static void make_empty(struct superslab *ss, unsigned no)
+void pool_take_back(struct superslab *ss, unsigned no)
 {
-    unsigned cls = slab_cls(&ss->slab[no]);
+    struct slab *s = &ss->slab[no];
+    unsigned cls = slab_cls(s);
     enum slab_state state = config.recycle == RECYCLE_FULL ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
 
-    slab_give_up_free(&ss->slab[no], 0);
+    slab_give_up_free(s, 0);
+    atomic_store_explicit(&s->remote, 0, memory_order_relaxed);
+    atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
     atomic_fetch_add_explicit(empty_count(cls, state), 1, memory_order_relaxed);
     make_available(ss, no, cls, state);
 }
 
-/* was_gone: its slot was in the hands of a thread that is gone. */
-static void settle_after_fork(struct superslab *ss, unsigned no, bool was_gone)
+static void settle_after_fork(struct superslab *ss, unsigned no)
 {
     struct slab *s = &ss->slab[no];
     uint32_t info = slab_info(s);
+    enum slab_state state = info_state(info);
     bool unowned = atomic_load_explicit(&s->remote, memory_order_relaxed) & REMOTE_UNOWNED;
 
-    switch (info_state(info)) {
-    case SLAB_UNUSED:
-        if (!(get(&ss->unused) >> no & 1))
-            pool_give_unused(ss, 1u << no);
+    switch (state) {
+    case SLAB_UNUSED: pool_give_unused(ss, 1u << no); break;
+    case SLAB_EMPTY_LISTED:
+        (void)slot_push(&pool.cls[info_cls(info)].empty, slot_of(s));
+        __attribute__((fallthrough));
+    case SLAB_EMPTY:
+        atomic_fetch_add_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
         break;
-    case SLAB_EMPTY: break;
-    case SLAB_EMPTY_LISTED: (void)slot_push(&pool.cls[info_cls(info)].empty, slot_of(s)); break;
-    case SLAB_PARKED: make_empty(ss, no); break;
+    case SLAB_PARKED: pool_take_back(ss, no); break;
     case SLAB_ACTIVE:
         if (atomic_load_explicit(&s->owner, memory_order_relaxed))
             break;
-        if (!unowned)
-            make_empty(ss, no);
-        else if (was_gone)
-            pool_publish(s);
+        if (unowned)
+            (void)slot_push(&pool.cls[info_cls(info)].published, slot_of(s));
+        else
+            pool_take_back(ss, no);
         break;
     }
 }
 
 /* Slabs that threads which are gone had on their way from or to the pool are where they were found,
- * or as if they had arrived. */
+ * or as if they had arrived; all are counted anew. */
 static void find_slabs(void)
 {
     struct slot_list *list[2 * CLASSES];
@@ -649,14 +662,19 @@ static void find_slabs(void)
     for (unsigned c = 0; c < CLASSES; c++) {
         list[2 * c] = &pool.cls[c].empty;
         list[2 * c + 1] = &pool.cls[c].published;
+        atomic_store_explicit(&pool.cls[c].listed, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool.cls[c].marked, 0, memory_order_relaxed);
     }
     slots_settle(list, 2 * CLASSES);
+    atomic_store_explicit(&pool.unused, 0, memory_order_relaxed);
     for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
-        uint32_t gone = slots_gone(id);
 
-        for (unsigned no = 0; ss && no < ss->slabs; no++)
-            settle_after_fork(ss, no, gone >> no & 1);
+        if (!ss)
+            continue;
+        atomic_store_explicit(&ss->unused, 0, memory_order_relaxed);
+        for (unsigned no = 0; no < ss->slabs; no++)
+            settle_after_fork(ss, no);
     }
 }
 

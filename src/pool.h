@@ -54,6 +54,10 @@ void pool_unmap(struct superslab *ss);
 /* For the tick: has o look after the slabs of ended threads. */
 void pool_look_after_published(struct owner *o);
 
+/* In a forked child: slab number no of ss, of which nothing is live and which nobody has any more,
+ * is EMPTY, as if never carved. */
+void pool_take_back(struct superslab *ss, unsigned no);
+
 void pool_fork(enum fork_step step);
 
 #endif

@@ -243,7 +243,7 @@ bool reclaim_now(void)
     int saved = errno;
 
     /* Usual at a limit, where every request comes here. */
-    if (!anything_empty() || !lock_soon())
+    if (!anything_empty() || lost() || !lock_soon())
         return false;
     for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
@@ -297,7 +297,28 @@ uint64_t reclaim_purged_bytes(void)
     return bytes;
 }
 
+/* One of the pool's that is in no registry: retired, or not yet in it, by whoever is gone. */
+static void retire_unknown(void *base, void *unused)
+{
+    struct superslab *ss = base;
+
+    (void)unused;
+    if (ss->kind != HAK_POOL || !ss->info || (ss->id && registry_ss(ss->id) == ss))
+        return;
+    if (registry_is_free(ss->id))
+        ss->id = 0;
+    ss->retired_at = 0;
+    ss->next_kept = reclaim.retired;
+    reclaim.retired = ss;
+}
+
 void reclaim_fork(enum fork_step step)
 {
+    if (step == FORK_CHILD) {
+        reclaim.retired = NULL;
+        for (unsigned lg = SS_LG_MIN; lg <= SS_LG_MAX; lg++)
+            pagemap_each((int)lg, (size_t)1 << lg, retire_unknown, NULL);
+        atomic_store_explicit(&reclaim.done, !reclaim.retired, memory_order_relaxed);
+    }
     (void)lost_step(&reclaim.lock, step);
 }

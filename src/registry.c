@@ -10,7 +10,6 @@
 struct entry {
     _Atomic(struct superslab *) ss;
     _Atomic uint32_t listed; /* bit i: slot i is on a list or in a popper's hands */
-    uint32_t gone;           /* slots_gone() */
     uint32_t next_free;
     /* Slot below this one on whichever list it is. Read by losers of a pop's race as well. */
     _Atomic uint32_t next[SS_MAX_SLABS];
@@ -102,6 +101,15 @@ void registry_publish(struct superslab *ss)
 void registry_remove(struct superslab *ss)
 {
     atomic_store(&entry_of(ss->id)->ss, NULL);
+}
+
+bool registry_is_free(uint32_t id)
+{
+    uint32_t free = first_free;
+
+    while (free && free != id)
+        free = entry_of(free)->next_free;
+    return free != 0;
 }
 
 uint32_t registry_count(void)
@@ -206,9 +214,7 @@ void slots_settle(struct slot_list *const list[], unsigned n)
     uint32_t last = registry_count(), slot;
 
     for (uint32_t id = 1; id <= last; id++) {
-        struct entry *e = entry_of(id);
-
-        e->gone = atomic_exchange_explicit(&e->listed, 0, memory_order_relaxed);
+        atomic_store_explicit(&entry_of(id)->listed, 0, memory_order_relaxed);
     }
     for (unsigned i = 0; i < n; i++) {
         uint32_t count = 0;
@@ -216,18 +222,8 @@ void slots_settle(struct slot_list *const list[], unsigned n)
         for (slot = (uint32_t)atomic_load_explicit(&list[i]->head, memory_order_relaxed);
              slot != SLOT_NONE; count++) {
             (void)slot_take(slot);
-            entry_of(slot >> 5)->gone &= ~(1u << (slot & 31));
             slot = atomic_load_explicit(next_of(slot), memory_order_relaxed);
         }
         atomic_store_explicit(&list[i]->count, count, memory_order_relaxed);
     }
-}
-
-uint32_t slots_gone(uint32_t id)
-{
-    struct entry *e = entry_of(id);
-    uint32_t gone = e->gone;
-
-    e->gone = 0;
-    return gone;
 }

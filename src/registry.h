@@ -23,6 +23,9 @@ void registry_remove(struct superslab *ss);
  * lock. */
 void registry_recycle(uint32_t id);
 
+/* Does the number wait to serve again? */
+bool registry_is_free(uint32_t id);
+
 /* The highest number given so far; entries 1..n. */
 uint32_t registry_count(void);
 
@@ -66,9 +69,7 @@ bool slot_take(uint32_t slot);
 void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg), void *arg);
 
 /* In a forked child, whose threads that popped and pushed are gone: the slots that are on one of
- * the n lists are listed, no others are. Returns by slots_gone() those that were in somebody's
- * hands: bits of SuperSlab id, once. */
+ * the n lists are listed, and none is in anybody's hands. */
 void slots_settle(struct slot_list *const list[], unsigned n);
-uint32_t slots_gone(uint32_t id);
 
 #endif

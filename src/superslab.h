@@ -218,6 +218,13 @@ unsigned slab_remote_collect(struct slab *s, struct block *chain, unsigned cls);
  * `most` links tell. */
 unsigned slab_remote_count(const struct slab *s, unsigned most);
 
+/* Loses the free blocks of s, the caller's, until nothing of it is live and it is carved anew. */
+static inline void slab_lose_free(struct slab *s)
+{
+    s->freelist = NULL;
+    s->nfree = 0;
+}
+
 /* Gives up the free blocks of s, the caller's: they cannot be trusted. All that were carved count
  * as used from now on, so s is never EMPTY again. */
 void slab_give_up_free(struct slab *s, uint32_t carved);

@@ -43,7 +43,8 @@ static struct owner *owner_get(void)
 {
     struct owner *o;
 
-    lock_take(&threads.lock);
+    if (!lost_take(&threads.lock))
+        return NULL;
     o = threads.idle;
     if (o) {
         threads.idle = o->next_idle;
@@ -63,7 +64,8 @@ static struct owner *owner_get(void)
 
 static void owner_put(struct owner *o)
 {
-    lock_take(&threads.lock);
+    if (!lost_take(&threads.lock))
+        return;
     o->tid = 0;
     o->lists = NULL;
     atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
@@ -246,77 +248,41 @@ bool thread_descriptor_in(uintptr_t from, uintptr_t to)
     return false;
 }
 
-/* s belonged to a thread that this process does not have, which may have been in the middle of
- * changing it: its freelist is given up, what was never carved or comes back is adoptable. */
-static void seize(struct slab *s, struct owner *o)
-{
-    uintptr_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
-
-    o->gone = true;
-    s->freelist = NULL;
-    s->nfree = 0;
-    slab_set_used(s, info_carved(slab_info(s)));
-    atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
-                          memory_order_relaxed);
-}
-
-static void orphan(struct slab *s, struct owner *o)
-{
-    if (!o->gone)
-        return;
-    trace_slab_publish(slab_ref(s), o->id, s->used);
-    atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
-    pool_publish(s);
-}
-
-/* Calls each for every slab that another thread owns or owned. */
-static void each_of_others(void (*each)(struct slab *s, struct owner *o))
-{
-    uint32_t last = registry_count();
-
-    /* Without recycling, an ended thread's slabs stay on its idle owner's lists. */
-    if (config.recycle == RECYCLE_OFF)
-        return;
-    for (uint32_t id = 1; id <= last; id++) {
-        struct superslab *ss = registry_ss(id);
-
-        for (unsigned no = 0; ss && no < ss->slabs; no++) {
-            struct slab *s = &ss->slab[no];
-            struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
-
-            if (info_state(slab_info(s)) == SLAB_ACTIVE && o && o != tls.owner)
-                each(s, o);
-        }
-    }
-}
-
-void thread_orphan_others(void)
-{
-    each_of_others(orphan);
-}
-
 void thread_forked_alone(void)
 {
     if (tls.owner)
         tls.owner->tid = os_tid();
 }
 
+/* Of all threads only this one is here. */
 static void begin_anew(void)
 {
-    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
+    threads.first = pthread_self();
+    threads.idle = NULL;
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
         pool_leave(o);
-    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
-        if (o != tls.owner) {
-            atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
-            o->lists = NULL;
-        }
+        if (o == tls.owner)
+            continue;
+        atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
+        o->lists = NULL;
+        o->gone = true;
+    }
     atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
-    /* Before the tracer starts its threads, which will own slabs too. */
-    each_of_others(seize);
     if (tls.owner) {
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);
     }
+}
+
+void thread_gone_serve_again(void)
+{
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
+        if (o->gone) {
+            if (o->tid)
+                trace_thread_exit(o->id, o->tid, o->left);
+            owner_begin_anew(o);
+            owner_put(o);
+        }
 }
 
 void thread_fork(enum fork_step step)

@@ -49,8 +49,8 @@ void thread_fork(enum fork_step step);
 /* In a forked child whose parent had this thread only. */
 void thread_forked_alone(void);
 
-/* In a forked child: makes what the threads that are gone owned adoptable, as far as it can be
- * trusted. */
-void thread_orphan_others(void);
+/* In a forked child: the owners of threads that are gone, and own nothing any more, serve later
+ * ones. */
+void thread_gone_serve_again(void);
 
 #endif

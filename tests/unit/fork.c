@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "ace.h"
+#include "ace_large.h"
+#include "ace_mid.h"
 #include "legacy.h"
 #include "pool.h"
 #include "reclaim.h"
@@ -136,11 +138,161 @@ SCENARIO(a_fork_in_a_handler_of_another_fork_leaves_all_three_in_order)
     everything_works();
 }
 
+/* ---- children of which no handler knows ---- */
+
+static pid_t raw_clone(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+static pid_t clone_files(void)
+{
+    return (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_FILES, NULL, NULL, NULL, NULL);
+}
+
+static pthread_barrier_t both;
+static void *kept[6][20];
+static const size_t kept_size[6] = {24, 500, 4000, 20000, 100000, 3 << 20};
+
+static void keep(void)
+{
+    for (unsigned i = 0; i < 6; i++)
+        for (unsigned n = 0; n < 20; n++) {
+            kept[i][n] = hak_malloc(kept_size[i]);
+            check(kept[i][n] != NULL);
+            memset(kept[i][n], (int)(i * 20 + n), 24);
+        }
+}
+
+static void drop_kept(void)
+{
+    for (unsigned i = 0; i < 6; i++)
+        for (unsigned n = 0; n < 20; n++) {
+            check_eq(((unsigned char *)kept[i][n])[23], i * 20 + n);
+            hak_free(kept[i][n]);
+        }
+    hak_drain();
+}
+
+static void with_lists_half_changed(void)
+{
+    struct space mid = mid_space, large = large_space;
+
+    memset(mid_space.bucket, 0x11, sizeof(mid.bucket));
+    memset(large_space.bucket, 0x11, sizeof(large.bucket));
+    mid_space.all = large_space.all = (struct region *)0x1111;
+    mid_space.filled = large_space.filled = UINT32_MAX;
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    memcpy(mid_space.bucket, mid.bucket, sizeof(mid.bucket));
+    memcpy(large_space.bucket, large.bucket, sizeof(large.bucket));
+    mid_space.all = mid.all;
+    large_space.all = large.all;
+    mid_space.filled = mid.filled;
+    large_space.filled = large.filled;
+}
+
+/* A thread that the child does not have, with all locks. */
+static void *be_in_the_middle(void *unused)
+{
+    all(FORK_LOCK);
+    with_lists_half_changed();
+    all(FORK_PARENT);
+    return unused;
+}
+
+static void find_all(void)
+{
+    drop_kept();
+    everything_works();
+    hak_malloc_trim(0);
+    check_eq(stats_now().mid.blocks + stats_now().large.blocks + stats_now().huge.blocks, 0);
+    check_eq(stats_now().mid.used + stats_now().large.used + stats_now().huge.used, 0);
+    check_eq(stats_now().mid.mapped + stats_now().large.mapped + stats_now().huge.mapped, 0);
+    for (unsigned c = 0; c < CLASSES; c++)
+        check_eq(class_now(c).active, 0);
+    check_eq(stats_now().mapped_bytes, 0);
+}
+
+static void beside_one_in_the_middle(pid_t (*forks)(void), void (*fn)(void))
+{
+    pthread_t thread;
+
+    keep();
+    pthread_barrier_init(&both, NULL, 2);
+    check_eq(pthread_create(&thread, NULL, be_in_the_middle, NULL), 0);
+    pthread_barrier_wait(&both);
+    in_a_child_of(forks, fn);
+    pthread_barrier_wait(&both);
+    pthread_join(thread, NULL);
+    find_all();
+}
+
+SCENARIO(a_child_of_a_raw_clone_takes_what_a_thread_held_that_it_does_not_have)
+{
+    beside_one_in_the_middle(raw_clone, find_all);
+}
+
+SCENARIO(a_child_of__Fork_takes_what_a_thread_held_that_it_does_not_have)
+{
+    beside_one_in_the_middle(_Fork, find_all);
+}
+
+SCENARIO(a_child_that_shares_its_parent_s_descriptors_does_too)
+{
+    beside_one_in_the_middle(clone_files, find_all);
+}
+
+/* As after a signal handler that has forked and returns into the slow path that it interrupted. */
+static void go_on_inside(void)
+{
+    void *p[6], *q;
+
+    for (unsigned i = 0; i < 6; i++) {
+        p[i] = hak_malloc(kept_size[i]);
+        check(p[i] != NULL);
+        hak_free(kept[i][0]);
+        q = hak_realloc(kept[i][1], kept_size[i] + kept_size[i] / 2);
+        check_eq(((unsigned char *)q)[23], i * 20 + 1);
+        kept[i][0] = p[i];
+        kept[i][1] = q;
+        memset(kept[i][0], (int)(i * 20), 24);
+    }
+    lost_leave();
+    find_all();
+}
+
+static pid_t fork_inside(void)
+{
+    lost_enter();
+    return fork();
+}
+
+SCENARIO(what_a_fork_interrupted_goes_on_in_the_child_beside_locks_that_nobody_gives)
+{
+    pthread_t thread;
+
+    keep();
+    pthread_barrier_init(&both, NULL, 2);
+    check_eq(pthread_create(&thread, NULL, be_in_the_middle, NULL), 0);
+    pthread_barrier_wait(&both);
+    in_a_child_of(fork_inside, go_on_inside);
+    lost_leave();
+    pthread_barrier_wait(&both);
+    pthread_join(thread, NULL);
+    find_all();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_fork_on_a_thread_that_holds_locks_waits_for_none_of_them),
         cmocka_unit_test(a_fork_in_a_handler_of_another_fork_leaves_all_three_in_order),
+        cmocka_unit_test(a_child_of_a_raw_clone_takes_what_a_thread_held_that_it_does_not_have),
+        cmocka_unit_test(a_child_of__Fork_takes_what_a_thread_held_that_it_does_not_have),
+        cmocka_unit_test(a_child_that_shares_its_parent_s_descriptors_does_too),
+        cmocka_unit_test(
+            what_a_fork_interrupted_goes_on_in_the_child_beside_locks_that_nobody_gives),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

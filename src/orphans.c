@@ -1,0 +1,85 @@
+#include "orphans.h"
+
+#include "config.h"
+#include "demand.h"
+#include "owner.h"
+#include "pool.h"
+#include "registry.h"
+#include "thread.h"
+
+/* s belonged to a thread that is gone, which may have been in the middle of changing it: its
+ * freelist is given up. What is in use was counted before it was handed out. */
+static void seize(struct slab *s)
+{
+    uintptr_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
+
+    slab_lose_free(s);
+    atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
+                          memory_order_relaxed);
+}
+
+static void each_superslab(void (*each)(struct superslab *ss, void *arg), void *arg)
+{
+    uint32_t last = registry_count();
+
+    for (uint32_t id = 1; id <= last; id++) {
+        struct superslab *ss = registry_ss(id);
+
+        if (ss)
+            each(ss, arg);
+    }
+}
+
+/* Counts the ACTIVE slabs, and seizes those whose owners are gone. Without recycling, a slab that
+ * is not its owner's current one is never looked at again. */
+static void sort(struct superslab *ss, void *active)
+{
+    for (unsigned no = 0; no < ss->slabs; no++) {
+        struct slab *s = &ss->slab[no];
+        struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
+        bool gone = o && o->gone && config.recycle != RECYCLE_OFF;
+
+        if (info_state(slab_info(s)) != SLAB_ACTIVE)
+            continue;
+        if (gone && !s->used) {
+            pool_take_back(ss, no);
+            continue;
+        }
+        ((uint32_t *)active)[slab_cls(s)]++;
+        if (gone)
+            seize(s);
+    }
+}
+
+void orphans_seize(void)
+{
+    uint32_t active[CLASSES] = {0};
+
+    each_superslab(sort, active);
+    for (unsigned c = 0; c < CLASSES; c++)
+        demand_count_anew(c, active[c]);
+}
+
+/* The slabs that seize() took; new threads' are not among them. */
+static void publish(struct superslab *ss, void *unused)
+{
+    (void)unused;
+    for (unsigned no = 0; no < ss->slabs; no++) {
+        struct slab *s = &ss->slab[no];
+        struct owner *o = atomic_load_explicit(&s->owner, memory_order_relaxed);
+
+        if (info_state(slab_info(s)) != SLAB_ACTIVE || !o || !o->gone)
+            continue;
+        o->left++;
+        trace_slab_publish(slab_ref(s), o->id, s->used);
+        atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
+        pool_publish(s);
+    }
+}
+
+void orphans_publish(void)
+{
+    if (config.recycle != RECYCLE_OFF)
+        each_superslab(publish, NULL);
+    thread_gone_serve_again();
+}

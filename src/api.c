@@ -89,6 +89,18 @@ EXPORT LINE_ALIGNED void hak_free(void *p)
     tiny_free(p, free_slow);
 }
 
+/* What is more than a size_t can say ends as every request does that is too large: refused, and
+ * told. */
+static NOINLINE void *refuse_overflow(void)
+{
+    void *none;
+
+    lost_enter();
+    none = ace_alloc(SIZE_MAX, 0, false);
+    lost_leave();
+    return none;
+}
+
 EXPORT void *hak_calloc(size_t count, size_t size)
 {
     size_t bytes;
@@ -97,10 +109,8 @@ EXPORT void *hak_calloc(size_t count, size_t size)
     VG_INSTEAD(calloc, count, size);
     if (calls_told())
         return calls_calloc(count, size);
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return refuse_overflow();
     if (bytes <= TINY_MAX) {
         p = tiny_malloc(bytes, beyond_tiny);
         return p ? memset(p, 0, bytes) : NULL;
@@ -216,10 +226,8 @@ EXPORT void *hak_reallocarray(void *p, size_t count, size_t size)
 {
     size_t bytes;
 
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return refuse_overflow();
     return hak_realloc(p, bytes);
 }
 
@@ -260,10 +268,11 @@ EXPORT int hak_posix_memalign(void **out, size_t align, size_t size)
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
     p = alloc_aligned(align, size);
-    /* POSIX: the error is the value returned. */
-    errno = saved;
+    /* The error is the value returned; but some programs look at errno, where other allocators
+     * leave it as well. */
     if (!p)
         return ENOMEM;
+    errno = saved;
     *out = p;
     return 0;
 }
@@ -303,10 +312,8 @@ EXPORT void *hak_pvalloc(size_t size)
     size_t page = getauxval(AT_PAGESZ);
 
     VG_INSTEAD(pvalloc, size);
-    if (size > SIZE_MAX - page) {
-        errno = ENOMEM;
-        return NULL;
-    }
+    if (size > SIZE_MAX - page)
+        return refuse_overflow();
     return alloc_aligned(page, align_up(size ? size : 1, page));
 }
 

@@ -87,12 +87,17 @@ static void report(size_t size, size_t align, int err)
     report_layers();
 }
 
+/* A request for all addresses that a program has, or more, is no shortage: some programs make one
+ * to see it refused. */
+static bool is_absurd(size_t bytes)
+{
+    return bytes >> (PAGEMAP_ADDRESS_BITS - 1) != 0;
+}
+
 void oom(size_t size, size_t align, int err)
 {
     int saved = errno;
-    /* A request for more than there are addresses is no shortage: some programs make one to see it
-     * refused. */
-    bool told = size >> PAGEMAP_ADDRESS_BITS == 0 && !trace_busy() && due();
+    bool told = !is_absurd(size) && !is_absurd(align) && !trace_busy() && due();
 
     /* First, so that a snapshot which the event triggers has all of it. */
     if (told)

@@ -336,6 +336,38 @@ SCENARIO(absurd_sizes_fail_at_once)
     hak_free(p);
 }
 
+SCENARIO(what_overflows_ends_as_every_absurd_size_does)
+{
+    void *p = hak_malloc(100);
+
+    witness_begin();
+    check(hak_calloc(SIZE_MAX / 2, 3) == NULL);
+    check(hak_reallocarray(p, SIZE_MAX / 2, 3) == NULL);
+    check(hak_pvalloc(SIZE_MAX) == NULL);
+    check_eq(witness_count(HAK_EV_oom), 3);
+    for (unsigned i = 0; i < 3; i++) {
+        check_eq(witness_nth(HAK_EV_oom, i)->oom.size, SIZE_MAX);
+        check_eq(witness_nth(HAK_EV_oom, i)->oom.err, ENOMEM);
+    }
+    check_eq(said_times("out of memory"), 0);
+    hak_free(p);
+}
+
+SCENARIO(an_absurd_alignment_is_refused_without_a_report)
+{
+    void *out = &out;
+
+    for (unsigned lg = 47; lg < 64; lg++) {
+        errno = 0;
+        check(hak_memalign((size_t)1 << lg, 1) == NULL);
+        check_eq(errno, ENOMEM);
+        check(hak_aligned_alloc((size_t)1 << lg, 5000) == NULL);
+        check_eq(hak_posix_memalign(&out, (size_t)1 << lg, 1), ENOMEM);
+    }
+    check(out == &out);
+    check_eq(said_times("out of memory"), 0);
+}
+
 static void *inside_malloc, *inside_free;
 
 /* What a listener that allocates does to us. */
@@ -396,6 +428,8 @@ int main(void)
         cmocka_unit_test(idle_memory_is_handed_back_before_a_map_is_given_up),
         cmocka_unit_test(null_and_enomem_only_when_every_layer_has_refused),
         cmocka_unit_test(absurd_sizes_fail_at_once),
+        cmocka_unit_test(what_overflows_ends_as_every_absurd_size_does),
+        cmocka_unit_test(an_absurd_alignment_is_refused_without_a_report),
         cmocka_unit_test(inside_a_listener_nothing_of_ours_is_given_and_frees_wait),
     };
 

@@ -19,7 +19,7 @@ $(REAL_OUT)/fork_beside_a_flush_of_all_streams: REAL_LINK := $(REAL_OUT)/late_ha
 	-Wl,-rpath,'$$ORIGIN'
 $(REAL_OUT)/fork_beside_a_flush_of_all_streams: $(REAL_OUT)/late_handler.so
 
-$(REAL_PROGRAMS): $(REAL_OUT)/%: $(REAL_DIR)/%.c $(REAL_DIR)/check.h tests/real/build.mk
+$(REAL_PROGRAMS): $(REAL_OUT)/%: $(REAL_DIR)/%.c $(REAL_DIR)/check.h tests/refuse.h tests/real/build.mk
 	@mkdir -p $(@D)
 	$(CC) $(REAL_CFLAGS) -o $@ $< $(REAL_LINK) -ldl
 

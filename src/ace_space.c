@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "ace_units.h"
+#include "guard.h"
 #include "os.h"
 
 /* After a refused map so many are refused unasked: at a limit every request comes here, and each
@@ -208,6 +209,7 @@ bool space_grow(struct space *sp, struct space_news *news)
 {
     uint64_t began;
     struct region *r;
+    bool guarded;
 
     if (sp->refuse) {
         sp->refuse--;
@@ -216,9 +218,9 @@ bool space_grow(struct space *sp, struct space_news *news)
         return false;
     }
     began = trace_clock(HAK_EV_ace_map);
-    r = os_map_aligned(REGION_SIZE, REGION_SIZE);
+    r = guard_map(REGION_SIZE, REGION_SIZE, &guarded);
     if (r && !pagemap_set(r, REGION_SIZE, sp->kind)) {
-        (void)os_unmap(r, REGION_SIZE);
+        (void)guard_unmap(r, REGION_SIZE, guarded);
         r = NULL;
     }
     if (!r) {
@@ -226,6 +228,7 @@ bool space_grow(struct space *sp, struct space_news *news)
         sp->refuse_errno = errno;
         return false;
     }
+    r->guarded = guarded;
     set_units(r->used, 0, sp->reserved);
     r->longest = r->free = (uint16_t)(REGION_UNITS - sp->reserved);
     link_region(sp, r);
@@ -354,7 +357,7 @@ static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
         return 0;
     trace_ace_unmap(r, REGION_SIZE, sp->layer, mapped, 0);
     (void)pagemap_set(r, REGION_SIZE, PAGEMAP_NONE);
-    return os_unmap(r, REGION_SIZE) ? REGION_SIZE : 0;
+    return guard_unmap(r, REGION_SIZE, r->guarded) ? REGION_SIZE : 0;
 }
 
 size_t space_tend(struct space *sp, bool all)

@@ -33,6 +33,7 @@ struct region {
     struct region *peer_next, *peer_prev; /* of those in the same bucket */
     uint16_t longest;                     /* longest run of free units: the bucket */
     uint16_t free;                        /* free units */
+    bool guarded;                         /* a guard lies behind it */
     uint16_t idle;                        /* ticks that found all free and clean */
     uint16_t refused;                     /* free units that the kernel would not take back */
     uint64_t used[REGION_WORDS], dirty[REGION_WORDS], old[REGION_WORDS];

@@ -131,3 +131,12 @@ void misuse_end(const char *what, const void *ptr)
         log_line("hakmem: %s, %p: the program is aborted (HAKMEM_ABORT_ON_ERROR=1)\n", what, ptr);
     abort();
 }
+
+NOINLINE _Noreturn void misuse_records_overwritten(const void *slab)
+{
+    log_line(
+        "hakmem: the records of a slab, at %p, were overwritten, as by a write before the first "
+        "block of its SuperSlab: the program is aborted\n",
+        slab);
+    abort();
+}

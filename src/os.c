@@ -128,13 +128,23 @@ bool os_unmap(void *p, size_t size)
     return false;
 }
 
-bool os_writable(void *p, size_t size)
+static bool protect(void *p, size_t size, int how)
 {
     int saved = errno;
-    bool done = kernel_call(SYS_mprotect, p, size, PROT_READ | PROT_WRITE) == 0;
+    bool done = kernel_call(SYS_mprotect, p, size, how) == 0;
 
     errno = saved;
     return done;
+}
+
+bool os_writable(void *p, size_t size)
+{
+    return protect(p, size, PROT_READ | PROT_WRITE);
+}
+
+bool os_forbid(void *p, size_t size)
+{
+    return protect(p, size, PROT_NONE);
 }
 
 /* Is the word at p readable and of that value? Asked of the kernel, which finds out without a

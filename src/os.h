@@ -28,6 +28,9 @@ bool os_unmap_now(void *p, size_t size);
 /* For kept.c. Makes all of it readable and writable; false if the kernel will not. */
 bool os_writable(void *p, size_t size);
 
+/* Lets nobody read or write whole pages of ours. Leaves errno alone. */
+bool os_forbid(void *p, size_t size);
+
 /* Bytes that these functions have mapped and not unmapped, with those kept. */
 uint64_t os_mapped_bytes(void);
 

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "config.h"
+#include "misuse.h"
 #include "os.h"
 #include "pool.h"
 #include "tick.h"
@@ -35,15 +36,38 @@ static void list_push_last(struct slab_link *l, struct slab *s)
     list_push(l->prev, s);
 }
 
+/* The links lie in the SuperSlab, in reach of a write before its first block. */
 static void list_unlink(struct slab *s)
 {
-    s->link.prev->next = s->link.next;
-    s->link.next->prev = s->link.prev;
+    struct slab_link *next = s->link.next, *prev = s->link.prev;
+
+    if (unlikely(next->prev != &s->link) || unlikely(prev->next != &s->link))
+        misuse_records_overwritten(s);
+    prev->next = next;
+    next->prev = prev;
+}
+
+/* What a record must bear to be taken for an owner's: who can write a slab's owner cannot make
+ * one. */
+static uint64_t seal_of(const struct owner *o)
+{
+    return ~word_of((const struct block *)o, (const struct block *)o, 0);
+}
+
+/* The owner of s, at this moment. */
+static struct owner *owner_of(const struct slab *s)
+{
+    struct owner *o = atomic_load_explicit(&s->owner, memory_order_acquire);
+
+    if (unlikely(o->seal != seal_of(o)))
+        misuse_records_overwritten(s);
+    return o;
 }
 
 void owner_init(struct owner *o, uint32_t id)
 {
     o->id = id;
+    o->seal = seal_of(o);
     for (unsigned c = 0; c < CLASSES; c++) {
         list_init(&o->cls[c].usable);
         list_init(&o->cls[c].full);
@@ -164,6 +188,17 @@ static void settle(struct owner *o, struct slab *s, unsigned cls, bool was_idle)
     }
 }
 
+/* What follows s, o's, on the pending list. */
+static struct slab *next_pending(const struct owner *o, const struct slab *s)
+{
+    struct slab *next = s->pending_next;
+
+    if (unlikely(next &&
+                 (!ss_has(next) || atomic_load_explicit(&next->owner, memory_order_relaxed) != o)))
+        misuse_records_overwritten(s);
+    return next;
+}
+
 /* Works off the pending list: slabs of which other threads gave blocks back. */
 static void collect_pending(struct owner *o, unsigned cls)
 {
@@ -174,7 +209,7 @@ static void collect_pending(struct owner *o, unsigned cls)
         return;
     s = atomic_exchange_explicit(&oc->pending, NULL, memory_order_acquire);
     while (s) {
-        struct slab *next = s->pending_next;
+        struct slab *next = next_pending(o, s);
         bool was_idle = !s->freelist;
 
         /* From here on s may be queued again, so next had to be read first. */
@@ -261,7 +296,7 @@ struct chain owner_take(struct owner *o, unsigned cls, uint32_t want)
 static void notify(struct slab *s, unsigned cls)
 {
     /* QUEUED keeps the owner from changing. */
-    struct owner *o = atomic_load_explicit(&s->owner, memory_order_acquire);
+    struct owner *o = owner_of(s);
     _Atomic(struct slab *) *pending = &o->cls[cls].pending;
     struct slab *first = atomic_load_explicit(pending, memory_order_relaxed);
 
@@ -390,7 +425,7 @@ static void disown(struct owner *o, struct slab *s, unsigned cls)
         struct slab *p = atomic_exchange_explicit(&o->cls[cls].pending, NULL, memory_order_acquire);
 
         while (p) {
-            struct slab *next = p->pending_next;
+            struct slab *next = next_pending(o, p);
 
             collect_remote(o, p, cls, REMOTE_QUEUED);
             p = next;

@@ -32,6 +32,7 @@ struct owner_class {
 struct owner {
     uint32_t id; /* from 1; what events call the owner */
     uint32_t tid;
+    uint64_t seal; /* owner.c's */
     struct owner *next_idle;
     struct owner *next_all;
     bool gone;                    /* its thread was not forked along */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "guard.h"
 #include "os.h"
 
 static _Atomic uint64_t mapped_bytes;
@@ -26,9 +27,9 @@ bool ss_may_map(enum hak_ss_kind kind)
     return false;
 }
 
-static void *map(size_t size)
+static void *map(size_t size, bool *guarded)
 {
-    void *p = os_map_aligned(size, size);
+    void *p = guard_map(size, size, guarded);
 
     if (p) {
         atomic_store_explicit(&refuse, 0, memory_order_relaxed);
@@ -56,16 +57,18 @@ static bool enter(struct superslab *ss)
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
-    struct superslab *ss = map(size);
+    bool guarded;
+    struct superslab *ss = map(size, &guarded);
 
     if (!ss)
         return NULL;
+    ss->guarded = guarded;
     ss->lg = (uint8_t)lg;
     ss->kind = (uint8_t)kind;
     ss->slabs = (uint16_t)(size >> SLAB_LG);
     atomic_init(&ss->unused, (uint32_t)(((uint64_t)1 << ss->slabs) - 1));
     if (!enter(ss)) {
-        (void)os_unmap(ss, size);
+        (void)guard_unmap(ss, size, guarded);
         return NULL;
     }
     atomic_fetch_add_explicit(&mapped_bytes, size, memory_order_relaxed);
@@ -79,7 +82,7 @@ void ss_unmap(struct superslab *ss)
     for (unsigned no = 0; no < ss->slabs; no++)
         atomic_store_explicit(&ss->info[no], 0, memory_order_relaxed);
     pagemap_set(ss, size, 0);
-    (void)os_unmap(ss, size);
+    (void)guard_unmap(ss, size, ss->guarded);
     atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);
 }
 

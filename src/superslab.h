@@ -85,6 +85,7 @@ struct superslab {
     uint64_t retired_at;
     struct superslab *next_kept; /* on the reclaimer's list of retired ones, or the legacy's */
     _Atomic uint32_t *info;      /* its slabs' info words, in the page map */
+    bool guarded;                /* a guard lies behind it */
     _Alignas(128) struct slab slab[SS_MAX_SLABS];
 };
 
@@ -127,6 +128,15 @@ static inline struct superslab *slab_ss(const struct slab *s)
 static inline unsigned slab_no(const struct slab *s)
 {
     return (unsigned)(s - slab_ss(s)->slab);
+}
+
+/* Is s, any address, that of a slab? */
+static inline bool ss_has(const struct slab *s)
+{
+    const struct superslab *ss = ss_of(s);
+
+    return ss && (const struct superslab *)slab_ss(s) == ss && slab_no(s) < ss->slabs &&
+           s == &ss->slab[slab_no(s)];
 }
 
 static inline char *slab_blocks(const struct superslab *ss, unsigned no)

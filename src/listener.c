@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "early.h"
 #include "lock.h"
 #include "log.h"
 #include "os.h"
@@ -31,38 +32,17 @@ static _Atomic bool announced;
 #define ANNOUNCE_NS 250000000u
 static _Atomic uint32_t announce_again;
 static _Atomic uint64_t announce_at;
+/* Held while the tracer is being loaded: a fork in the middle would leave the child with a tracer
+ * that was never told of it and waits for threads that the child does not have. */
+static struct lock attach_lock;
+/* This thread holds it: LTTng's start forks once where its shared memory is not there yet. */
+static TLS_FAST bool attaching;
+#define REPLAY_WAIT_NS 50000u
+
 /* Set in a forked child until the tracer has been told of the fork. */
 static _Atomic bool unsettled;
 /* The process this one was forked from; 0 if it was executed. */
 static uint32_t forked_from;
-
-/* Allocations of other libraries' constructors come before ours. Their transitions wait here,
- * so that a recording has the process's first slab too. Only events without text are queued. */
-#define EARLY_MAX 1024
-
-struct early_event {
-    _Atomic uint32_t ready;
-    uint32_t id;
-    union {
-#define HAK_EVENT(name, ...) struct hak_ev_##name name;
-#include "../tracepoints/events.def"
-#undef HAK_EVENT
-    } event;
-};
-
-static struct early_event early[EARLY_MAX];
-static _Atomic uint32_t early_count;
-
-static void early_push(enum hak_event id, const void *event, size_t size)
-{
-    uint32_t i = atomic_fetch_add_explicit(&early_count, 1, memory_order_relaxed);
-
-    if (i >= EARLY_MAX)
-        return;
-    early[i].id = id;
-    memcpy(&early[i].event, event, size);
-    atomic_store_explicit(&early[i].ready, 1, memory_order_release);
-}
 
 static void hand_over(void (*emit)(const void *), const void *event)
 {
@@ -91,6 +71,20 @@ void listener_emit_call(enum hak_libc_call id, const void *event)
         hand_over(ops->emit_call[id], event);
 }
 
+static bool is_early(void)
+{
+    return atomic_load_explicit(&listener_early, memory_order_acquire);
+}
+
+/* The queue is being replayed: what comes later must not be told before. NULL where it turns out
+ * that nobody will listen. */
+static const struct hak_trace_ops *wait_to_listen(void)
+{
+    while (is_early() && !attaching && !lost())
+        os_sleep_ns(REPLAY_WAIT_NS);
+    return atomic_load_explicit(&listener_ops, memory_order_acquire);
+}
+
 void listener_emit(enum hak_event id, const void *event, size_t size)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
@@ -99,25 +93,13 @@ void listener_emit(enum hak_event id, const void *event, size_t size)
         return;
     if (ops)
         call(ops, id, event);
-    else if (atomic_load_explicit(&listener_early, memory_order_relaxed))
-        early_push(id, event, size);
-}
-
-/* Emits the queue in order from number i on; returns how far it came. */
-static uint32_t early_replay(const struct hak_trace_ops *ops, uint32_t i)
-{
-    while (i < atomic_load_explicit(&early_count, memory_order_relaxed) && i < EARLY_MAX) {
-        if (!atomic_load_explicit(&early[i].ready, memory_order_acquire))
-            break;
-        call(ops, early[i].id, &early[i].event);
-        i++;
-    }
-    return i;
+    else if (is_early() && !early_push(id, event, size) && (ops = wait_to_listen()))
+        call(ops, id, event);
 }
 
 void trace_early_end(void)
 {
-    atomic_store_explicit(&listener_early, false, memory_order_relaxed);
+    atomic_store_explicit(&listener_early, false, memory_order_release);
 }
 
 static void emit_config(const char *name, const char *value, bool is_default, void *ops)
@@ -173,17 +155,17 @@ static const struct hak_trace_ops *provider_load(const char **why)
     return ops;
 }
 
-/* Held while the tracer is being loaded: a fork in the middle would leave the child with a tracer
- * that was never told of it and waits for threads that the child does not have. */
-static struct lock attach_lock;
-/* This thread holds it: LTTng's start forks once where its shared memory is not there yet. */
-static TLS_FAST bool attaching;
+static const struct hak_trace_ops *replay_to;
+
+static void replay(enum hak_event id, const void *event)
+{
+    call(replay_to, id, event);
+}
 
 static bool attach(bool complete, bool loud)
 {
     const struct hak_trace_ops *ops;
     const char *why = NULL;
-    uint32_t replayed = 0;
 
     if (trace_attached())
         return true;
@@ -194,15 +176,13 @@ static bool attach(bool complete, bool loud)
             log_line("hakmem: HAKMEM_TRACE=1 but the tracer cannot be loaded: %.300s\n", why);
         return false;
     }
-    complete = complete && atomic_load_explicit(&early_count, memory_order_relaxed) <= EARLY_MAX;
+    complete = early_close() && complete;
     emit_process_start(ops, complete, 0);
+    replay_to = ops;
     if (complete)
-        replayed = early_replay(ops, 0);
+        early_replay(replay);
     atomic_store_explicit(&listener_ops, ops, memory_order_release);
     trace_early_end();
-    /* What another thread queued between the two stores. */
-    if (complete)
-        (void)early_replay(ops, replayed);
     trace_poll();
     return true;
 }
@@ -374,6 +354,9 @@ void trace_after_fork_child(void)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
 
+    /* Whoever was loading the tracer is not here. */
+    if (!forking.locked)
+        trace_early_end();
     unlock_attach(true);
     forked_from = forking.parent;
     if (!forking.told || !ops)

@@ -68,7 +68,8 @@ enum way {
     NO_FORK,
     ALONE,   /* no other thread: the locks are free, or this thread's, which goes on in the child */
     LOADING, /* the tracer, being loaded, forks a process that does not allocate */
-    INSIDE,  /* a signal handler forks that interrupted a slow path, which may hold locks */
+    INSIDE,  /* a signal handler forks that interrupted a slow path, which may hold locks; or
+                somebody  may who is not here */
     LOCKED,
 };
 
@@ -82,7 +83,7 @@ static enum way choose(void)
         return LOADING;
     if (__libc_single_threaded && !trace_attached())
         return ALONE;
-    return lost_depth || trace_busy() ? INSIDE : LOCKED;
+    return lost_depth || trace_busy() || lost() ? INSIDE : LOCKED;
 }
 
 static void before_fork(void)
@@ -122,7 +123,7 @@ static void child_of_locked(void)
 {
     trace_inside = false;
     backwards(FORK_CHILD);
-    orphans_seize();
+    orphans_seize(true);
     lost_found();
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
@@ -163,23 +164,33 @@ void fork_begin(void)
 
 /* ---- a child that was born without us ---- */
 
-/* Its first thread is the one that was forked along; others may be there already, which know
- * nothing of whose is what. */
-static bool is_first_thread(void)
+/* What is whose only the thread knows that was forked along, and it may put things in order only
+ * while it is alone. If another comes first, the child stays as it is: its slow paths do without
+ * what locks guard that nobody gives. */
+static bool may_recover(void)
 {
-    return os_tid() == os_pid();
+    uint32_t by = LOST_TO_NOBODY, first;
+
+    if (lost_to() == LOST_TO_NOBODY) {
+        first = os_tid() == os_pid() ? LOST_TO_FIRST : LOST_TO_OTHERS;
+        if (lost_claim(&by, first))
+            return first == LOST_TO_FIRST;
+    }
+    while (lost_to() == LOST_TO_FIRST && lost())
+        os_sleep_ns(100000);
+    return false;
 }
 
 NOINLINE void fork_recover(void)
 {
     /* Between the handlers of a fork, others' allocate. */
-    if (way != NO_FORK || trace_busy() || !is_first_thread())
+    if (way != NO_FORK || trace_busy() || !may_recover())
         return;
     vg_enter();
     trace_forked_unseen();
     forwards(FORK_SEIZE);
     backwards(FORK_CHILD);
-    orphans_seize();
+    orphans_seize(false);
     lost_found();
     orphans_publish();
     vg_leave();

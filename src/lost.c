@@ -2,10 +2,10 @@
 
 #include "os.h"
 
-static _Atomic uint32_t never = 1;
+static _Atomic uint32_t never[2] = {1, 0};
 
 TLS_FAST uint32_t lost_depth;
-_Atomic uint32_t *lost_mark = &never;
+_Atomic uint32_t *lost_mark = never;
 
 void lost_init(void)
 {

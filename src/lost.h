@@ -17,6 +17,7 @@
 enum fork_step { FORK_LOCK, FORK_SEIZE, FORK_PARENT, FORK_CHILD };
 
 extern HIDDEN TLS_FAST uint32_t lost_depth;
+/* [0]: in order; [1]: lost_to(). */
 extern HIDDEN _Atomic uint32_t *lost_mark;
 
 /* With the process's initialisation. Where the kernel cannot wipe a page no child is known to be
@@ -25,6 +26,19 @@ void lost_init(void);
 
 /* This process is in order. */
 void lost_found(void);
+
+/* Who has come to a slow path first since a child was born. */
+enum { LOST_TO_NOBODY, LOST_TO_FIRST, LOST_TO_OTHERS };
+
+static inline uint32_t lost_to(void)
+{
+    return atomic_load(&lost_mark[1]);
+}
+
+static inline bool lost_claim(uint32_t *by, uint32_t to)
+{
+    return atomic_compare_exchange_strong(&lost_mark[1], by, to);
+}
 
 static inline bool lost(void)
 {

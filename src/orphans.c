@@ -6,6 +6,7 @@
 #include "pool.h"
 #include "registry.h"
 #include "thread.h"
+#include "tiny.h"
 
 /* s belonged to a thread that is gone, which may have been in the middle of changing it: its
  * freelist is given up. What is in use was counted before it was handed out. */
@@ -16,6 +17,27 @@ static void seize(struct slab *s)
     slab_lose_free(s);
     atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
                           memory_order_relaxed);
+}
+
+/* A list of free blocks that a thread took along: they are not in use, and nobody will bring them
+ * back. Their slabs are carved anew when nothing of them is live. */
+static void lose_list(const struct block *b, unsigned cls)
+{
+    for (; b && ss_of(b) && block_intact(b, cls); b = block_next(b, cls)) {
+        struct slab *s = ss_slab(ss_of(b), b);
+
+        if (!s->used)
+            return;
+        slab_set_used(s, s->used - 1u);
+    }
+}
+
+static void lose_lists(const struct tls *of)
+{
+    for (unsigned c = 0; c < CLASSES; c++) {
+        lose_list(of->sll[c].head, c);
+        lose_list(of->away[c].head, c);
+    }
 }
 
 static void each_superslab(void (*each)(struct superslab *ss, void *arg), void *arg)
@@ -45,16 +67,23 @@ static void sort(struct superslab *ss, void *active)
             pool_take_back(ss, no);
             continue;
         }
+        /* Published: who adopts it may carve it anew. */
+        if (!o && !s->used)
+            slab_uncarve(s);
         ((uint32_t *)active)[slab_cls(s)]++;
         if (gone)
             seize(s);
     }
 }
 
-void orphans_seize(void)
+void orphans_seize(bool lists)
 {
     uint32_t active[CLASSES] = {0};
 
+    if (lists)
+        thread_each_gone(lose_lists);
+    if (tls.owner)
+        owner_recarve(tls.owner);
     each_superslab(sort, active);
     for (unsigned c = 0; c < CLASSES; c++)
         demand_count_anew(c, active[c]);

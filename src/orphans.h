@@ -8,8 +8,11 @@
 #ifndef HAKMEM_ORPHANS_H
 #define HAKMEM_ORPHANS_H
 
-/* Nobody else may allocate yet. */
-void orphans_seize(void);
+#include <stdbool.h>
+
+/* Nobody else may allocate yet. With lists, what the threads that are gone had in theirs is still
+ * there to be read. */
+void orphans_seize(bool lists);
 
 /* Has the slabs of the threads that are gone adopted, and their owners serve later threads. */
 void orphans_publish(void);

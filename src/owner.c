@@ -507,6 +507,31 @@ static void requeue(struct slab *s, unsigned cls)
     }
 }
 
+static void recarve_all(struct slab_link *list, struct slab_link *to)
+{
+    for (struct slab_link *l = list->next, *next; l != list; l = next) {
+        struct slab *s = (struct slab *)l;
+
+        next = l->next;
+        if (s->used)
+            continue;
+        slab_uncarve(s);
+        list_unlink(s);
+        list_push(to, s);
+    }
+}
+
+void owner_recarve(struct owner *o)
+{
+    for (unsigned c = 0; c < CLASSES; c++) {
+        struct owner_class *oc = &o->cls[c];
+
+        if (oc->current && !oc->current->used)
+            slab_uncarve(oc->current);
+        recarve_all(&oc->full, &oc->usable);
+    }
+}
+
 void owner_begin_anew(struct owner *o)
 {
     for (unsigned c = 0; c < CLASSES; c++) {
@@ -525,7 +550,7 @@ void owner_take_over(struct owner *o, struct slab *s, unsigned cls)
 {
     slab_lose_free(s);
     if (!s->used)
-        slab_set_info(s, info_make(cls, SLAB_ACTIVE, 0));
+        slab_uncarve(s);
     list_push(slab_has_block(s, cls) ? &o->cls[cls].usable : &o->cls[cls].full, s);
 }
 

@@ -80,6 +80,9 @@ void owner_put_full(struct owner *o, struct slab *s, unsigned cls);
  * did, and is published again otherwise. */
 void owner_look_after(struct owner *o, struct slab *s);
 
+/* In a forked child: slabs of o of which nothing is live any more, since what was out is lost. */
+void owner_recarve(struct owner *o);
+
 /* Nothing is o's any more. */
 void owner_begin_anew(struct owner *o);
 

@@ -235,6 +235,13 @@ static inline void slab_lose_free(struct slab *s)
     s->nfree = 0;
 }
 
+/* The same, of s of which nothing is live: that moment is now. */
+static inline void slab_uncarve(struct slab *s)
+{
+    slab_lose_free(s);
+    slab_set_info(s, info_make(slab_cls(s), SLAB_ACTIVE, 0));
+}
+
 /* Gives up the free blocks of s, the caller's: they cannot be trusted. All that were carved count
  * as used from now on, so s is never EMPTY again. */
 void slab_give_up_free(struct slab *s, uint32_t carved);

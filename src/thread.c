@@ -64,8 +64,10 @@ static struct owner *owner_get(void)
 
 static void owner_put(struct owner *o)
 {
-    if (!lost_take(&threads.lock))
+    if (!lost_take(&threads.lock)) {
+        o->lists = NULL;
         return;
+    }
     o->tid = 0;
     o->lists = NULL;
     atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
@@ -264,7 +266,6 @@ static void begin_anew(void)
         if (o == tls.owner)
             continue;
         atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
-        o->lists = NULL;
         o->gone = true;
     }
     atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
@@ -272,6 +273,13 @@ static void begin_anew(void)
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);
     }
+}
+
+void thread_each_gone(void (*each)(const struct tls *lists))
+{
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all)
+        if (o->gone && o->lists)
+            each(o->lists);
 }
 
 void thread_gone_serve_again(void)

@@ -49,7 +49,11 @@ void thread_fork(enum fork_step step);
 /* In a forked child whose parent had this thread only. */
 void thread_forked_alone(void);
 
-/* In a forked child: the owners of threads that are gone, and own nothing any more, serve later
+/* In a forked child: calls each for the lists of all threads that are gone. */
+struct tls;
+void thread_each_gone(void (*each)(const struct tls *lists));
+
+/* The owners of threads that are gone, and own nothing any more, serve later
  * ones. */
 void thread_gone_serve_again(void);
 

@@ -13,11 +13,13 @@
 #include "ace_large.h"
 #include "ace_mid.h"
 #include "legacy.h"
+#include "os.h"
 #include "pool.h"
 #include "reclaim.h"
 #include "scenario.h"
 #include "thread.h"
 #include "tick.h"
+#include "tiny.h"
 #include "trace.h"
 #include "vg.h"
 
@@ -283,6 +285,85 @@ SCENARIO(what_a_fork_interrupted_goes_on_in_the_child_beside_locks_that_nobody_g
     find_all();
 }
 
+/* ---- generation after generation ---- */
+
+enum { GENERATIONS = 24, HOLDERS = 4 };
+
+static void *held[HOLDERS][200];
+static pthread_barrier_t all_hold;
+
+static size_t size_of(unsigned n)
+{
+    return n % 8 == 7 ? 3000u + n * 300 : 8u + n * 9;
+}
+
+/* Holds blocks of all classes, has others in its lists and caches. */
+static void *hold(void *which)
+{
+    void **mine = which, *more[200];
+
+    for (unsigned n = 0; n < 200; n++) {
+        mine[n] = hak_malloc(size_of(n));
+        more[n] = hak_malloc(size_of(n));
+        check(mine[n] && more[n]);
+    }
+    for (unsigned n = 0; n < 200; n++)
+        hak_free(more[n]);
+    pthread_barrier_wait(&all_hold);
+    pause();
+    return NULL;
+}
+
+static uint32_t active_now(void)
+{
+    uint32_t n = 0;
+
+    for (unsigned c = 0; c < CLASSES; c++)
+        n += class_now(c).active;
+    return n;
+}
+
+static void generation(unsigned n, uint64_t mapped, uint32_t active)
+{
+    pthread_t thread;
+    int status;
+    pid_t pid;
+
+    if (n == GENERATIONS)
+        _exit(0);
+    pthread_barrier_init(&all_hold, NULL, HOLDERS + 1);
+    for (unsigned i = 0; i < HOLDERS; i++)
+        check_eq(pthread_create(&thread, NULL, hold, held[i]), 0);
+    pthread_barrier_wait(&all_hold);
+    pid = fork();
+    if (pid) {
+        check_eq(waitpid(pid, &status, 0), pid);
+        check_eq(status, 0);
+        return;
+    }
+    for (unsigned i = 0; i < HOLDERS; i++)
+        for (unsigned j = 0; j < 200; j++)
+            hak_free(held[i][j]);
+    hak_drain();
+    pool_look_after_published(tls.owner);
+    /* Nothing is in use that this thread does not have: nothing was lost to the others. */
+    if (n == 1) {
+        mapped = os_mapped_bytes();
+        active = active_now();
+    } else if (n > 1) {
+        check(active_now() <= active);
+        check(os_mapped_bytes() <= mapped);
+    }
+    generation(n + 1, mapped, active);
+    _exit(0);
+}
+
+SCENARIO(what_threads_had_is_not_lost_from_generation_to_generation)
+{
+    hak_free(hak_malloc(100));
+    generation(0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_child_of_a_raw_clone_takes_what_a_thread_held_that_it_does_not_have),
         cmocka_unit_test(a_child_of__Fork_takes_what_a_thread_held_that_it_does_not_have),
         cmocka_unit_test(a_child_that_shares_its_parent_s_descriptors_does_too),
+        cmocka_unit_test(what_threads_had_is_not_lost_from_generation_to_generation),
         cmocka_unit_test(
             what_a_fork_interrupted_goes_on_in_the_child_beside_locks_that_nobody_gives),
     };

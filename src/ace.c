@@ -11,6 +11,7 @@
 #include "config.h"
 #include "dump.h"
 #include "legacy.h"
+#include "limits.h"
 #include "oom.h"
 #include "process.h"
 #include "thread.h"
@@ -216,6 +217,8 @@ void *ace_alloc(size_t size, size_t align, bool zeroed)
     }
     if (unlikely(trace_busy()))
         return from_system(size, align, zeroed, HAK_WHY_IN_TRACER);
+    if (unlikely(limits_near))
+        return from_system(size, align, zeroed, HAK_WHY_NEAR_LIMIT);
     /* What an aligned block needs at least: no class is blamed for the alignment. */
     wanted = align ? align_up(size ? size : 1, align) : size;
     layer = wanted <= MID_MAX ? HAK_MID : wanted <= LARGE_MAX ? HAK_LARGE : HAK_HUGE;

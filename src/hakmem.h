@@ -77,7 +77,8 @@ struct hak_stats {
     uint64_t mapped_bytes;  /* SuperSlabs mapped now */
     struct hak_layer_stats mid, large, huge;
     uint64_t system_large; /* requests that all layers above 2,048 bytes passed on to the system */
-    uint64_t system_other; /* smaller requests that went to the system's malloc */
+    /* Smaller requests that went to the system's malloc, and all where a limit is near. */
+    uint64_t system_other;
     uint64_t hdr_resets;
     uint64_t double_frees;
     uint64_t invalid_frees;

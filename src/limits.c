@@ -133,27 +133,65 @@ static void read_cgroup(struct limits *l)
 
 /* ---- the process ---- */
 
-static void read_size(struct limits *l)
+/* The first fields of /proc/self/statm, in bytes; all 0 if it cannot be read. */
+enum { STATM_VM, STATM_RSS, STATM_DATA = 5, STATM_FIELDS };
+
+static void read_statm(uint64_t bytes[STATM_FIELDS])
 {
     char text[128];
     char *rest = text;
 
-    l->vm = l->rss = 0;
+    memset(bytes, 0, STATM_FIELDS * sizeof(*bytes));
     if (!file_text("/proc/self/statm", text, sizeof(text)))
         return;
-    l->vm = strtoull(rest, &rest, 10) * os_page();
-    l->rss = strtoull(rest, &rest, 10) * os_page();
+    for (unsigned i = 0; i < STATM_FIELDS; i++)
+        bytes[i] = strtoull(rest, &rest, 10) * os_page();
+}
+
+/* 0: none. */
+static uint64_t limit_of(int resource)
+{
+    struct rlimit limit;
+
+    if (kernel_call(SYS_prlimit64, 0, resource, NULL, &limit) != 0 ||
+        limit.rlim_cur == RLIM_INFINITY)
+        return 0;
+    return limit.rlim_cur ? limit.rlim_cur : 1;
+}
+
+/* A SuperSlab, a region of either pool and a leaf of the page map, each with what its alignment may
+ * take, and as much for the program. */
+#define NEAR ((uint64_t)16 << 20)
+
+static bool is_near(uint64_t limit, uint64_t used)
+{
+    return limit && limit < used + NEAR;
+}
+
+bool limits_near;
+
+void limits_find(void)
+{
+    uint64_t as = limit_of(RLIMIT_AS), data = limit_of(RLIMIT_DATA), bytes[STATM_FIELDS];
+    int saved = errno;
+
+    if (as || data) {
+        read_statm(bytes);
+        limits_near = is_near(as, bytes[STATM_VM]) || is_near(data, bytes[STATM_DATA]);
+    }
+    errno = saved;
 }
 
 void limits_read(struct limits *l)
 {
     int saved = errno;
-    struct rlimit as;
+    uint64_t bytes[STATM_FIELDS];
 
     memset(l, 0, sizeof(*l));
-    read_size(l);
-    if (kernel_call(SYS_prlimit64, 0, RLIMIT_AS, NULL, &as) == 0 && as.rlim_cur != RLIM_INFINITY)
-        l->limit_as = as.rlim_cur;
+    read_statm(bytes);
+    l->vm = bytes[STATM_VM];
+    l->rss = bytes[STATM_RSS];
+    l->limit_as = limit_of(RLIMIT_AS);
     read_cgroup(l);
     errno = saved;
 }

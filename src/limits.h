@@ -19,6 +19,12 @@ struct limits {
     uint64_t committed, commit_limit, memory;
 };
 
+/* Did the process begin so near to RLIMIT_AS or RLIMIT_DATA that our mappings, which are made for
+ * many blocks each, would take what the program needs? Then the system's malloc serves all of it.
+ * limits_find() asks, once, with the process's initialisation. */
+extern HIDDEN bool limits_near;
+void limits_find(void);
+
 /* What changes all the time and costs a few system calls: rss, vm, limit_as and the cgroup. */
 void limits_read(struct limits *l);
 

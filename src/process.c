@@ -12,6 +12,7 @@
 #include "fork.h"
 #include "helper.h"
 #include "legacy.h"
+#include "limits.h"
 #include "lock.h"
 #include "log.h"
 #include "os.h"
@@ -54,6 +55,7 @@ static void init(void)
     vg_init();
     log_begin();
     config_init();
+    limits_find();
     lost_init();
     os_fail_maps(config.fail_map);
     secrets_init();

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* A thread needs about 1 KiB. */
-#define RESERVE_BYTES (256u << 10)
+/* A thread needs about 1 KiB; nobody does where there is no tracer. */
+#define RESERVE_BYTES (HAK_TRACE ? 256u << 10 : 64u)
 
 static struct {
     _Alignas(64) char bytes[RESERVE_BYTES];

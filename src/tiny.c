@@ -5,6 +5,7 @@
 #include "ace.h"
 #include "config.h"
 #include "legacy.h"
+#include "limits.h"
 #include "pool.h"
 #include "process.h"
 #include "thread.h"
@@ -111,6 +112,8 @@ static void *beyond_the_list(unsigned cls, size_t size, size_t align)
         return legacy_system(cls, size, align, HAK_WHY_IN_TRACER);
     if (unlikely(!config.use_superslab))
         return legacy_system(cls, size, align, HAK_WHY_DISABLED);
+    if (unlikely(limits_near))
+        return legacy_system(cls, size, align, HAK_WHY_NEAR_LIMIT);
     if (unlikely(tls.state != THREAD_LIVE) && !thread_begin())
         return legacy_alloc(cls, size, align, HAK_WHY_NO_THREAD);
     send_home(cls);

@@ -4,21 +4,29 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "limits.h"
+#include "os.h"
 #include "scenario.h"
 #include "witness.h"
 
-/* Leaves room for mappings of so many bytes, and no more. */
-static void limit_to(size_t room)
+/* A limit that leaves room for so many bytes more than there are now, by a field of statm. */
+static void limit(int resource, unsigned field, size_t room)
 {
     FILE *statm = fopen("/proc/self/statm", "r");
     struct rlimit limit = {0, RLIM_INFINITY};
     size_t pages = 0;
 
     check(statm != NULL);
-    check_eq(fscanf(statm, "%zu", &pages), 1);
+    for (unsigned i = 0; i <= field; i++)
+        check_eq(fscanf(statm, "%zu", &pages), 1);
     fclose(statm);
-    limit.rlim_cur = pages * 4096 + room;
-    check_eq(setrlimit(RLIMIT_AS, &limit), 0);
+    limit.rlim_cur = pages * os_page() + room;
+    check_eq(setrlimit(resource, &limit), 0);
+}
+
+static void limit_to(size_t room)
+{
+    limit(RLIMIT_AS, 0, room);
 }
 
 static void lift_limit(void)
@@ -175,6 +183,60 @@ SCENARIO(a_thread_that_begins_at_the_limit_survives)
     in_a_thread(allocate_one, NULL);
 }
 
+/* Blocks of all sizes, whose contents hold while they change. */
+static void use_all_sizes(void)
+{
+    static const size_t sizes[] = {1, 100, 2048, 2500, 30000, 100000};
+
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        unsigned char *p = hak_calloc(1, sizes[i]), *q = hak_aligned_alloc(64, sizes[i]);
+
+        check(p && q);
+        check_eq((uintptr_t)q % 64, 0);
+        for (size_t at = 0; at < sizes[i]; at++)
+            check_eq(p[at], 0);
+        memset(p, 0x5a, sizes[i]);
+        p = hak_realloc(p, sizes[i] * 2);
+        check(p && p[0] == 0x5a && p[sizes[i] - 1] == 0x5a);
+        check(hak_malloc_usable_size(p) >= sizes[i] * 2);
+        hak_free(p);
+        hak_free(q);
+    }
+}
+
+SCENARIO(a_process_that_begins_near_a_limit_is_served_by_the_system_s_malloc)
+{
+    witness_begin();
+    limit_to(8 << 20);
+    limits_find();
+    use_all_sizes();
+    check_eq(stats_now().mapped_bytes + stats_now().mid.mapped + stats_now().large.mapped, 0);
+    check_eq(witness_count(HAK_EV_superslab_map) + witness_count(HAK_EV_ace_map), 0);
+    check(witness_count(HAK_EV_legacy_alloc) >= 12);
+    for (unsigned i = 0; i < witness_count(HAK_EV_legacy_alloc); i++)
+        check_eq(witness_nth(HAK_EV_legacy_alloc, i)->legacy_alloc.why, HAK_WHY_NEAR_LIMIT);
+    check_eq(said()[0], '\0');
+    check_eq(stats_now().invalid_frees, 0);
+}
+
+SCENARIO(a_limit_on_data_counts_like_one_on_addresses)
+{
+    limit(RLIMIT_DATA, 5, 8 << 20);
+    limits_find();
+    use_all_sizes();
+    check_eq(stats_now().mapped_bytes + stats_now().mid.mapped + stats_now().large.mapped, 0);
+}
+
+SCENARIO(a_limit_that_is_far_changes_nothing)
+{
+    limit_to(256 << 20);
+    limits_find();
+    use_all_sizes();
+    check(stats_now().mapped_bytes > 0);
+    check(stats_now().mid.mapped > 0);
+    check_eq(stats_now().system_other + stats_now().system_large, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +245,9 @@ int main(void)
         cmocka_unit_test(what_is_freed_at_the_limit_is_handed_out_again),
         cmocka_unit_test(a_large_superslab_that_does_not_fit_is_tried_small),
         cmocka_unit_test(all_of_the_interface_says_enomem),
+        cmocka_unit_test(a_process_that_begins_near_a_limit_is_served_by_the_system_s_malloc),
+        cmocka_unit_test(a_limit_on_data_counts_like_one_on_addresses),
+        cmocka_unit_test(a_limit_that_is_far_changes_nothing),
         cmocka_unit_test(a_thread_that_begins_at_the_limit_survives),
     };
 

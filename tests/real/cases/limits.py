@@ -19,6 +19,26 @@ def ulimit(box: Box) -> None:
               "|| echo awk ended with $?", loud=True)
 
 
+# How much each needs without the allocator, and 1.4 MiB for the library itself.
+NEAR = {
+    "cat /etc/passwd": {"v": (4600, 5000, 5500, 6000, 8000, 12000), "d": (1900, 3000, 5000, 9000)},
+    "sort /etc/passwd": {"v": (4600, 5500, 6000, 7000, 9000), "d": (1900, 3000, 5000, 9000)},
+    "awk 'BEGIN { for (i = 0; i < 5000; i++) a[i] = i; print i }'":
+        {"v": (8800, 10000, 12000, 16000, 22000), "d": (3500, 5000, 8000, 16000)},
+    "perl -e 'print join(q(,), 1 .. 2000)'":
+        {"v": (10000, 12000, 16000, 22000), "d": (2500, 3000, 4000, 6000, 12000)},
+}
+
+
+@case("near-limits", "bash", "awk", "perl", "sort")
+def near_limits(box: Box) -> None:
+    """Programs that just fit do so with the library as well, and say nothing of it."""
+    for program, limits in NEAR.items():
+        for kind, sizes in limits.items():
+            for kilobytes in sizes:
+                box.shell(f"ulimit -{kind} {kilobytes}; exec {program}")
+
+
 def memory_hierarchy() -> tuple[Path, str]:
     """Our own group's directory, and the name of the file that limits memory."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():

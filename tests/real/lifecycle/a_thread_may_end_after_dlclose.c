@@ -32,7 +32,7 @@ static void open_and_close(const char *path)
     pid_t child = fork();
     if (child == 0)
         _exit(0);
-    int status = wait_bounded(child, 20, "the child");
+    int status = wait_bounded(child, "the child");
     CHECK(status == 0, "status %d", status);
 }
 

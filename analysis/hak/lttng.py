@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -23,6 +24,8 @@ FLUSH_SECONDS = 180
 CONTEXTS = ('vpid', 'vtid', 'procname')
 # Buffers are written at least this often, so that little is lost with a daemon that dies.
 SWITCH_MICROSECONDS = 1_000_000
+_NO_XML = re.compile('[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
+_REFERENCE = re.compile('&#(x[0-9a-fA-F]{1,8}|[0-9]{1,10});')
 
 
 @dataclass(frozen=True)
@@ -150,9 +153,23 @@ def elements(document: str, path: str) -> list:
 
     steps = '/'.join(f'{{*}}{step}' for step in path.split('/'))
     try:
-        return ElementTree.fromstring(document).findall(f'{{*}}output/{steps}')
+        return ElementTree.fromstring(well_formed(document)).findall(f'{{*}}output/{steps}')
     except ElementTree.ParseError as error:
         raise HakError(f'the lttng tool answered nonsense: {error}') from None
+
+
+def well_formed(document: str) -> str:
+    """With U+FFFD for what XML forbids: the tool writes the names of processes as they are, and
+    any user may call a process as he likes."""
+    document = _NO_XML.sub('\ufffd', document)
+    return _REFERENCE.sub(lambda found: '\ufffd' if _NO_XML.match(_referred(found[1]))
+                          else found[0], document)
+
+
+def _referred(digits: str) -> str:
+    """The character of &#…; what none has is as bad as NUL."""
+    code = int(digits[1:], 16) if digits[0] == 'x' else int(digits)
+    return chr(code) if code <= sys.maxunicode else '\0'
 
 
 def _sum(document: str, path: str) -> int:

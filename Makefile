@@ -75,6 +75,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -ldl
 
 -include analysis/plugin/build.mk
+-include analysis/relay/build.mk
 -include tests/bench/build.mk
 -include tests/real/build.mk
 -include tests/unit/build.mk
@@ -125,6 +126,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/include
 	install -m 755 $(BUILD)/trace/libhakmem.so $(BUILD)/trace/libhakmem-lttng.so $(LIB)
 	install -m 755 $(wildcard $(BUILD)/plugin/*.so) $(LIB)/plugin
+	install -m 755 $(GATE) $(LIB)
 	install -m 644 tracepoints/events.def tracepoints/enums.def $(LIB)/tracepoints
 	install -m 755 scripts/hak $(LIB)/scripts
 	cd analysis && find hak -name '*.py' -o -name '*.md' -o -name '*.supp' | \
@@ -156,8 +158,8 @@ lint: ## check layout, and what clang-tidy, pyflakes and the shell find without 
 	@echo "  TIDY    src/*.c"
 	$(Q)$(call tidy,$(SOURCES)) -Isrc -DHAK_TRACE=1 -DHAK_VALGRIND=1 -DHAK_INTERPOSE=1 \
 	    -DHAK_FLAVOUR='"trace"' -DHAK_VERSION='"$(VERSION)"'
-	@echo "  TIDY    analysis/plugin/*.c tracepoints/provider.c"
-	$(Q)$(call tidy,$(PLUGIN_SOURCES) tracepoints/provider.c) -Itracepoints
+	@echo "  TIDY    analysis/plugin/*.c analysis/relay/gate.c tracepoints/provider.c"
+	$(Q)$(call tidy,$(PLUGIN_SOURCES) analysis/relay/gate.c tracepoints/provider.c) -Itracepoints
 	@echo "  FLAKES  *.py"
 	$(Q)pyflakes3 $(PYTHON_FILES)
 	@echo "  SYNTAX  shell"

@@ -120,6 +120,37 @@ def user_hak(mark) -> Iterator[Hak]:
         yield hak
 
 
+# /run, /dev/shm and root's state are this machine's own.
+MACHINE = '''
+for place in /run /dev/shm /var/lib; do mount -t tmpfs none $place || exit; done
+chmod 1777 /dev/shm
+echo up
+exec cat
+'''
+
+
+@contextlib.contextmanager
+def a_machine(cwd: Path, mark: str) -> Iterator[Hak]:
+    """hak run by root, in a mount namespace that stands for a machine of its own."""
+    if os.geteuid() != 0:
+        pytest.skip('only root can make a namespace')
+    machine = subprocess.Popen(['unshare', '--mount', 'sh', '-c', MACHINE], text=True,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if machine.stdout.readline() != 'up\n':
+            pytest.skip('root may not make a mount namespace here')
+        yield Hak(cwd, mark, ['nsenter', f'--target={machine.pid}', '--mount', f'--wd={cwd}'],
+                  {'LTTNG_HOME': None})
+    finally:
+        machine.stdin.close()
+        machine.wait(timeout=SECONDS)
+
+
+def as_user(uid: int) -> list[str]:
+    """What precedes a command that root runs as this user, of whom nothing is known."""
+    return ['setpriv', f'--reuid={uid}', f'--regid={uid}', '--clear-groups']
+
+
 @dataclass
 class UsersDaemon:
     """A session daemon that is not hak's."""

@@ -9,6 +9,7 @@ Both have the same shape under one root, so the root is always two levels above 
     ROOT/dashboards/diff               PREFIX/lib/hakmem/dashboards/diff
     ROOT/build/trace/libhakmem.so      PREFIX/lib/hakmem/libhakmem.so
     ROOT/build/plugin/                 PREFIX/lib/hakmem/plugin/
+    ROOT/build/relay/libhak-gate.so    PREFIX/lib/hakmem/libhak-gate.so
 
 HAK_LIBDIR names another directory for the two libraries: another flavour, another build.
 """
@@ -45,6 +46,11 @@ def provider() -> Path:
 def plugin_dir() -> Path:
     """The directory of the Babeltrace 2 plugin."""
     return _existing(ROOT / 'build' / 'plugin' if in_source_tree() else ROOT / 'plugin')
+
+
+def gate() -> Path:
+    """What keeps others from our relay daemon."""
+    return _existing((ROOT / 'build' / 'relay' if in_source_tree() else ROOT) / 'libhak-gate.so')
 
 
 def event_catalogue() -> Path:

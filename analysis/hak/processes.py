@@ -3,8 +3,33 @@
 import contextlib
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
+from typing import Callable
+
+# Without a word, because who starts it has been killed, it ends.
+_WHEN_NOTED = 'read -r go && exec "$@" </dev/null'
+
+
+def start_noted(command: list[str], note: Callable[[int], None], **options) -> subprocess.Popen:
+    """Starts a process that outlives us and leads a session. It does nothing before `note` has
+    written down which it is: we may be killed at any moment, and the next has to find it."""
+    child = subprocess.Popen(['sh', '-c', _WHEN_NOTED, 'sh', *command], stdin=subprocess.PIPE,
+                             start_new_session=True, **options)
+    try:
+        note(child.pid)
+        with contextlib.suppress(BrokenPipeError):   # it has died: who waits for it will see
+            child.stdin.write(b'go\n')
+            child.stdin.flush()
+    except BaseException:
+        child.kill()
+        child.wait()
+        raise
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+    return child
 
 
 def end_session(leader: int, seconds: float) -> None:
@@ -33,10 +58,15 @@ def started(pid: int) -> int:
     return int(fields[19]) if fields and fields[0] not in 'ZX' else 0
 
 
+def maps(pid: int) -> str:
+    """What the process maps; nothing if we may not know."""
+    return _read(pid, 'maps')
+
+
 def mapped(path: Path) -> bool:
     """Does any process, of those that we may look at, map this file?"""
     needle = str(path)
-    return any(needle in _read(pid, 'maps') for pid in _pids())
+    return any(needle in maps(pid) for pid in _pids())
 
 
 def _members(session: int) -> list[int]:

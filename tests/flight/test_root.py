@@ -1,39 +1,18 @@
 """Root's flight, in a mount namespace that stands for a machine of its own."""
 
-import os
-import subprocess
 from collections.abc import Iterator
 
 import pytest
 from conftest import Flight, events, settled, until
 import running
-from running import SECONDS
-
-# /run, /dev/shm and root's state are this machine's own.
-MACHINE = '''
-for place in /run /dev/shm /var/lib; do mount -t tmpfs none $place || exit; done
-echo up
-exec cat
-'''
 
 
 @pytest.fixture
 def roots_flight(tmp_path, mark) -> Iterator[Flight]:
-    if os.geteuid() != 0:
-        pytest.skip('only root can make a namespace')
-    machine = subprocess.Popen(['unshare', '--mount', 'sh', '-c', MACHINE], text=True,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        if machine.stdout.readline() != 'up\n':
-            pytest.skip('root may not make a mount namespace here')
-        hak = running.Hak(tmp_path, mark, ['nsenter', f'--target={machine.pid}', '--mount',
-                                             f'--wd={tmp_path}'], {'LTTNG_HOME': None})
+    with running.a_machine(tmp_path, mark) as hak:
         yield Flight(hak, tmp_path)
         stopped = hak('flight', 'stop')
         assert stopped.code == 0, stopped.err
-    finally:
-        machine.stdin.close()
-        machine.wait(timeout=SECONDS)
 
 
 def test_other_users_programs_are_seen(roots_flight):

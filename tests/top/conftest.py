@@ -125,6 +125,6 @@ def relay(tmp_path):
     """A relay daemon like the user's own."""
     from hak.live import relay
 
-    daemon = relay.start(tmp_path / 'relay')
+    daemon = relay.launch(tmp_path / 'relay', {})
     yield daemon
     daemon.close()

@@ -1,5 +1,8 @@
 """A live session of our own: a relay daemon on loopback, and a session that sends to it.
 
+A relay daemon shows what it has, and writes what it is told, to everybody who can connect. With
+the gate (analysis/relay/gate.c) preloaded, ours talks to our own user and root only.
+
 What the relay daemon keeps is bounded: a viewer that falls behind loses the oldest packets, and
 says so, instead of filling the disk.
 """
@@ -16,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from hak import buffers, catalogue, daemon, limits, lttng, processes
+from hak import buffers, catalogue, daemon, limits, lttng, owned, paths, processes
 from hak.errors import HakError
 
 START_SECONDS = 10
@@ -81,18 +84,30 @@ def own_session(tier: str) -> Iterator[OwnSession]:
 
 
 def start(folder: Path) -> Relay:
-    """In a new folder, which goes with it."""
+    """In a new folder, which goes with it; behind the gate."""
+    gate = paths.gate()
+    relay = launch(folder, {'LD_PRELOAD': str(gate)})
+    # The loader only complains of what it cannot preload, and others must not get in.
+    if gate.name not in processes.maps(relay.process.pid):
+        relay.close()
+        raise HakError('what keeps others from the relay daemon cannot be preloaded into it',
+                       f'see whether {gate} can be loaded')
+    return relay
+
+
+def launch(folder: Path, more: dict[str, str]) -> Relay:
+    """Open to everybody, unless `more`, which it gets in its environment, keeps them out."""
     program = shutil.which('lttng-relayd')
     if program is None:
         raise HakError('lttng-relayd is missing', lttng.INSTALL)
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     control, data, live = _free_ports(3)
     command = [program, f'--control-port=tcp://127.0.0.1:{control}',
                f'--data-port=tcp://127.0.0.1:{data}', f'--live-port=tcp://127.0.0.1:{live}',
                f'--output={folder}']
+    env = {**lttng.environment(folder), **limits.thrifty(), **more}
     with open(folder / 'log', 'wb') as log:
-        process = subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', *command], cwd='/',
-                                   env={**lttng.environment(folder), **limits.thrifty()},
+        process = subprocess.Popen(['setpriv', '--pdeathsig', 'TERM', *command], cwd='/', env=env,
                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                    start_new_session=True, preexec_fn=_unburden)
     relay = Relay(process, folder, control, data, live)
@@ -145,7 +160,7 @@ def _sweep(client: lttng.Client) -> None:
         match = _NAME.fullmatch(name)
         if match and not processes.started(int(match[1])):
             _destroy(lttng.Session(client, name))
-            shutil.rmtree(daemon.folders() / match[2], ignore_errors=True)
+            owned.remove_tree(daemon.folders() / match[2])
 
 
 def _create(used: daemon.Daemon, relay: Relay, tier: str) -> lttng.Session:

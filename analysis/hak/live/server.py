@@ -1,8 +1,7 @@
 """The metrics where Prometheus fetches them: over HTTP, or in a file for node_exporter."""
 
 import contextlib
-import os
-import tempfile
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,8 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Optional
 
+from hak import owned, ui
 from hak.errors import HakError
 from hak.reporters import openmetrics
+
+# Clients that are served at once: each costs a thread for as long as it says nothing.
+CLIENTS = 32
 
 
 @dataclass
@@ -24,12 +27,11 @@ class Published:
 def serving(address: tuple[str, int], published: Published) -> Iterator[str]:
     """Yields the address that is listened at."""
     try:
-        server = ThreadingHTTPServer(address, _handler(published))
+        server = _Server(address, _handler(published))
     except (OSError, OverflowError) as error:
         why = getattr(error, 'strerror', None) or error
         raise HakError(f'cannot listen at {address[0]}:{address[1]}: {why}',
                        'choose another') from None
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -38,6 +40,38 @@ def serving(address: tuple[str, int], published: Published) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 4 * CLIENTS   # that wait for their turn
+
+    def __init__(self, address: tuple[str, int], handler: type):
+        self._places = threading.BoundedSemaphore(CLIENTS)
+        super().__init__(address, handler)
+
+    def verify_request(self, request, client_address) -> bool:
+        """One too many is closed at once, and may come again."""
+        return self._places.acquire(blocking=False)
+
+    def process_request(self, request, client_address) -> None:
+        try:
+            super().process_request(request, client_address)
+        except BaseException:   # no thread was to be had
+            self._places.release()
+            raise
+
+    def process_request_thread(self, request, client_address) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request, client_address) -> None:
+        """That a client has gone, or says nothing, is its own affair."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            ui.note(f'a request for the metrics failed: {error!r}')
 
 
 def _handler(published: Published) -> type:
@@ -66,13 +100,6 @@ def _handler(published: Published) -> type:
 
 
 def replace(path: Path, text: str) -> None:
-    """At once: who reads it sees all of one snapshot."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    try:
-        with open(handle, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    """At once: who reads it sees all of one snapshot. The folder may be another user's."""
+    with owned.opened(path.parent) as folder:
+        folder.replace(path.name, text.encode(), 0o644)

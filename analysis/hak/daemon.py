@@ -18,18 +18,20 @@ the last one stops it, unless somebody else has made a session in it meanwhile.
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Optional
+from typing import IO, Callable, Optional
 
-from hak import limits, processes
+from hak import limits, owned, processes
 from hak.errors import HakError
 from hak.lttng import INSTALL, Client, environment
 
@@ -88,7 +90,7 @@ class Daemon:
                 self.process.poll()  # reaps it
         finally:
             if self.folder is not None:
-                shutil.rmtree(self.folder, ignore_errors=True)
+                _discard(self.folder)
             drop_unused_rendezvous()
 
     def _in_use(self) -> bool:
@@ -123,17 +125,17 @@ def visited() -> Iterator[Optional[Client]]:
         client = _users_client(folder)
         yield client if client.answers() else None
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _discard(folder)
 
 
-def start_lasting(folder: Path) -> int:
+def start_lasting(folder: Path) -> None:
     """An ordinary daemon that outlives us, where every program of the user looks for one.
 
-    Returns its pid. `folder` is made anew for its log, and for a file PID that says which process
-    it is even if we are killed meanwhile; it must not go before the daemon does.
+    `folder`, in one that is ours, is made anew for its log and for a file PID that says which
+    process it is, before it is one; it must not go before the daemon does.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    owned.remove_tree(folder)
+    folder.mkdir(mode=0o700)
     root = os.geteuid() == 0
     with _turn() if root else contextlib.nullcontext(), visited() as client:
         if client is not None:
@@ -141,14 +143,13 @@ def start_lasting(folder: Path) -> int:
                            'try again')
         sockets = RUN / 'lttng' if root else users_home() / '.lttng'
         daemon = Daemon(Client((), {}), folder=folder)
-        _launch(daemon, [_tool('lttng-sessiond')], sockets, dies_with_us=False,
-                home=users_home())
-        return daemon.process.pid
+        _launch(daemon, [_tool('lttng-sessiond')], sockets, home=users_home(),
+                note=(folder / PID).write_text)
 
 
 def stop_lasting(pid: int, folder: Path) -> None:
     processes.end_session(pid, STOP_SECONDS)
-    shutil.rmtree(folder, ignore_errors=True)
+    owned.remove_tree(folder)
     drop_unused_rendezvous()
 
 
@@ -162,8 +163,7 @@ def start_visible() -> Daemon:
         folder = _new_folder()
         daemon = Daemon(_users_client(folder), folder=folder, visible=True)
         sockets = RUN / 'lttng' if root else users_home() / '.lttng'
-        return _launch(daemon, [_tool('lttng-sessiond')], sockets, dies_with_us=False,
-                       home=users_home())
+        return _launch(daemon, [_tool('lttng-sessiond')], sockets, home=users_home())
 
 
 def find_or_start(output: Path, private: bool = False) -> Daemon:
@@ -185,7 +185,7 @@ def _start_for_user(program: str) -> Daemon:
     folder = _new_folder()
     client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
     daemon = Daemon(client, folder, folder=folder)
-    return _launch(daemon, [program], folder / '.lttng')
+    return _launch(daemon, [program], folder / '.lttng', dies_with_us=True)
 
 
 def _start_for_root(program: str, output: Path) -> Daemon:
@@ -204,31 +204,32 @@ def _start_for_root(program: str, output: Path) -> Daemon:
     enter = ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', _ENTER, 'sh',
              str(run), seen_as, real, str(RUN)]
     daemon = Daemon(Client((), {}), folder, folder=folder)
-    _launch(daemon, [*enter, program], run / 'lttng')
+    _launch(daemon, [*enter, program], run / 'lttng', dies_with_us=True)
     daemon.client = Client(('nsenter', f'--target={daemon.process.pid}', '--mount',
                             _tool('lttng'), '--no-sessiond'), environment(folder))
     return daemon
 
 
-def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=True,
-            home: Optional[Path] = None) -> Daemon:
-    """Starts the daemon and returns when it answers."""
+def _launch(daemon: Daemon, command: list[str], sockets: Path, dies_with_us=False,
+            home: Optional[Path] = None, note: Optional[Callable[[str], object]] = None) -> Daemon:
+    """Starts the daemon and returns when it answers. `note`: is told its pid, and when it was
+    started, before it runs."""
     empty = daemon.folder / 'empty'
     empty.mkdir()
     # --load: the user's saved sessions are for the user's daemon. A session of its own, since
     # Ctrl-C is not meant for it; but it must not outlive a hak that is killed.
     prefix = ['setpriv', '--pdeathsig', 'TERM'] if dies_with_us else []
+    command = [*prefix, *command, '--no-kernel', f'--load={empty}']
     with open(daemon.folder / 'log', 'wb') as log:
+        options = {'stdout': log, 'stderr': log, 'cwd': '/', 'preexec_fn': _unburden,
+                   'env': {**environment(home or daemon.folder), **limits.thrifty()}}
         try:
-            daemon.process = subprocess.Popen(
-                [*prefix, *command, '--no-kernel', f'--load={empty}'],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd='/',
-                env={**environment(home or daemon.folder), **limits.thrifty()},
-                start_new_session=True,
-                preexec_fn=_unburden)
-            if not dies_with_us:
-                pid = daemon.process.pid
-                (daemon.folder / PID).write_text(f'{pid} {processes.started(pid)}')
+            if note:
+                daemon.process = processes.start_noted(
+                    command, lambda pid: note(f'{pid} {processes.started(pid)}'), **options)
+            else:
+                daemon.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                                  start_new_session=True, **options)
             _await_answer(daemon, sockets / 'client-lttng-sessiond')
         except BaseException:
             daemon.close()
@@ -269,15 +270,18 @@ def _join_shared(program: str) -> Daemon:
             folder = _new_folder()
             client = Client((_tool('lttng'), '--no-sessiond'), environment(folder))
             daemon = Daemon(client, folder=folder)
-            _launch(daemon, [program], RUN / 'lttng', dies_with_us=False)
+            _launch(daemon, [program], RUN / 'lttng', note=lambda text: _note(lock, text))
         except BaseException:
             lock.close()
             raise
-        lock.truncate(0)
-        lock.write(f'{daemon.process.pid} {processes.started(daemon.process.pid)}')
-        lock.flush()
         daemon.lock = lock
         return daemon
+
+
+def _note(lock: IO, text: str) -> None:
+    lock.truncate(0)
+    lock.write(text)
+    lock.flush()
 
 
 def _leave_shared(daemon: Daemon) -> None:
@@ -289,7 +293,7 @@ def _leave_shared(daemon: Daemon) -> None:
             return  # another recording uses it and will stop it
         lock.seek(0)
         pid, _, started = lock.read().partition(' ')
-        if pid and str(processes.started(int(pid))) == started:
+        if pid.isdecimal() and started != '0' and str(processes.started(int(pid))) == started:
             if daemon._in_use():
                 return
             processes.end_session(int(pid), STOP_SECONDS)
@@ -345,7 +349,10 @@ def _users_client(folder: Path) -> Client:
 
 def users_home() -> Path:
     """Where LTTng looks for what is the user's."""
-    return Path(os.environ.get('LTTNG_HOME') or Path.home())
+    try:
+        return Path(os.environ.get('LTTNG_HOME') or Path.home())
+    except RuntimeError:
+        raise HakError('you have no home', 'set HOME, or LTTNG_HOME') from None
 
 
 def folders() -> Path:
@@ -353,12 +360,49 @@ def folders() -> Path:
     return Path('/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else tempfile.gettempdir())
 
 
+# Locked for as long as we use them, so that the next hak sees which are left of one that was killed.
+_held: dict[Path, int] = {}
+
+
 def _new_folder() -> Path:
+    if not _held:
+        _sweep_folders()
     try:
-        return Path(tempfile.mkdtemp(prefix='hak-', dir=folders()))
+        while True:
+            path = folders() / f'hak-{secrets.token_hex(4)}'
+            with contextlib.suppress(FileExistsError):
+                # It cannot be written to before it is locked, by which _sweep_folders knows it.
+                path.mkdir(mode=0o500)
+                break
+        _held[path] = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fcntl.flock(_held[path], fcntl.LOCK_EX)
+        os.fchmod(_held[path], 0o700)
     except OSError as error:
         raise HakError(f'no directory for the session daemon: {error.strerror}',
                        'make /tmp writable') from None
+    return path
+
+
+def _discard(folder: Path) -> None:
+    owned.remove_tree(folder)
+    if folder in _held:
+        os.close(_held.pop(folder))
+
+
+def _sweep_folders() -> None:
+    """Removes those that nobody holds."""
+    for path in folders().glob('hak-' + '[0-9a-f]' * 8):
+        with contextlib.suppress(OSError):
+            info = path.lstat()
+            being_made = not info.st_mode & stat.S_IWUSR and time.time() - info.st_mtime < 60
+            if info.st_uid != os.geteuid() or being_made:
+                continue
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                owned.remove_tree(path)
+            finally:
+                os.close(handle)
 
 
 def drop_unused_rendezvous() -> None:
@@ -369,7 +413,7 @@ def drop_unused_rendezvous() -> None:
     names = ('lttng-ust-wait-8', f'lttng-ust-wait-8-{os.geteuid()}')
     for path in (Path('/dev/shm') / name for name in names):
         try:
-            if path.stat().st_uid == os.geteuid() and not processes.mapped(path):
+            if path.lstat().st_uid == os.geteuid() and not processes.mapped(path):
                 path.unlink()
         except OSError:
             continue

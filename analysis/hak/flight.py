@@ -13,22 +13,22 @@ have to find it. So it is the ordinary one, of the user or, for root, of the mac
 
 import contextlib
 import os
+import secrets
 import shutil
-import stat
 import time
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
-from hak import buffers, catalogue, flight_crash, flight_watch
+from hak import buffers, catalogue, flight_crash, flight_watch, owned
 from hak import daemon as daemons
 from hak import flight_snapshots as snapshots
 from hak import flight_state as states
 from hak import flight_triggers as triggers
 from hak.buffers import Buffers
 from hak.errors import USAGE, HakError
-from hak.flight_state import SUBBUFS, Process, Settings, State
+from hak.flight_state import ON, STOPPING, SUBBUFS, Process, Settings, State
 from hak.lttng import CONTEXTS, FLUSH_SECONDS, Client, elements
 
 SHM = Path('/dev/shm')
@@ -41,7 +41,7 @@ HOLE_SECONDS = 0.2
 
 
 def defaults() -> Settings:
-    return Settings(output=str(states.folder() / 'snapshots'), shm=str(_default_shm()), **DEFAULTS)
+    return Settings(output=str(states.folder() / 'snapshots'), shm=str(SHM), **DEFAULTS)
 
 
 @dataclass
@@ -64,17 +64,20 @@ def start(chosen: dict) -> tuple[State, list[str]]:
     Returns what is on now, and what was done.
     """
     with states.turn():
-        state, done = states.load(), []
+        state, done, settings = states.load(), [], defaults()
         if state is not None:
             _adopt_home(state)
-            _refuse_changes(state, chosen)
-            if not (problems := status(state).problems):
-                return state, ['flight is on already']
-            done.append('repairing: ' + '; '.join(problems))
+            if state.stage == ON:
+                _refuse_changes(state, chosen)
+                if not (problems := status(state).problems):
+                    return state, ['flight is on already']
+                done.append('repairing: ' + '; '.join(problems))
+            else:
+                done.append('repairing: an earlier start or stop was killed')
+            settings = settings if state.stage == STOPPING else state.settings
             done += _clear(state)
-            settings = state.settings
-        else:
-            settings = Settings(**{**asdict(defaults()), **chosen})
+            _remove_shm(state)
+        settings = replace(settings, **chosen)
         state = _set_up(settings, state)
         done.append(f'flight is on: snapshots go to {settings.output}')
         return state, done
@@ -85,19 +88,32 @@ def stop() -> tuple[Optional[State], list[str]]:
     with states.turn():
         try:
             state = states.load()
-        except HakError:
-            # Nothing is known but what start calls by fixed names.
-            _end_session(_session_name())
-            states.forget()
-            raise
+        except HakError as error:
+            _stop_unknown()
+            return None, [f'{error.message}, so what start calls by fixed names was removed',
+                          'flight is off']
         if state is None:
+            _end_daemon()
+            states.forget()
             return None, ['flight is off already']
         _adopt_home(state)
-        done = _clear(state)
-        _end_daemon(state)
-        _remove_shm(Path(state.settings.shm))
+        was, state.stage = state.stage, STOPPING
+        with contextlib.suppress(HakError):   # a full disk: it only matters if we are killed
+            states.save(state)
+        done = _clear(replace(state, stage=was))
+        _end_daemon()
+        _remove_shm(state)
         states.forget()
         return state, [*done, f'flight is off: snapshots are in {state.settings.output}']
+
+
+def _stop_unknown() -> None:
+    """What was set up is not known."""
+    _end_session(_session_name())
+    _end_daemon()
+    for folder in SHM.glob(f'{_session_name()}-*'):
+        owned.remove_tree(folder)
+    states.forget()
 
 
 def dump(name: str, output: Optional[Path]) -> tuple[Path, str]:
@@ -105,6 +121,7 @@ def dump(name: str, output: Optional[Path]) -> tuple[Path, str]:
     state = _existing()
     flight_watch.keep(state.live, state.kept)
     output = (output or state.output).absolute()
+    _make_output(output)
     with daemons.visited() as client:
         if client is not None and state.session in client.sessions():
             return _record(client, state, name, output), ''
@@ -117,6 +134,8 @@ def dump(name: str, output: Optional[Path]) -> tuple[Path, str]:
 def status(state: State) -> Status:
     flight_watch.keep(state.live, state.kept)
     result = Status(state, snapshots=snapshots.listed(state.output), seen=states.load_seen())
+    if state.stage != ON:
+        result.problems.append('a start or stop has not come to its end, or is at work: ' + REPAIR)
     watching = state.watcher is not None and state.watcher.alive()
     if not watching:
         result.problems.append('the watcher is gone, so triggers that have fired stay off and '
@@ -176,15 +195,21 @@ def _refuse_changes(state: State, chosen: dict) -> None:
 
 
 def _set_up(settings: Settings, before: Optional[State]) -> State:
-    output, shm = Path(settings.output), Path(settings.shm)
+    """Everything is noted before it is made, so that whenever we are killed, the next command
+    knows of it."""
+    output, place = Path(settings.output), Path(settings.shm)
     _make_output(output)
-    chosen = _channels(settings, shm)
-    own = _daemon()
-    state = State(settings, _session_name(), str(daemons.users_home()), time.time(),
-                  {name: asdict(size) for name, (_, size) in chosen.items()}, own)
+    chosen = _channels(settings, place)
+    session = _session_name()
+    state = State(settings, session, str(daemons.users_home()), time.time(),
+                  str(place / f'{session}-{secrets.token_hex(8)}'),
+                  made_place=not os.path.lexists(place),
+                  buffers={name: size for name, (_, size) in chosen.items()})
     try:
-        _make_shm(shm)
-        _end_session(state.session)  # of a start that was killed
+        states.save(state)
+        _make_shm(state)
+        state.daemon = _daemon()
+        _end_session(session)  # of one whose state was lost
         with daemons.visited() as client:
             if client is None:
                 raise HakError('the session daemon has ended at once', 'see `hak doctor`')
@@ -192,37 +217,49 @@ def _set_up(settings: Settings, before: Optional[State]) -> State:
         seen = states.load_seen() if before is not None else states.Seen()
         seen.seen = [snapshot.name for snapshot in snapshots.listed(output)]
         states.save_seen(seen)
-        states.save(state)
-        state.watcher = flight_watch.start()
+        flight_watch.start(lambda watcher: _note_watcher(state, watcher))
+        state.stage = ON
         states.save(state)
     except BaseException:
         with contextlib.suppress(HakError):
-            _end_session(state.session)
-            _end_daemon(state)
-        _remove_shm(shm)
+            flight_watch.stop(state.watcher)
+            _end_session(session)
+            _end_daemon()
+        _remove_shm(state)
         states.forget()
         raise
     return state
 
 
+def _note_watcher(state: State, watcher: Process) -> None:
+    state.watcher = watcher
+    states.save(state)
+
+
 def _daemon() -> Optional[Process]:
     """Sees to it that a daemon runs, and returns it if it is ours to end."""
-    folder = states.folder() / 'sessiond'
-    own = _noted(folder / daemons.PID)
     deadline = time.monotonic() + daemons.START_SECONDS
     while True:
+        own = _own_daemon()
         with daemons.visited() as client:
             if client is not None:
                 return own
         # One that is alive is on its way, started by a start that was killed.
-        if own is None or not own.alive() or time.monotonic() > deadline:
-            return Process.of(daemons.start_lasting(folder))
+        if own is None or time.monotonic() > deadline:
+            _end_daemon()
+            daemons.start_lasting(_daemon_folder())
         time.sleep(0.1)
 
 
-def _noted(path: Path) -> Optional[Process]:
+def _daemon_folder() -> Path:
+    return states.folder() / 'sessiond'
+
+
+def _own_daemon() -> Optional[Process]:
+    """That start has started, if it lives."""
     try:
-        process = Process(*map(int, path.read_text(encoding='ascii').split()))
+        text = (_daemon_folder() / daemons.PID).read_text(encoding='ascii')
+        process = Process(*map(int, text.split()))
     except (OSError, ValueError, TypeError):
         return None
     return process if process.alive() else None
@@ -256,7 +293,6 @@ def _create(client: Client, state: State, channels: dict) -> None:
 
 def _record(client: Client, state: State, name: str, output: Path) -> Path:
     before = {snapshot.path for snapshot in snapshots.listed(output)}
-    _make_output(output)
     with flight_crash.completing(state.kept, SUBBUFS) as taken:
         client.run('snapshot', 'record', f'--session={state.session}', f'--name={name}',
                    str(output), seconds=FLUSH_SECONDS)
@@ -276,7 +312,7 @@ def _clear(state: State) -> list[str]:
     done = []
     flight_watch.stop(state.watcher)
     with contextlib.suppress(HakError):  # no program was recorded
-        if (salvaged := _salvage(state)) is not None:
+        if state.stage == ON and (salvaged := _salvage(state)) is not None:
             done.append(f'what was in shared memory is in {salvaged}')
     _end_session(state.session)
     return done
@@ -313,13 +349,14 @@ def _end_session(session: str) -> None:
             client.run('destroy', session, seconds=FLUSH_SECONDS)
 
 
-def _end_daemon(state: State) -> None:
+def _end_daemon() -> None:
     """Stops the daemon that start started, unless somebody else has a session in it."""
-    if state.daemon is None or not state.daemon.alive():
+    if (own := _own_daemon()) is None:
+        owned.remove_tree(_daemon_folder())
         return
     with daemons.visited() as client:
         if client is None or not client.sessions():
-            daemons.stop_lasting(state.daemon.pid, states.folder() / 'sessiond')
+            daemons.stop_lasting(own.pid, _daemon_folder())
 
 
 def _examined(client: Client, result: Status) -> bool:
@@ -360,39 +397,29 @@ def _session_name() -> str:
     return f'hak-flight-{os.geteuid()}-{zlib.crc32(os.fsencode(states.folder())):08x}'
 
 
-def _default_shm() -> Path:
-    return SHM / _session_name()
-
-
 def _make_output(output: Path) -> None:
-    try:
-        output.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise HakError(f'{output} cannot be made: {error.strerror}',
-                       'name another with --output') from None
-    if not os.access(output, os.W_OK | os.X_OK):
-        raise HakError(f'{output} is not writable', 'name another with --output')
+    """What the daemon writes there has names that can be guessed."""
+    remedy = 'name another with --output'
+    with owned.ours(output, remedy, make=True):
+        if not os.access(output, os.W_OK | os.X_OK):
+            raise HakError(f'{output} is not writable', remedy)
 
 
-def _make_shm(shm: Path) -> None:
-    """Empty and ours. Its place can be written by everybody."""
-    try:
-        shm.mkdir(mode=0o700, parents=True, exist_ok=True)
-        info = shm.lstat()
-    except OSError as error:
-        raise HakError(f'{shm} cannot be made: {error.strerror}', 'name another with --shm') \
-            from None
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
-        raise HakError(f'{shm} is not a directory of yours', 'remove it, or name another with '
-                       '--shm')
-    _remove_shm(shm)
-    for folder in ('live', 'kept'):
-        (shm / folder).mkdir(mode=0o700, parents=True)
+def _make_shm(state: State) -> None:
+    """Its place can be one where everybody makes files: nobody can make this one before us."""
+    remedy, path = 'name another with --shm', Path(state.shm)
+    with owned.checked(Path(state.settings.shm), remedy, make=True) as place:
+        try:
+            place.make(path.name)
+        except OSError as error:
+            raise HakError(f'{path} cannot be made: {error.strerror}', remedy) from None
+    with owned.ours(path, remedy) as folder:
+        folder.make('live')
+        folder.make('kept')
 
 
-def _remove_shm(shm: Path) -> None:
-    """Only what is flight's: --shm may name a folder that has more in it."""
-    for folder in ('live', 'kept'):
-        shutil.rmtree(shm / folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        shm.rmdir()
+def _remove_shm(state: State) -> None:
+    owned.remove_tree(Path(state.shm))
+    if state.made_place:
+        with contextlib.suppress(OSError):
+            Path(state.settings.shm).rmdir()

@@ -1,8 +1,9 @@
-"""What flight remembers between commands: a folder for each user.
+"""What flight remembers between commands: a folder for each user, into which nobody else writes.
 
-    state.json   what `start` has set up; it is there while flight is on
+    state.json   what `start` sets up, there before any of it is and until all of it is gone: a
+                 command may be killed at any moment, and the next has to find what it left
     watch.json   what the watcher has seen and done
-    sessiond/    the log of a session daemon that `start` has started
+    sessiond/    a session daemon that `start` has started: its log, and which process it is
     watch.log    what the watcher said before it died
     snapshots/   unless --output names another place
 """
@@ -11,25 +12,35 @@ import contextlib
 import fcntl
 import json
 import os
+import re
+import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional, Union, get_args, get_origin
 
-from hak import processes
+from hak import owned, processes
+from hak.buffers import Buffers
 from hak.errors import HakError
 
 # Seconds: the longest that another `hak flight` command can take is far below.
 TURN_SECONDS = 60
 # Of each stream: one for a CPU, a user and a channel.
 SUBBUFS = 8
+# What has become of flight: being switched on, or off, until a command has come to its end.
+STARTING, ON, STOPPING = 'starting', 'on', 'stopping'
+REMEDY = 'set XDG_STATE_HOME to a folder of your own'
+# No number of ours is as large, in seconds, bytes or anything else.
+_MOST = 1 << 53
+# The folder of the ring buffers is called so too, and something random behind it.
+_SESSION = re.compile(r'hak-flight-\d+-[0-9a-f]{8}')
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the user can choose when flight is switched on."""
     output: str          # folder of the snapshots
-    shm: str             # folder below which the ring buffers lie
+    shm: str             # folder in which that of the ring buffers is made
     keep: int            # snapshots at most
     max_bytes: int       # of all snapshots
     every: float         # seconds between two snapshots for the same condition
@@ -56,7 +67,10 @@ class State:
     session: str
     home: str                            # LTTNG_HOME by which start found the daemon
     began: float                         # seconds since the epoch
-    buffers: dict[str, dict]             # channel -> size and count of its sub-buffers
+    shm: str                             # folder of the ring buffers, ours alone
+    stage: str = STARTING
+    made_place: bool = False             # settings.shm was not there before
+    buffers: dict[str, Buffers] = field(default_factory=dict)   # of each channel
     daemon: Optional[Process] = None     # only of one that we started
     watcher: Optional[Process] = None
 
@@ -67,12 +81,12 @@ class State:
     @property
     def live(self) -> Path:
         """The ring buffers, as LTTng lays them out and removes them."""
-        return Path(self.settings.shm) / 'live'
+        return Path(self.shm) / 'live'
 
     @property
     def kept(self) -> Path:
         """Links to the same files, which stay when LTTng removes its own."""
-        return Path(self.settings.shm) / 'kept'
+        return Path(self.shm) / 'kept'
 
 
 @dataclass
@@ -99,23 +113,22 @@ def folder() -> Path:
     base = os.environ.get('XDG_STATE_HOME')
     if not base and os.geteuid() == 0:
         return Path('/var/lib/hakmem/flight')
-    return Path(base or Path.home() / '.local/state') / 'hakmem/flight'
+    try:
+        return Path(base or Path.home() / '.local/state').absolute() / 'hakmem/flight'
+    except RuntimeError:
+        raise HakError('you have no home', REMEDY) from None
 
 
 def load() -> Optional[State]:
     """None: flight is off."""
-    there = _load(folder() / 'state.json')
-    if there is None:
-        return None
-    try:
-        known = {each.name for each in fields(State)}
-        there = {key: value for key, value in there.items() if key in known}
-        for key, kind in (('settings', Settings), ('daemon', Process), ('watcher', Process)):
-            if there.get(key) is not None:
-                there[key] = kind(**there[key])
-        return State(**there)
-    except TypeError:
-        raise _damaged('state.json') from None
+    state = _load('state.json', State)
+    if state is not None and not (
+            _SESSION.fullmatch(state.session) and state.stage in (STARTING, ON, STOPPING)
+            and Path(state.shm).name.startswith(state.session)
+            and all(Path(path).is_absolute() for path in
+                    (state.shm, state.settings.shm, state.settings.output))):
+        raise _damaged('state.json')
+    return state
 
 
 def save(state: State) -> None:
@@ -123,14 +136,7 @@ def save(state: State) -> None:
 
 
 def load_seen() -> Seen:
-    there = _load(folder() / 'watch.json')
-    if there is None:
-        return Seen()
-    try:
-        fired = {name: Fired(**values) for name, values in there.pop('fired').items()}
-        return Seen(fired=fired, **there)
-    except (TypeError, KeyError, AttributeError):
-        raise _damaged('watch.json') from None
+    return _load('watch.json', Seen) or Seen()
 
 
 def save_seen(seen: Seen) -> None:
@@ -138,21 +144,22 @@ def save_seen(seen: Seen) -> None:
 
 
 def forget() -> None:
-    for name in ('state.json', 'watch.json', 'watch.log'):
-        (folder() / name).unlink(missing_ok=True)
+    """What is known, with what a command that was killed has left of it; state.json last."""
+    with owned.ours(folder(), REMEDY) as there:
+        parts = [name for name in os.listdir(there.handle)
+                 if name.startswith(('.state.json.', '.watch.json.'))]
+        for name in (*parts, 'watch.json', 'watch.log', 'state.json'):
+            there.remove(name)
 
 
 @contextlib.contextmanager
 def turn() -> Iterator[None]:
     """One command that changes something at a time."""
-    import time
-
-    try:
-        folder().mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = open(folder() / 'lock', 'a', encoding='ascii')
-    except OSError as error:
-        raise HakError(f'{error.filename}: {error.strerror}',
-                       'set XDG_STATE_HOME to a folder that you may write to') from None
+    with owned.ours(folder(), REMEDY, make=True) as there:
+        try:
+            lock = there.lock_file('lock')
+        except OSError as error:
+            raise HakError(f'{error.filename}: {error.strerror}', REMEDY) from None
     with lock:
         deadline = time.monotonic() + TURN_SECONDS
         while True:
@@ -167,25 +174,61 @@ def turn() -> Iterator[None]:
         yield
 
 
-def _load(path: Path) -> Optional[dict]:
+def _load(name: str, kind: type) -> Any:
+    """None if it is not there."""
     try:
-        return json.loads(path.read_text(encoding='utf-8'))
+        with owned.ours(folder(), REMEDY) as there:
+            data = there.read(name)
     except FileNotFoundError:
         return None
-    except ValueError:
-        raise _damaged(path.name) from None
+    except OSError as error:
+        raise HakError(f'{error.filename}: {error.strerror}', 'remove it, or make it readable') \
+            from None
+    try:
+        return _shaped(kind, json.loads(data))
+    except (ValueError, RecursionError):
+        raise _damaged(name) from None
+
+
+def _shaped(kind: Any, value: Any) -> Any:
+    """What json makes of `kind`, made into it; ValueError if it is not that."""
+    if is_dataclass(kind):
+        return _fields(kind, value)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin is Union:
+        return None if value is None else _shaped(inner[0], value)
+    if origin is dict and isinstance(value, dict):
+        return {_shaped(str, key): _shaped(inner[1], each) for key, each in value.items()}
+    if origin is list and isinstance(value, list):
+        return [_shaped(inner[0], each) for each in value]
+    if kind is str and isinstance(value, str) and b'\0' not in os.fsencode(value):
+        return value
+    if kind is bool and isinstance(value, bool):
+        return value
+    if kind in (int, float) and type(value) in (int, kind) and 0 <= value < _MOST:
+        return kind(value)
+    raise ValueError(value)
+
+
+def _fields(kind: type, value: Any) -> Any:
+    """Those that have no default have to be there; of others than these nothing is known."""
+    if not isinstance(value, dict):
+        raise ValueError(value)
+    try:
+        return kind(**{each.name: _shaped(each.type, value[each.name])
+                       for each in fields(kind) if each.name in value})
+    except TypeError:
+        raise ValueError(value) from None
 
 
 def _save(name: str, value: dict) -> None:
     """At once or not at all: the watcher and the commands read each other's files."""
-    path = folder() / name
-    part = path.with_name(f'{name}.{os.getpid()}')
-    try:
-        part.write_text(json.dumps(value, indent=1), encoding='utf-8')
-        part.rename(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with owned.ours(folder(), REMEDY) as there:
+        try:
+            there.replace(name, json.dumps(value, indent=1).encode())
+        except OSError as error:
+            raise HakError(f'{error.filename}: {error.strerror}', 'make room for it, or '
+                           'set XDG_STATE_HOME to a folder elsewhere') from None
 
 
 def _damaged(name: str) -> HakError:

@@ -15,14 +15,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from hak import daemon as daemons
 from hak import flight_crash
 from hak import flight_snapshots as snapshots
 from hak import flight_state as states
 from hak import flight_triggers as triggers
-from hak import lttng, paths, processes
+from hak import lttng, owned, paths, processes
 from hak.errors import HakError
 from hak.flight_snapshots import Snapshot
 from hak.flight_state import Fired, Process, Seen, State
@@ -34,23 +34,23 @@ STOP_SECONDS = 10
 REPAIR = 'run `hak flight start`'
 
 
-def start() -> Process:
+def start(note: Callable[[Process], None]) -> None:
     """Starts the watcher of the state that is on the disk, and returns when it watches."""
     env = {**lttng.environment(), 'PYTHONPATH': str(paths.ROOT / 'analysis')}
     receiver, sender = os.pipe()
-    with open(states.folder() / 'watch.log', 'wb') as log, open(receiver, 'rb') as ready:
+    with owned.ours(states.folder(), states.REMEDY) as folder, \
+            folder.create('watch.log') as log, open(receiver, 'rb') as ready:
         try:
-            child = subprocess.Popen(
-                [sys.executable, '-m', 'hak.flight_watch', str(sender)], cwd='/', env=env,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[sender],
-                start_new_session=True, preexec_fn=_unblock)
+            child = processes.start_noted(
+                [sys.executable, '-m', 'hak.flight_watch', str(sender)],
+                lambda pid: note(Process.of(pid)), cwd='/', env=env, stdout=log, stderr=log,
+                pass_fds=[sender], preexec_fn=_unblock)
         finally:
             os.close(sender)
         if not ready.read(1):
-            why = Path(log.name).read_text(errors='replace').strip().splitlines()
+            why = folder.read('watch.log').decode(errors='replace').strip().splitlines()
             raise HakError('the watcher did not start',
                            why[-1] if why else f'exit code {child.wait()}')
-    return Process.of(child.pid)
 
 
 def stop(watcher: Optional[Process]) -> None:
@@ -200,16 +200,21 @@ def _current(state: State) -> bool:
 def main(ready: int) -> None:
     # Leaving tidies up: what is in use of /tmp, for one.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    state = states.load()
-    watcher = Watcher(state, states.load_seen())
-    watcher.turn(time.time())
+    try:
+        state = states.load()
+        if state is None:
+            sys.exit('flight is off')
+        watcher = Watcher(state, states.load_seen())
+        watcher.turn(time.time())
+    except HakError as error:
+        sys.exit(error.line())
     if watcher.seen.trouble:
         sys.exit(watcher.seen.trouble)
     os.write(ready, b'!')
     os.close(ready)
     while _current(state):
         # What fails now, such as writing to a full disk, may work later.
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, HakError):
             watcher.turn(time.time())
         time.sleep(PERIOD)
 

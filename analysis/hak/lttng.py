@@ -38,12 +38,14 @@ class Client:
         """stdout of `lttng args`; HakError with its complaint if it fails."""
         verb = next((arg for arg in args if not arg.startswith('-') and arg != 'xml'), 'lttng')
         try:
-            # A session of its own: Ctrl-C is meant for the recorded program.
-            done = subprocess.run([*self.command, *args], env=self.env, timeout=seconds,
-                                  stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                                  errors='replace', start_new_session=True, check=False)
+            # A session of its own: Ctrl-C is meant for the recorded program. But what it was about
+            # to do when we are killed must not come after what the next command finds.
+            done = subprocess.run(['setpriv', '--pdeathsig', 'KILL', *self.command, *args],
+                                  env=self.env, timeout=seconds, stdin=subprocess.DEVNULL,
+                                  capture_output=True, encoding='utf-8', errors='replace',
+                                  start_new_session=True, check=False)
         except FileNotFoundError:
-            raise HakError('the lttng tool is missing', INSTALL) from None
+            raise HakError('setpriv is missing', 'apt-get install util-linux') from None
         except subprocess.TimeoutExpired:
             raise HakError(f'lttng {verb} gave no answer in {seconds:.0f} s',
                            'the session daemon hangs: see `hak doctor`') from None

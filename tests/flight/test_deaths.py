@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import random
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -130,24 +129,11 @@ def test_a_daemon_started_by_others_after_ours_died(flight):
     assert flight.status()['problems'] == []
 
 
-@contextlib.contextmanager
-def hak_is_killed():
-    """Within, a hak that is killed may leave the folder in which it was working."""
-    before = running._folders()
-    yield
-    left = running._folders() - before
-    until(lambda: running._stale(left) == left, seconds=3)  # what hak had started ends
-    for name in running._stale(left):
-        shutil.rmtree(Path('/tmp') / name, ignore_errors=True)
-
-
-@pytest.mark.alone  # removes what is left in /tmp
 def test_the_watcher_dies_and_start_repairs(flight):
     flight.start()
     program = flight.program('shared_fail', 1000, **CAPPED)
-    with hak_is_killed():
-        os.kill(flight.state()['watcher']['pid'], signal.SIGKILL)
-        time.sleep(0.1)
+    os.kill(flight.state()['watcher']['pid'], signal.SIGKILL)
+    time.sleep(0.1)
     assert until(lambda: any('the watcher is gone' in problem
                              for problem in flight.status()['problems']))
     # Without it the first storm still takes one snapshot, and only one.
@@ -168,17 +154,17 @@ def hak_itself(pid: int) -> int:
     return int(children[0]) if children else pid
 
 
-@pytest.mark.alone  # removes what is left in /tmp
 def test_a_start_that_is_killed_can_be_repeated(flight):
     for delay in (0.1, 0.2, 0.3):
-        with hak_is_killed():
-            starting = flight.hak.start('flight', 'start', '--shm', flight.shm)
-            time.sleep(delay)
-            with contextlib.suppress(ProcessLookupError):  # it was faster
-                os.kill(hak_itself(starting.pid), signal.SIGKILL)
-            starting.communicate()
+        starting = flight.hak.start('flight', 'start', '--shm', flight.shm)
+        time.sleep(delay)
+        with contextlib.suppress(ProcessLookupError):  # it was faster
+            os.kill(hak_itself(starting.pid), signal.SIGKILL)
+        starting.communicate()
     flight.start()
     assert flight.status()['problems'] == []
+    assert flight('stop').code == 0
+    assert until(lambda: not running._marked(flight.hak.mark))
 
 
 def test_attaches_to_what_runs_already(flight):

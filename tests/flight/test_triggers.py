@@ -124,7 +124,7 @@ def test_a_full_disk_holds_triggers_off_until_there_is_room(flight):
         pytest.skip('only root can mount a small disk')
     disk = flight.hak.cwd / 'disk'
     disk.mkdir()
-    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=777', 'none', disk], check=True)
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=6m,mode=700,uid=nobody', 'none', disk], check=True)
     try:
         flight.start('--output', disk, '--every', 1)
         program = flight.program('double_free')

@@ -44,7 +44,7 @@ def prepare_parser(parser: argparse.ArgumentParser) -> None:
                        help='bytes of a sub-buffer; every CPU has eight in each of three '
                        'channels (default: 64K)')
     start.add_argument('--shm', metavar='DIR', type=Path,
-                       help='where the ring buffers lie (default: below /dev/shm)')
+                       help='below which folder the ring buffers lie (default: /dev/shm)')
     status = verbs.add_parser('status', allow_abbrev=False, help='is it on, what did it see')
     status.add_argument('--json', action='store_true', help='everything, for programs')
     dump = verbs.add_parser('dump', allow_abbrev=False, help='take a snapshot now')

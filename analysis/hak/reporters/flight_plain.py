@@ -10,6 +10,7 @@ from hak import flight_triggers as triggers
 from hak import ui
 from hak.flight import Status
 from hak.flight_state import Fired
+from hak.reporters.top_layout import printable
 
 SHOWN = 10
 
@@ -22,9 +23,9 @@ def show(status: Optional[Status]) -> None:
     out = sys.stdout.write
     out(f'flight is {facts["state"]} since {_when(facts["since"])}\n')
     for problem in facts['problems']:
-        out(f'problem    {problem}\n')
+        out(f'problem    {printable(problem)}\n')
     for note in facts['notes']:
-        out(f'note       {note}\n')
+        out(f'note       {printable(note)}\n')
     own = 'started by flight' if facts['session']['own_daemon'] else 'not started by flight'
     out(f'session    {facts["session"]["name"]}, its daemon {own}\n')
     sizes = ', '.join(f'{channel["name"]} {channel["subbufs"]} × '
@@ -54,10 +55,10 @@ def as_json(status: Optional[Status]) -> dict[str, Any]:
                     'own_daemon': state.daemon is not None},
         'watcher': {'pid': state.watcher.pid if state.watcher else None,
                     'alive': state.watcher is not None and state.watcher.alive()},
-        'channels': [{'name': name, 'subbuf_size': size['size'], 'subbufs': size['count'],
+        'channels': [{'name': name, 'subbuf_size': size.size, 'subbufs': size.count,
                       **status.losses.get(name, {'discarded_events': 0, 'lost_packets': 0})}
                      for name, size in state.buffers.items()],
-        'shm': {'path': settings.shm, 'bytes': snapshots.tree_bytes(state.kept)},
+        'shm': {'path': state.shm, 'bytes': snapshots.tree_bytes(state.kept)},
         'processes': status.processes,
         'triggers': [_trigger(status, condition) for condition in triggers.known()],
         'snapshots': [{'name': snapshot.name, 'path': str(snapshot.path),
@@ -99,7 +100,7 @@ def _fate(trigger: dict[str, Any]) -> str:
 
 
 def _show_processes(processes: list[dict]) -> None:
-    words = [f'{process["name"].rpartition("/")[2]} ({process["pid"]})'
+    words = [f'{printable(process["name"].rpartition("/")[2])} ({process["pid"]})'
              for process in processes[:SHOWN]]
     if len(processes) > SHOWN:
         words.append(f'and {len(processes) - SHOWN} more')

@@ -1,7 +1,6 @@
 """All SQL: questions to the file that sink.hakmem.lives writes (analysis/plugin/tables.h)."""
 
 import sqlite3
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator, Optional
@@ -9,7 +8,7 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
 
-SCHEMA = 4
+SCHEMA = 5
 # Tables with a column cls; all but a few have proc.
 PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
     AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
@@ -430,17 +429,3 @@ class Database:
             WHERE proc = :proc AND ss = :ss AND mapping = :mapping AND slab = :slab AND n = :n
             ORDER BY spell''',
             {key: life[key] for key in ('proc', 'ss', 'mapping', 'slab', 'n')}).fetchall()
-
-
-def fresh(path: Path, newest: float, identity: str) -> bool:
-    """Is there a complete file of this version, of this trace, made after `newest`?"""
-    try:
-        if path.stat().st_mtime < newest:
-            return False
-        with closing(sqlite3.connect(f'{path.resolve().as_uri()}?mode=ro&immutable=1',
-                                     uri=True)) as db:
-            found = dict(db.execute("SELECT key, ifnull(text, number) FROM meta "
-                                    "WHERE key IN ('schema', 'identity')"))
-    except (OSError, sqlite3.Error):
-        return False
-    return found == {'schema': SCHEMA, 'identity': identity}

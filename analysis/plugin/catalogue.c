@@ -32,11 +32,16 @@ const struct event_kind event_kinds[HAK_EVENTS] = {
 
 #define PROVIDER "hakmem:"
 
+bool event_is_ours(const char *name)
+{
+    return name && strncmp(name, PROVIDER, sizeof(PROVIDER) - 1) == 0;
+}
+
 enum hak_event event_by_name(const char *name)
 {
     unsigned i = HAK_EVENTS;
 
-    if (name && strncmp(name, PROVIDER, sizeof(PROVIDER) - 1) == 0)
+    if (event_is_ours(name))
         for (i = 0; i < HAK_EVENTS; i++)
             if (strcmp(event_kinds[i].name, name + sizeof(PROVIDER) - 1) == 0)
                 break;

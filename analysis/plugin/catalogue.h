@@ -5,6 +5,8 @@
 #ifndef HAK_CATALOGUE_H
 #define HAK_CATALOGUE_H
 
+#include <stdbool.h>
+
 #include "seam.h"
 
 enum field_kind {
@@ -35,6 +37,9 @@ extern const struct event_kind event_kinds[HAK_EVENTS];
 
 /* The event called `hakmem:NAME`; HAK_EVENTS if it is none of ours. */
 enum hak_event event_by_name(const char *name);
+
+/* Is it one of hakmem's, known here or not? */
+bool event_is_ours(const char *name);
 
 union any_event {
 #define HAK_EVENT(name, ...) struct hak_ev_##name name;

@@ -1,6 +1,5 @@
 #include "component.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,16 +23,22 @@ struct component {
     int64_t begin, end;  /* the window asked for */
     int64_t first, last; /* events of the trace */
     uint64_t events, foreign;
+    uint64_t unknown; /* events of hakmem's, but of no kind that is known here */
     bool past_end;
     char error[768];
 };
 
-/* How far the last component of this process has come, for who draws a progress bar. */
-static _Atomic int64_t progress_ns;
+/* Where this process's components say how far they have come; nobody looks at `unwatched`. */
+static struct watch unwatched, *watch = &unwatched;
 
-__attribute__((visibility("default"))) int64_t hakmem_lives_progress(void)
+__attribute__((visibility("default"))) void hakmem_lives_watch(struct watch *where)
 {
-    return atomic_load_explicit(&progress_ns, memory_order_relaxed);
+    watch = where;
+}
+
+static void tick(void)
+{
+    atomic_fetch_add_explicit(&watch->steps, 1, memory_order_relaxed);
 }
 
 /* ---- parameters ---- */
@@ -49,6 +54,7 @@ static const struct param params_known[] = {
     {"begin", false, BT_VALUE_TYPE_SIGNED_INTEGER},
     {"end", false, BT_VALUE_TYPE_SIGNED_INTEGER},
     {"identity", false, BT_VALUE_TYPE_STRING},
+    {"missing", false, BT_VALUE_TYPE_ARRAY},
     {"overwritten", false, BT_VALUE_TYPE_UNSIGNED_INTEGER},
     {"unfinished", false, BT_VALUE_TYPE_UNSIGNED_INTEGER},
 };
@@ -84,6 +90,33 @@ static uint64_t clock_param(const bt_value *params, const char *name)
     return value ? bt_value_integer_unsigned_get(value) : 0;
 }
 
+static uint64_t clock_entry(const bt_value *map, const char *name)
+{
+    const bt_value *value = bt_value_map_borrow_entry_value_const(map, name);
+
+    return value && bt_value_is_unsigned_integer(value) ? bt_value_integer_unsigned_get(value) : 0;
+}
+
+static bool read_missing(struct component *c, const bt_value *params)
+{
+    const bt_value *list = bt_value_map_borrow_entry_value_const(params, "missing");
+    uint64_t count = list ? bt_value_array_get_length(list) : 0;
+
+    for (uint64_t i = 0; i < count; i++) {
+        const bt_value *one = bt_value_array_borrow_element_by_index_const(list, i);
+        const bt_value *stream =
+            bt_value_is_map(one) ? bt_value_map_borrow_entry_value_const(one, "stream") : NULL;
+
+        if (!stream || !bt_value_is_string(stream)) {
+            snprintf(c->error, sizeof(c->error), "parameter `missing` is of the wrong type");
+            return false;
+        }
+        losses_missing(&c->losses, bt_value_string_get(stream), clock_entry(one, "begin"),
+                       clock_entry(one, "end"), clock_entry(one, "packets"));
+    }
+    return true;
+}
+
 static bool read_params(struct component *c, const bt_value *params, const char **db)
 {
     const bt_value *value;
@@ -106,7 +139,7 @@ static bool read_params(struct component *c, const bt_value *params, const char 
     c->end = time_param(params, "end");
     c->losses.overwritten_until = clock_param(params, "overwritten");
     c->losses.unfinished_from = clock_param(params, "unfinished");
-    return true;
+    return read_missing(c, params);
 }
 
 /* ---- beginning and end ---- */
@@ -142,11 +175,10 @@ bt_component_class_initialize_method_status component_init(
         snprintf(c->error, sizeof(c->error), "cannot add the input port");
         goto failed;
     }
-    c->store = store_open(db, c->error, sizeof(c->error));
+    c->store = store_open(db, tick, c->error, sizeof(c->error));
     if (!c->store)
         goto failed;
     machine_init(&c->machine, c->store, db, c->begin, c->end);
-    atomic_store_explicit(&progress_ns, 0, memory_order_relaxed);
     bt_self_component_set_data(c->self, c);
     return BT_COMPONENT_CLASS_INITIALIZE_METHOD_STATUS_OK;
 failed:
@@ -195,7 +227,9 @@ static bool finish(struct component *c, bool whole)
     put_number(c, "foreign", (int64_t)c->foreign);
     put_number(c, "lost_events", (int64_t)c->losses.events);
     put_number(c, "lost_packets", (int64_t)c->losses.packets);
-    put_number(c, "lost_uncounted", c->losses.uncounted);
+    /* What would have come is missing as what was lost is. */
+    put_number(c, "lost_uncounted", c->losses.uncounted || !whole);
+    put_number(c, "unknown", (int64_t)c->unknown);
     put_number(c, "unfinished", losses_unfinished(&c->losses));
     put_number(c, "lives", (int64_t)m->lives);
     put_number(c, "carried", (int64_t)m->carried);
@@ -265,6 +299,10 @@ static bool on_event(struct component *c, const bt_message *message)
     }
     c->last = now;
     c->events++;
+    if (shape->unknown) {
+        c->unknown++;
+        losses_unknown(&c->losses, now);
+    }
     if (shape->kind == HAK_EVENTS) {
         c->foreign++;
         return true;
@@ -287,7 +325,7 @@ static bool on_stream(struct component *c, const bt_message *message)
 
     if (!bt_stream_class_borrow_default_clock_class_const(class))
         return set_error(c, "the trace has no clock: it was not recorded by LTTng-UST");
-    losses_stream(&c->losses, stream);
+    losses_stream(&c->losses, c->store, stream);
     return true;
 }
 
@@ -316,7 +354,8 @@ static bool on_messages(struct component *c, bt_message_array_const messages, ui
     }
     if (fine && store_failed(c->store))
         fine = set_error(c, store_failed(c->store));
-    atomic_store_explicit(&progress_ns, c->last, memory_order_relaxed);
+    tick();
+    atomic_store_explicit(&watch->ns, c->last, memory_order_relaxed);
     return fine;
 }
 
@@ -336,6 +375,19 @@ static bt_component_class_sink_consume_method_status end(struct component *c, bo
                  : BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_ERROR;
 }
 
+/* The muxer may say OK, give messages, and leave a source's error on the thread, at which
+ * Babeltrace aborts later. What it gave is taken; then that error ends the reading. */
+static bool source_has_failed(struct component *c, bt_message_array_const messages, uint64_t count)
+{
+    const bt_error *error = bt_current_thread_take_error();
+
+    if (!error)
+        return false;
+    (void)on_messages(c, messages, count);
+    BT_CURRENT_THREAD_MOVE_ERROR_AND_RESET(error);
+    return true;
+}
+
 bt_component_class_sink_consume_method_status component_consume(bt_self_component_sink *self)
 {
     struct component *c =
@@ -346,7 +398,10 @@ bt_component_class_sink_consume_method_status component_consume(bt_self_componen
         uint64_t count;
 
         switch (bt_message_iterator_next(c->messages, &messages, &count)) {
-        case BT_MESSAGE_ITERATOR_NEXT_STATUS_OK: break;
+        case BT_MESSAGE_ITERATOR_NEXT_STATUS_OK:
+            if (source_has_failed(c, messages, count))
+                return end(c, false);
+            break;
         case BT_MESSAGE_ITERATOR_NEXT_STATUS_END: return end(c, true);
         case BT_MESSAGE_ITERATOR_NEXT_STATUS_AGAIN:
             return BT_COMPONENT_CLASS_SINK_CONSUME_METHOD_STATUS_AGAIN;

@@ -101,6 +101,7 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
 
     shape->class = class;
     shape->kind = event_by_name(bt_event_class_get_name(class));
+    shape->unknown = shape->kind == HAK_EVENTS && event_is_ours(bt_event_class_get_name(class));
     shape->threaded = is_tier(shape->kind, "failure") || shape->kind == HAK_EV_remote_push;
     shape->vpid = context_member(context, "vpid", is_integer);
     shape->vtid = context_member(context, "vtid", is_integer);

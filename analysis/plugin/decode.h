@@ -22,6 +22,7 @@ struct field_place {
 /* What is known of one bt_event_class. */
 struct event_shape {
     enum hak_event kind; /* HAK_EVENTS: not ours */
+    bool unknown;        /* but hakmem's, of another version */
     bool threaded;       /* it matters which thread it comes from */
     unsigned fields;
     struct field_place field[EVENT_FIELDS_MAX];

@@ -1,5 +1,8 @@
 #include "losses.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "decode.h"
 #include "memory.h"
 #include "model.h"
@@ -59,12 +62,41 @@ const int64_t *losses_until(struct losses *l, struct store *store, const bt_stre
     return until(l, store, stream);
 }
 
-void losses_stream(struct losses *l, const bt_stream *stream)
+void losses_missing(struct losses *l, const char *stream, uint64_t begin, uint64_t end,
+                    uint64_t packets)
+{
+    struct missing *m;
+
+    l->missing = memory_grow(l->missing, (l->missing_count + 1) * sizeof(*l->missing));
+    m = &l->missing[l->missing_count++];
+    snprintf(m->stream, sizeof(m->stream), "%s", stream);
+    m->begin = begin;
+    m->end = end;
+    m->packets = packets;
+}
+
+/* The first stream's clock, which LTTng's traces share, tells in which time that was. */
+static void put_missing(struct losses *l, struct store *store, const bt_stream *stream)
+{
+    for (unsigned i = 0; i < l->missing_count; i++) {
+        const struct missing *m = &l->missing[i];
+        int64_t begin = clock_ns(stream, m->begin), end = clock_ns(stream, m->end);
+
+        PUT(store, loss, ("missing", m->stream), begin == UNKNOWN ? NO_VALUE : begin,
+            end == UNKNOWN ? NO_VALUE : end, m->packets ? (int64_t)m->packets : NO_VALUE, 1);
+        l->packets += m->packets;
+        l->uncounted |= !m->packets;
+    }
+    l->missing_count = 0;
+}
+
+void losses_stream(struct losses *l, struct store *store, const bt_stream *stream)
 {
     int64_t ns = clock_ns(stream, l->unfinished_from);
 
     if (ns != UNKNOWN && l->unfinished == NO_VALUE)
         l->unfinished_ns = ns;
+    put_missing(l, store, stream);
 }
 
 static void unfinished(void *value, void *arg)
@@ -73,11 +105,18 @@ static void unfinished(void *value, void *arg)
     *(int64_t *)value = INT64_MAX;
 }
 
-void losses_end_reached(struct losses *l)
+void losses_end_reached(struct losses *l, int64_t now)
 {
-    l->unfinished = l->unfinished_ns;
+    l->unfinished = now;
     l->unfinished_ns = INT64_MAX;
     map_each(&l->traces, unfinished, NULL);
+}
+
+void losses_unknown(struct losses *l, int64_t now)
+{
+    l->uncounted = true;
+    if (l->unfinished == NO_VALUE)
+        losses_end_reached(l, now);
 }
 
 static void note(struct losses *l, struct store *store, const bt_stream *stream, const char *kind,
@@ -141,4 +180,5 @@ void losses_free(struct losses *l)
             free(l->traces.slots[i].value);
         }
     map_free(&l->traces);
+    free(l->missing);
 }

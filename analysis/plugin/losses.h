@@ -10,6 +10,12 @@
 #include "map.h"
 #include "store.h"
 
+/* Packets that are known to be missing. Times of the trace's clock and the count: 0, unknown. */
+struct missing {
+    char stream[256];
+    uint64_t begin, end, packets;
+};
+
 struct losses {
     struct map traces; /* bt_trace -> int64_t, the end of its latest loss */
     uint64_t events, packets;
@@ -20,20 +26,29 @@ struct losses {
     uint64_t unfinished_from;
     int64_t unfinished_ns; /* the same; INT64_MAX: not known yet, or has come */
     int64_t unfinished;    /* when it came; NO_VALUE: nothing is missing */
+    struct missing *missing;
+    unsigned missing_count;
 };
 
 void losses_init(struct losses *l);
 
-/* A stream of the trace, before its events. */
-void losses_stream(struct losses *l, const bt_stream *stream);
+/* Before anything is read. `stream` is copied. */
+void losses_missing(struct losses *l, const char *stream, uint64_t begin, uint64_t end,
+                    uint64_t packets);
 
-void losses_end_reached(struct losses *l);
+/* A stream of the trace, before its events. */
+void losses_stream(struct losses *l, struct store *store, const bt_stream *stream);
+
+/* An event that this version does not know may have been about anything. */
+void losses_unknown(struct losses *l, int64_t now);
+
+void losses_end_reached(struct losses *l, int64_t now);
 
 /* The trace has come to this time. */
 static inline void losses_reach(struct losses *l, int64_t now)
 {
     if (now > l->unfinished_ns)
-        losses_end_reached(l);
+        losses_end_reached(l, l->unfinished_ns);
 }
 
 /* Since when events may be missing at the end, NO_VALUE: none. */

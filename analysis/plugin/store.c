@@ -1,6 +1,5 @@
 #include "store.h"
 
-#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,11 +12,16 @@ struct statement {
     unsigned texts, numbers;
 };
 
+struct ticker {
+    void (*tick)(void);
+};
+
 struct store {
+    struct ticker ticker;
     sqlite3 *db;
     struct statement put[TABLE_COUNT];
     bool finished;
-    char path[4096], part[4096];
+    char path[4096];
     char error[512];
 };
 
@@ -28,6 +32,8 @@ static const struct {
     TABLES(TABLE)
 #undef TABLE
 };
+
+#define TICK_INSTRUCTIONS 1000000 /* of SQLite's machine */
 
 static const char pragmas[] =
     "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
@@ -82,20 +88,29 @@ static void create(struct store *s, enum table t)
         fail(s, "cannot write");
 }
 
-struct store *store_open(const char *path, char *error, unsigned error_size)
+/* SQLite may be long about an index, and calls this meanwhile. */
+static int still_working(void *tick)
+{
+    ((struct ticker *)tick)->tick();
+    return 0;
+}
+
+struct store *store_open(const char *path, void (*tick)(void), char *error, unsigned error_size)
 {
     struct store *s = memory_new(sizeof(*s));
-    int n = snprintf(s->part, sizeof(s->part), "%s.%ld.part", path, (long)getpid());
+    int n = snprintf(s->path, sizeof(s->path), "%s", path);
 
-    snprintf(s->path, sizeof(s->path), "%s", path);
-    if (n < 0 || n >= (int)sizeof(s->part)) {
+    s->ticker.tick = tick;
+    if (n < 0 || n >= (int)sizeof(s->path)) {
         snprintf(error, error_size, "the path of the database is too long");
         free(s);
         return NULL;
     }
-    if (sqlite3_open_v2(s->part, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+    if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
         SQLITE_OK)
         fail(s, "cannot create");
+    else
+        sqlite3_progress_handler(s->db, TICK_INSTRUCTIONS, still_working, &s->ticker);
     execute(s, pragmas);
     for (unsigned t = 0; t < TABLE_COUNT; t++)
         create(s, (enum table)t);
@@ -163,10 +178,6 @@ bool store_finish(struct store *s)
     execute(s, indexes);
     if (!close_database(s))
         return false;
-    if (rename(s->part, s->path) != 0) {
-        snprintf(s->error, sizeof(s->error), "cannot create: %.200s: %s", s->path, strerror(errno));
-        return false;
-    }
     s->finished = true;
     return true;
 }
@@ -177,6 +188,6 @@ void store_close(struct store *s)
         return;
     (void)close_database(s);
     if (!s->finished)
-        unlink(s->part);
+        unlink(s->path);
     free(s);
 }

@@ -1,7 +1,7 @@
 /*
- * The SQLite file: written beside its place in one transaction without a journal, renamed into
- * place by store_finish(). The first failure sticks: later calls do nothing, store_failed()
- * tells, and nothing half written is left. Owned by one component.
+ * The SQLite file: written in one transaction without a journal; what is there is taken for an
+ * empty one. The first failure sticks: later calls do nothing, store_failed() tells, and nothing
+ * half written is left. Owned by one component.
  */
 #ifndef HAK_STORE_H
 #define HAK_STORE_H
@@ -13,8 +13,9 @@
 
 struct store;
 
-/* NULL with *error set (caller's buffer) if the file cannot be made. */
-struct store *store_open(const char *path, char *error, unsigned error_size);
+/* NULL with *error set (caller's buffer) if the file cannot be made. tick() is called now and then
+ * while SQLite works. */
+struct store *store_open(const char *path, void (*tick)(void), char *error, unsigned error_size);
 
 /* Stored as SQL NULL. */
 #define NO_VALUE INT64_MIN
@@ -35,7 +36,7 @@ void store_fail(struct store *s, const char *what, const char *why);
 /* NULL while all is well. */
 const char *store_failed(const struct store *s);
 
-/* Completes the file and moves it into place; false with store_failed() set. */
+/* Completes the file; false with store_failed() set. */
 bool store_finish(struct store *s);
 
 /* Frees the store; what was not finished is removed. */

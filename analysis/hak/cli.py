@@ -1,9 +1,11 @@
 """hak COMMAND …: finds the command's module, runs it, and turns errors into one line."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from hak import __version__
@@ -42,6 +44,9 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: list) -> int:
     if sys.stdout is None:   # closed by whoever called us
         sys.stdout = open(os.devnull, 'w', encoding='utf-8')
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, ValueError):   # a locale that is not UTF-8
+            stream.reconfigure(errors='backslashreplace')
     try:
         code = _dispatch(argv)
         sys.stdout.flush()
@@ -63,6 +68,19 @@ def main(argv: list) -> int:
         _settle_output()
         what = f'{error.filename}: ' if error.filename else ''
         return _complain(HakError(f'{what}{error.strerror or error}'))
+    except Exception as error:  # pylint: disable=broad-except  # a trace or a fault of ours
+        if sys.flags.dev_mode:
+            raise
+        _settle_output()
+        return _complain(_unforeseen(error))
+
+
+def _unforeseen(error: Exception) -> HakError:
+    """No input may make a traceback of it; where it came from is said all the same."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f' ({Path(frames[-1].filename).name}:{frames[-1].lineno})' if frames else ''
+    return HakError(f'{type(error).__name__}: {error}{place}',
+                    'the input is damaged, or hak is: PYTHONDEVMODE=1 tells more')
 
 
 def _settle_output() -> None:

@@ -1,5 +1,7 @@
 """The one exception that reaches the user as a line, and the exit codes."""
 
+from hak import ui
+
 OK = 0
 FINDINGS = 1
 USAGE = 2
@@ -17,4 +19,4 @@ class HakError(Exception):
 
     def line(self) -> str:
         text = f'{self.message}: {self.remedy}' if self.remedy else self.message
-        return ' '.join(text.split())
+        return ui.one_line(text)

@@ -7,6 +7,10 @@ from hak import output
 from hak.db import Database
 
 
+# What a spreadsheet would take for something to compute.
+FORMULA = ('=', '+', '-', '@', '\t', '\r')
+
+
 def write(db: Database, folder: Path) -> int:
     """Returns how many rows there are."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -25,5 +29,7 @@ def _field(value: Any) -> str:
     if value is None:
         return ''
     if isinstance(value, str):
+        if value.startswith(FORMULA):   # a process may be called so
+            value = f"'{value}"
         return '"' + value.replace('"', '""') + '"'
     return str(value)

@@ -1,8 +1,8 @@
 """`hak export --ndjson`: an object a row, with the name of its table; NULL is left out."""
 
-import json
 from typing import TextIO
 
+from hak import ui
 from hak.db import Database
 
 
@@ -12,7 +12,6 @@ def write(db: Database, out: TextIO) -> int:
     for name in db.tables():
         for row in db.table(name):
             facts = {key: row[key] for key in row.keys() if row[key] is not None}
-            json.dump({'table': name, **facts}, out, ensure_ascii=False, separators=(',', ':'))
-            out.write('\n')
+            out.write(ui.json_text({'table': name, **facts}, separators=(',', ':')) + '\n')
             count += 1
     return count

@@ -3,6 +3,8 @@
 import re
 from typing import Any, TextIO
 
+from hak import ui
+
 _SAFE = re.compile(r'[\w.,:+/%-]+')
 
 
@@ -22,4 +24,4 @@ def quoted(value: Any) -> str:
     if _SAFE.fullmatch(text):
         return text
     text = text.replace('\\', '\\\\').replace('"', '\\"').replace('\n', '\\n')
-    return f'"{text}"'
+    return f'"{ui.clean(text)}"'

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from rich.table import Table
+from rich.text import Text
 
 from hak import times, ui
 from hak.geometry import STAGE_NAMES, class_name
@@ -57,12 +58,12 @@ def _owner(spell) -> str:
     return f'thread {spell.tid}' if spell.tid else f'owner {spell.owner}'
 
 
-def _ended(life, wide: bool) -> str:
+def _ended(life, wide: bool) -> Text:
     """Where there is room for one word, the last that happened."""
     style, (what, _) = STYLES.get(life.ended), _gone(life)
     if what and not wide:
-        return what + _doubt(life)
-    return (f'[{style}]{life.ended}[/{style}]' if style else life.ended) + _doubt(life)
+        return Text(what + _doubt(life))
+    return Text.assemble((life.ended, style or ''), _doubt(life))
 
 
 def _gone(life) -> tuple:

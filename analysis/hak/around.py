@@ -1,9 +1,6 @@
 """The events around a violation, read once more from the trace."""
 
-from collections import deque
-
-import bt2
-
+from hak import apart
 from hak.errors import HakError
 
 BEFORE_NS, AFTER_NS = 2_000_000, 1_000_000
@@ -15,57 +12,14 @@ def events(folders: list, row) -> list[dict]:
 
     The violating one has 'here': True.
     """
-    before: deque = deque(maxlen=BEFORE + 1)
-    after: list[dict] = []
+    wanted = {key: row[key] for key in ('time', 'pid', 'ss', 'slab', 'owner', 'seen')}
     try:
-        for message in _messages(folders, row['time'] - BEFORE_NS, row['time'] + AFTER_NS):
-            if type(message) is not bt2._EventMessageConst or not _concerns(message.event, row):
-                continue
-            time = message.default_clock_snapshot.ns_from_origin
-            if time > row['time']:
-                after.append(_told(message.event, time, row))
-                if len(after) == AFTER:
-                    break
-            else:
-                before.append(_told(message.event, time, row))
-    except (bt2._Error, HakError):
-        pass  # a damaged trace: what was read is told
-    return [*before, *after]
+        return apart.call(_events, list(map(str, folders)), wanted)
+    except HakError:
+        return []   # a damaged trace, told of already
 
 
-def _messages(folders: list, begin: int, end: int):
-    trimmer = bt2.ComponentSpec.from_named_plugin_and_component_class(
-        'utils', 'trimmer', {'begin': _time(begin), 'end': _time(end)})
-    return bt2.TraceCollectionMessageIterator([str(folder) for folder in folders], [trimmer])
+def _events(folders: list[str], row: dict) -> list[dict]:
+    from hak import babeltrace
 
-
-def _time(ns: int) -> str:
-    return f'{ns // 10 ** 9}.{ns % 10 ** 9:09d}'
-
-
-def _concerns(event, row) -> bool:
-    if not event.name or not event.name.startswith('hakmem:'):
-        return False
-    context = event.common_context_field
-    if context is not None and 'vpid' in context and row['pid'] != int(context['vpid']):
-        return False
-    payload = event.payload_field
-    if row['ss'] is not None and 'ss' in payload and int(payload['ss']) == row['ss']:
-        return 'slab' not in payload or int(payload['slab']) == row['slab']
-    return (row['owner'] is not None and 'owner' in payload
-            and int(payload['owner']) == row['owner'])
-
-
-def _told(event, time: int, row) -> dict:
-    name = event.name.removeprefix('hakmem:')
-    words = ' '.join(f'{key}={_value(value)}' for key, value in event.payload_field.items())
-    return {'time': time, 'event': f'{name} {words}',
-            'here': time == row['time'] and row['seen'].split()[0] == name}
-
-
-def _value(field) -> str:
-    if isinstance(field, bt2._EnumerationFieldConst):
-        return field.labels[0] if field.labels else str(int(field))
-    if isinstance(field, bt2._UnsignedIntegerFieldConst) and field.cls.preferred_display_base == 16:
-        return hex(field)
-    return str(field)
+    return babeltrace.around(folders, row)

@@ -229,12 +229,13 @@ def _learning(report):
 
 def _losses(report):
     lost = report.lost
-    if lost['events'] or lost['packets'] or lost['uncounted']:
-        parts = [ui.counted(lost[what], what[:-1]) for what in ('events', 'packets') if lost[what]]
-        what = ' and '.join(parts) or 'an unknown number of events'
-        yield Finding('losses', 1, f'{what} were lost: the numbers here are too small by as much',
-                      'record with larger buffers (hak record --buffer-size, --subbufs) or a '
-                      'smaller --tier', weight=lost['events'])
+    if not report.lost_words:
+        return
+    gone = any(row['kind'] == 'missing' for row in lost['intervals'])
+    remedy = ('' if gone or report.lost_words.startswith('an unknown') else
+              'record with larger buffers (hak record --buffer-size, --subbufs) or a smaller --tier')
+    yield Finding('losses', 1, f'{report.lost_words} {"are missing" if gone else "were lost"}: the '
+                  'numbers here are too small by as much', remedy, weight=lost['events'])
 
 
 def _dumps(report):

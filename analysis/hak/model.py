@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Optional
 
+from hak import ui
+
 
 @dataclass
 class Process:
@@ -103,6 +105,20 @@ class Report:
     worst: dict
     checked: dict
     findings: list = field(default_factory=list)
+
+    @property
+    def nothing_lost(self) -> bool:
+        """Is it known that all is there?"""
+        return not (self.lost_words or self.lost['unfinished'] or self.lost['doubts'])
+
+    @property
+    def lost_words(self) -> str:
+        """'' if no loss is known."""
+        parts = [ui.counted(self.lost[what], what[:-1]) for what in ('events', 'packets')
+                 if self.lost[what]]
+        if self.lost['uncounted']:
+            parts.append(f'an unknown number of {"others" if parts else "events"}')
+        return ' and '.join(parts)
 
     def as_json(self) -> dict:
         value = asdict(self)

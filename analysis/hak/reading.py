@@ -1,17 +1,21 @@
 """From a TRACE on the command line to an open database: found again, or read now."""
 
 import contextlib
+import hashlib
 import os
-import tempfile
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
-from hak import db, graph, times, traces, ui
+from hak import cache, completeness, db, graph, places, salvage, times, traces, ui
 from hak.errors import USAGE, HakError
 
 SUFFIX = traces.DATABASE_SUFFIX
+NAME_MAX = 255
+# Streams of which parts are missing that a warning names.
+WARNINGS_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -25,13 +29,15 @@ class Request:
 
 @dataclass
 class Source:
-    """A read trace. warnings: what keeps it from being the whole story."""
+    """A read trace. warnings: what keeps it from being the whole story; doubts, which are among them:
+    why nobody can say that all is there."""
     trace: Path
     db: db.Database
     folders: list
     begin: Optional[int] = None     # the window, nanoseconds since the epoch
     end: Optional[int] = None
     warnings: list = field(default_factory=list)
+    doubts: list = field(default_factory=list)
 
     @property
     def first(self) -> int:
@@ -42,42 +48,92 @@ class Source:
 def opened(request: Request, whole: bool = False) -> Iterator[Source]:
     """The trace's database; whole=True: of all of it, the window being the caller's business."""
     found = traces.find(request.trace)
-    with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
-        folders, warnings = _readable(found, Path(scratch))
-        begin, end = _window(request, folders)
-        bounds = (None, None) if whole else (begin, end)
-        identity = ' '.join(map(str, (traces.identity(found), *bounds)))
-        newest = max(traces.newest(found), graph.built())
-        there, failure = _place(request, any(bounds)), None
-        if there is None or warnings or not db.fresh(there, newest, identity):
-            if there is None or not (request.database or os.access(there.parent, os.W_OK)):
-                there = Path(scratch) / 'db'
-            reading = graph.Reading(folders, there, *bounds, traces.overwritten_until(found),
-                                    traces.unfinished_from(found), identity)
-            failure = _read(reading, request.trace)
-        source = Source(request.trace, db.Database(there), folders, begin, end, warnings)
+    with places.scratch() as scratch:
+        source = _source(request, found, scratch, whole)
         try:
-            _judge(source, failure)
             yield source
         finally:
             source.db.close()
 
 
-def _readable(found: list, scratch: Path) -> tuple[list, list]:
-    """Folders that Babeltrace can read, and what had to be left out for that."""
-    folders, warnings = [], []
-    for trace in found:
-        if not trace.damaged:
-            folders.append(trace.path)
-            continue
-        from hak import salvage
+def _source(request: Request, found: list, scratch: Path, whole: bool) -> Source:
+    findings = completeness.look(found)
+    folders = {salvage.likeness(trace, scratch, findings.repeated): trace.path for trace in found}
+    try:
+        begin, end = _window(request, list(folders))
+        bounds = (None, None) if whole else (begin, end)
+        kept = _place(request, any(bounds))
+        reading = graph.Reading(
+            list(folders), scratch / 'db', *bounds, traces.overwritten_until(found),
+            traces.unfinished_from(found), findings.missing,
+            _identity(found, findings, bounds))
+        database, failure = _database(reading, kept, request.trace)
+    except HakError as error:
+        raise HakError(_named(error.message, folders, request.trace), error.remedy,
+                       error.code) from None
+    source = Source(request.trace, database, list(folders), begin, end,
+                    _warnings(found, findings), findings.doubts)
+    _judge(source, failure and _named(failure, folders, None))
+    return source
 
-        folders.append(salvage.mended(trace, scratch))
-        for stream in trace.damaged:
-            at = stream.torn.at if stream.torn else stream.whole
-            warnings.append(f'{stream.path} is cut short in the packet at byte {at:,}: read up '
-                            'to there')
-    return folders, warnings
+
+def _identity(found: list, findings: completeness.Findings, bounds: tuple) -> str:
+    """Of everything that the database depends on."""
+    facts = (traces.identity(found), bounds, graph.built(), findings.missing,
+             sorted(map(str, findings.repeated)))
+    return hashlib.sha256(repr(facts).encode('utf-8', 'surrogateescape')).hexdigest()
+
+
+def _database(reading: graph.Reading, kept: Optional[Path],
+              trace: Path) -> tuple[db.Database, Optional[str]]:
+    """Found where it is kept, or read and kept there; and what went wrong in the middle of that."""
+    if kept is None:
+        failure = _read(reading, trace)
+        return db.Database(reading.database), failure
+    if cache.fresh(kept, reading.identity):
+        return db.Database(kept), None
+    with places.part(kept.parent) as (part, fd):
+        try:
+            failure = _read(replace(reading, database=part), trace)
+        except HakError as error:
+            raise HakError(error.message.replace(part.name, str(kept)), error.remedy,
+                           error.code) from None
+        if failure is None:
+            cache.seal(fd)
+        try:
+            part.rename(kept)
+        except OSError as error:   # a directory lies there
+            raise HakError(f'cannot create: {kept}: {error.strerror}',
+                           'name another file with --db') from None
+    return db.Database(kept), failure
+
+
+def _named(text: str, folders: dict, trace: Optional[Path]) -> str:
+    """With the names that the user knows."""
+    for likeness, path in folders.items():
+        text = text.replace(str(likeness), str(path))
+    return text if trace is None or str(trace) in text else f'{trace}: {text}'
+
+
+def _warnings(found: list, findings: completeness.Findings) -> list[str]:
+    """What had to be left out, and why not all need be there."""
+    cut = [f'{stream.path} is cut short in the packet at byte '
+           f'{stream.torn.at if stream.torn else stream.whole:,}: read up to there'
+           for trace in found for stream in trace.damaged]
+    lacking = [f'{_lacking(each)} missing' for each in findings.missing
+               if not any(stream.path.name == each.stream for trace in found
+                          for stream in trace.damaged)]
+    shown = lacking[:WARNINGS_SHOWN]
+    if more := len(lacking) - len(shown):
+        shown.append(f'… and parts of {ui.counted(more, "stream")} more are missing')
+    return [*cut, *findings.doubts, *shown]
+
+
+def _lacking(each: graph.Missing) -> str:
+    if each.packets:
+        return (f'{ui.counted(each.packets, "packet")} of the stream {each.stream} '
+                f'{"is" if each.packets == 1 else "are"}')
+    return f'a part of {each.stream} is' if each.begin else f'{each.stream} is'
 
 
 def _window(request: Request, folders: list) -> tuple[Optional[int], Optional[int]]:
@@ -97,24 +153,40 @@ def _window(request: Request, folders: list) -> tuple[Optional[int], Optional[in
 def _place(request: Request, windowed: bool) -> Optional[Path]:
     """Where the database is or will be kept. A window's is of no use to anybody later: None."""
     if request.database is not None:
-        return request.database
-    trace = request.trace.resolve()
-    return None if windowed or not trace.name else trace.with_name(trace.name + SUFFIX)
+        kept = request.database.resolve().parent / request.database.name
+        if not kept.parent.is_dir():
+            raise HakError(f'cannot create: {request.database}: {kept.parent} is no directory',
+                           'name another file with --db')
+        if not places.safe(kept.parent):
+            raise HakError(f'cannot create: {request.database}: other users may change what is in '
+                           f'{kept.parent}', 'name a file elsewhere with --db')
+        return kept
+    if windowed:
+        return None
+    kept, safe = cache.place_for(request.trace, SUFFIX)
+    if not os.access(kept.parent, os.W_OK) or len(os.fsencode(kept.name)) > NAME_MAX:
+        return None
+    if not safe:
+        ui.note(f'{kept.parent} is not yours alone: what is read is not kept there')
+        return None
+    return None if kept.is_dir() else kept
 
 
 def _read(reading: graph.Reading, trace: Path) -> Optional[str]:
-    span = graph.time_range(reading.folders) if ui.on_terminal(ui.sys.stderr) else None
-    label = f'reading {trace.name}'
+    if not ui.on_terminal(sys.stderr):
+        return graph.run(reading)
+    span = graph.time_range(reading.folders)
+    label = f'reading {ui.clean(trace.name)}'
     with ui.progress(label, span[1] - span[0] if span else None) as advance:
         done = span[0] if span else 0
 
-        def step(now: int) -> None:
+        def told(now: int) -> None:
             nonlocal done
             if span and now > done:
                 advance(now - done)
                 done = now
 
-        return graph.run(reading, step)
+        return graph.run(reading, told)
 
 
 def _judge(source: Source, failure: Optional[str]) -> None:
@@ -126,7 +198,11 @@ def _judge(source: Source, failure: Optional[str]) -> None:
         other = ' but those of another program' if meta['foreign'] else ''
         raise HakError(f'{source.trace} holds no events of hakmem{other}',
                        'record with `hak record`')
+    if meta['unknown']:
+        source.warnings.append(f'{ui.counted(meta["unknown"], "event")} of kinds that this version of '
+                               'hak does not know: the trace was recorded by another version')
     if not meta['whole']:
         when = times.since(meta['last'], meta['first'])
+        source.doubts = [*source.doubts, 'the trace is damaged']
         source.warnings.append('the trace is damaged and was read up to '
                                f'{when} s after its begin' + (f': {failure}' if failure else ''))

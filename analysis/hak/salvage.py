@@ -1,9 +1,11 @@
-"""Reads torn traces: a copy in which a stream ends with its last complete event.
+"""What Babeltrace is given to read: a likeness of the trace, of links and mended copies.
 
-Babeltrace refuses a trace of which one packet is cut short. So the stream's complete packets are
-copied, and of the torn one as much as holds complete events; the rest of the trace is linked.
+It has no index, which Babeltrace would believe, and nothing in it but metadata and streams that are
+files. Babeltrace refuses a trace of which one packet is cut short: of such a stream the complete
+packets are copied, and of the torn one as much as holds complete events.
 """
 
+import re
 import shutil
 import sqlite3
 import struct
@@ -11,21 +13,25 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
-from hak import graph
+from hak import apart, graph, traces
 from hak.errors import HakError
 from hak.traces import CONTENT_SIZE_AT, HEADER, Stream, Trace
 
 # No event of ours is longer.
 EVENT_MAX = 8192
 PACKET_SIZE_AT = CONTENT_SIZE_AT + 8
+_PLAIN = re.compile(r'[A-Za-z0-9_.-]{1,200}')
 
 
-def mended(trace: Trace, into: Path) -> Path:
-    """A readable likeness of a damaged trace, in a new folder below `into`."""
+def likeness(trace: Trace, into: Path, without: set[Path]) -> Path:
+    """A new folder below `into`, without these streams."""
     folder = Path(tempfile.mkdtemp(dir=into))
     (folder / 'metadata').symlink_to((trace.path / 'metadata').resolve())
-    for stream in trace.streams:
-        copy = folder / stream.path.name
+    for number, stream in enumerate(trace.streams):
+        if stream.path in without:
+            continue
+        name = stream.path.name
+        copy = folder / (name if _PLAIN.fullmatch(name) else f'stream-{number}')
         if stream.damaged:
             _mend(stream, trace, copy, into)
         else:
@@ -34,7 +40,7 @@ def mended(trace: Trace, into: Path) -> Path:
 
 
 def _mend(stream: Stream, trace: Trace, copy: Path, into: Path) -> None:
-    with open(stream.path, 'rb') as source, open(copy, 'wb') as target:
+    with traces.opened(stream.path) as source, open(copy, 'wb') as target:
         _copy(source, target, stream.whole)
         if stream.torn:
             source.seek(stream.torn.at)
@@ -53,10 +59,18 @@ def _copy(source, target, size: int) -> None:
 
 def complete_events(packet: bytes, trace: Trace, into: Path) -> bytes:
     """The packet cut behind its last complete event; nothing if it has none."""
+    try:
+        size = apart.call(_complete_bytes, packet, trace, into)
+    except HakError:
+        return b''   # what Babeltrace does not come back from is left out
+    return _cut(packet, size) if size else b''
+
+
+def _complete_bytes(packet: bytes, trace: Trace, into: Path) -> int:
     least, most = HEADER.size, len(packet)
     events, whole = _count(packet, most, trace, into)
     if whole or not events:
-        return _cut(packet, most) if events else b''
+        return most if events else 0
     least = max(least, most - EVENT_MAX)
     # The fewest bytes that hold as many events end where the last of them does.
     while least < most:
@@ -65,7 +79,7 @@ def complete_events(packet: bytes, trace: Trace, into: Path) -> bytes:
             most = middle
         else:
             least = middle + 1
-    return _cut(packet, most)
+    return most
 
 
 def _cut(packet: bytes, size: int) -> bytes:
@@ -75,12 +89,14 @@ def _cut(packet: bytes, size: int) -> bytes:
 
 def _count(packet: bytes, size: int, trace: Trace, into: Path) -> tuple[int, bool]:
     """How many events can be read from the packet's first `size` bytes; are they all of it?"""
+    from hak import babeltrace
+
     with tempfile.TemporaryDirectory(dir=into) as name:
         folder, database = Path(name) / 'trace', Path(name) / 'db'
         folder.mkdir()
         shutil.copy(trace.path / 'metadata', folder)
         (folder / 'stream').write_bytes(_cut(packet, size))
-        failure = graph.run(graph.Reading([folder], database))
+        failure = babeltrace.read(graph.Reading([folder], database))
         with closing(sqlite3.connect(database)) as db:
             events = db.execute("SELECT sum(number) FROM meta WHERE key IN "
                                 "('events', 'foreign')").fetchone()[0]

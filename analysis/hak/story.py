@@ -30,7 +30,7 @@ def tell(source: Source, scope: Scope) -> Report:
     report = Report(
         trace=str(source.trace), begin=meta['first'], end=meta['last'], window=window,
         warnings=source.warnings, processes=_processes(db, scope), events=meta['events'],
-        foreign=meta['foreign'], event_counts=db.event_totals(), lost=_losses(db),
+        foreign=meta['foreign'], event_counts=db.event_totals(), lost=_losses(source),
         lives=sum(item.lives for item in classes.values()),
         carried=sum(item.carried for item in classes.values()),
         acquires=sum(stages.hits(None).values()), stages=stages.hits(None),
@@ -88,10 +88,12 @@ def _processes(db, scope: Scope) -> list:
             for row in db.processes(scope)]
 
 
-def _losses(db) -> dict:
-    meta = db.meta
+def _losses(source: Source) -> dict:
+    """unfinished: from then on streams lack their ends. doubts: why nobody can say that all is there."""
+    db, meta = source.db, source.db.meta
     return {'events': meta['lost_events'], 'packets': meta['lost_packets'],
             'uncounted': bool(meta['lost_uncounted']),
+            'unfinished': meta['unfinished'], 'doubts': source.doubts,
             'intervals': [{**row, 'state': bool(row['state'])}
                           for row in map(dict, db.losses()[:LOSSES_SHOWN])]}
 

@@ -7,10 +7,11 @@ has kept since it has had one.
 
 import hashlib
 import os
+import stat
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import IO, Iterator, Optional
 
 from hak.errors import HakError
 
@@ -23,6 +24,8 @@ CONTENT_SIZE_AT = 48
 METADATA_HEADER = struct.Struct('=I16sIII5s')
 METADATA_MAGIC = 0x75D11D57
 RECORD = 'give the directory that `hak record` wrote'
+# Of LTTng-UST's for all our events: 32 KiB.
+METADATA_MOST = 64 << 20
 # Nanoseconds in which a snapshot takes all buffers.
 TAKEN_WITHIN = 2 * 10 ** 9
 # Of the file beside a trace that keeps what was read.
@@ -37,7 +40,9 @@ class Packet:
     begin: int
     end: int
     number: int
-    stream: tuple
+    stream: tuple  # UUID of the trace, stream id, number of the stream among those with this id
+    discarded: int
+    cpu: int
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,8 @@ class Stream:
     last: Optional[Packet]   # of those that are whole
     torn: Optional[Packet]
     whole: int   # bytes of complete packets
+    mark: str = ''   # what changes when the file does
+    packets: tuple = ()   # those that are whole
 
     @property
     def damaged(self) -> bool:
@@ -60,17 +67,27 @@ class Trace:
     """A directory with a metadata file."""
     path: Path
     streams: list = field(default_factory=list)
-    newest: float = 0.0
+    lttng: bool = True       # its packets have LTTng's headers
+    text: str = ''           # its metadata
+    packetized: bool = False   # which lies in packets, as a session daemon writes it
+    mark: str = ''
 
     @property
     def damaged(self) -> list:
         return [stream for stream in self.streams if stream.damaged]
+
+    @property
+    def shared(self) -> bool:
+        """Are its buffers those of all processes of a user, which a session ends all at once?"""
+        return 'tracer_buffering_scheme = "uid"' in self.text and self.packetized
 
 
 def find(top: Path) -> list[Trace]:
     """All readable UST traces below a directory; HakError says why there are none."""
     folders = list(_folders(top))
     if not folders:
+        if (top / 'metadata').exists():
+            raise HakError(f'{top}/metadata is not a file', 'the trace is damaged')
         if not any(top.iterdir()):
             raise HakError(f'{top} is empty: nothing was recorded there', RECORD)
         raise HakError(f'{top} is not a trace: no CTF metadata in it or below it', RECORD)
@@ -94,23 +111,28 @@ def overwritten_until(traces: list[Trace]) -> int:
 def unfinished_from(traces: list[Trace]) -> int:
     """From when on, on the traces' clock, a stream may lack events that were still to come; 0: never.
 
-    A snapshot takes the buffers of what goes on running one after the other. What ended long before
-    the others has ended with its process.
+    A session that is stopped ends its streams after the last event of all, but a snapshot takes the
+    buffers of what goes on running one after the other, and who is killed takes none. Buffers of one
+    process that ended long before the others have ended with it.
     """
-    ends = [stream.last.end for trace in traces for stream in trace.streams if stream.last]
-    return min((end for end in ends if end + TAKEN_WITHIN > max(ends)), default=0)
-
-
-def newest(traces: list[Trace]) -> float:
-    return max(trace.newest for trace in traces)
+    last: dict[tuple, tuple[int, bool]] = {}
+    for trace in traces:
+        for stream in trace.streams:
+            if stream.last and stream.last.end:
+                key = stream.last.stream
+                last[key] = (max(stream.last.end, *last.get(key, (0,))[:1]), trace.shared)
+    ends = last.values()
+    latest = max((end for end, _ in ends), default=0)
+    return min((end for end, shared in ends if shared or end + TAKEN_WITHIN > latest), default=0)
 
 
 def identity(traces: list[Trace]) -> str:
-    """The same for the same recording, wherever it lies."""
+    """The same while no file has been touched."""
     digest = hashlib.sha256()
     for trace in traces:
+        digest.update(trace.mark.encode())
         for stream in trace.streams:
-            digest.update(repr((stream.path.name, stream.size, stream.first)).encode())
+            digest.update(repr((os.fsencode(stream.path.name), stream.mark, stream.first)).encode())
     return digest.hexdigest()
 
 
@@ -134,80 +156,110 @@ def _refuse(error: OSError) -> None:
                    'read it as the user who recorded it, or as root')
 
 
-def _read(path: Path, size: int, at: int = 0) -> bytes:
+def opened(path: Path) -> IO:
+    """A regular file, to be read. Whatever else has its name would make us wait, or worse."""
     try:
-        with open(path, 'rb') as file:
-            file.seek(at)
-            return file.read(size)
+        file = open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), 'rb')
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise HakError(f'{path} is not a file', 'the trace is damaged')
+        return file
     except OSError as error:
         _refuse(error)
 
 
-def _check_metadata(path: Path) -> bool:
-    """Babeltrace never comes back from metadata of which the last packet is not whole.
+def read(path: Path, size: int, at: int = 0) -> bytes:
+    with opened(path) as file:
+        file.seek(at)
+        return file.read(size)
 
-    False: plain text, as lttng-crash and other writers of CTF than LTTng make it.
+
+def _mark(info: os.stat_result) -> str:
+    return f'{info.st_dev} {info.st_ino} {info.st_size} {info.st_mtime_ns} {info.st_ctime_ns}'
+
+
+def _metadata(path: Path) -> tuple[str, bool]:
+    """The text, and whether it lay there in packets. Babeltrace never comes back from metadata of
+    which the last packet is not whole.
+
+    Plain text is what lttng-crash and other writers of CTF than LTTng make.
     """
-    at, size = 0, path.stat().st_size
-    while at < size or not size:
-        header = _read(path, METADATA_HEADER.size, at).ljust(METADATA_HEADER.size, b'\0')
+    raw = read(path, METADATA_MOST + 1)
+    if len(raw) > METADATA_MOST:
+        raise HakError(f'{path} is larger than metadata is', 'the trace is damaged')
+    at, parts = 0, []
+    while at < len(raw) or not raw:
+        header = raw[at:at + METADATA_HEADER.size].ljust(METADATA_HEADER.size, b'\0')
         magic, _, _, content, packet, _ = METADATA_HEADER.unpack(header)
-        if size and magic != METADATA_MAGIC and at == 0:
-            return False
+        if raw and magic != METADATA_MAGIC and at == 0:
+            return raw.decode('utf-8', 'replace'), False
         if (magic != METADATA_MAGIC or packet % 8 or content > packet
-                or packet // 8 < METADATA_HEADER.size or at + packet // 8 > size):
-            raise HakError(f'{path} is damaged at byte {at:,} of {size:,}',
+                or packet // 8 < METADATA_HEADER.size or at + packet // 8 > len(raw)):
+            raise HakError(f'{path} is damaged at byte {at:,} of {len(raw):,}',
                            'without it no event can be read')
+        parts.append(raw[at + METADATA_HEADER.size:at + content // 8])
         at += packet // 8
-    return True
+    return b''.join(parts).decode('utf-8', 'replace'), True
 
 
 def _is_kernel(folder: Path) -> bool:
-    return b'domain = "kernel"' in _read(folder / 'metadata', 1 << 20)
-
-
-def _is_crash(folder: Path) -> bool:
-    """Are the streams LTTng's, copied from its buffers? Other writers of CTF take over the tracer's
-    name, but declare packet headers of their own."""
-    text = _read(folder / 'metadata', 1 << 20)
-    return b'tracer_name = "lttng-ust"' in text and b'uint64_t stream_instance_id;' in text
+    return b'domain = "kernel"' in read(folder / 'metadata', METADATA_MOST)
 
 
 def _trace(folder: Path) -> Trace:
-    lttng = _check_metadata(folder / 'metadata') or _is_crash(folder)
-    trace = Trace(folder, newest=(folder / 'metadata').stat().st_mtime)
+    text, packetized = _metadata(folder / 'metadata')
+    # lttng-crash's streams are LTTng's, copied from its buffers. Other writers of CTF take over the
+    # tracer's name, but declare packet headers of their own.
+    lttng = packetized or ('tracer_name = "lttng-ust"' in text
+                           and 'uint64_t stream_instance_id;' in text)
+    trace = Trace(folder, lttng=lttng, text=text, packetized=packetized,
+                  mark=_mark(os.stat(folder / 'metadata')))
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        if entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.'):
-            path, size = Path(entry.path), entry.stat().st_size
-            trace.streams.append(_stream(path, size) if lttng
-                                 else Stream(path, size, None, None, None, size))
-            trace.newest = max(trace.newest, entry.stat().st_mtime)
+        if _is_stream(entry):
+            trace.streams.append(_stream(Path(entry.path), lttng))
     return trace
 
 
-def _stream(path: Path, size: int) -> Stream:
-    first, last, at = None, None, 0
+def _is_stream(entry: os.DirEntry) -> bool:
     try:
-        with open(path, 'rb') as file:
-            while at < size:
-                file.seek(at)
-                packet = _packet(file.read(HEADER.size), at)
-                if packet is None:
-                    # Not LTTng's: for Babeltrace to judge, unless it follows what was.
-                    return Stream(path, size, first, last, None, at if first else size)
-                if at + packet.size > size:
-                    return Stream(path, size, first or packet, last, packet, at)
-                first, last = first or packet, packet
-                at += packet.size
-    except OSError as error:
-        _refuse(error)
-    return Stream(path, size, first, last, None, size)
+        return entry.is_file() and entry.name != 'metadata' and not entry.name.startswith('.')
+    except OSError:   # links that go in a circle
+        return False
+
+
+def _stream(path: Path, lttng: bool) -> Stream:
+    with opened(path) as file:
+        info = os.fstat(file.fileno())
+        mark, size = _mark(info), info.st_size
+        if not lttng:
+            return Stream(path, size, None, None, None, size, mark)
+        packets, at = [], 0
+        while at < size:
+            file.seek(at)
+            packet = _packet(file.read(HEADER.size), at)
+            if packet is None:
+                # Not LTTng's: for Babeltrace to judge, unless it follows what was.
+                return _of(path, size, packets, None, at if packets else size, mark)
+            if at + packet.size > size:
+                return _of(path, size, packets, packet, at, mark)
+            packets.append(packet)
+            at += packet.size
+    return _of(path, size, packets, None, size, mark)
+
+
+def _of(path: Path, size: int, packets: list, torn: Optional[Packet], whole: int,
+        mark: str) -> Stream:
+    first = packets[0] if packets else torn
+    return Stream(path, size, first, packets[-1] if packets else None, torn, whole, mark,
+                  tuple(packets))
 
 
 def _packet(header: bytes, at: int) -> Optional[Packet]:
     if len(header) < HEADER.size:
         return None
-    magic, uuid, stream, instance, begin, end, content, size, number, _, _ = HEADER.unpack(header)
+    (magic, uuid, stream, instance, begin, end, content, size, number, discarded,
+     cpu) = HEADER.unpack(header)
     if magic != MAGIC or size % 8 or size < content or size // 8 < HEADER.size:
         return None
-    return Packet(at, size // 8, content // 8, begin, end, number, (uuid, stream, instance))
+    return Packet(at, size // 8, content // 8, begin, end, number, (uuid, stream, instance),
+                  discarded, cpu)

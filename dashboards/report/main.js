@@ -14,7 +14,8 @@ function headline() {
     `${count(report.lives + report.carried)} lives of slabs`, `${counted(report.acquires, 'acquire')}`,
     report.lost.events || report.lost.packets ?
       `${counted(report.lost.events, 'event')} and ${counted(report.lost.packets, 'packet')} lost` :
-      report.lost.uncounted ? 'some events lost' : 'nothing lost',
+      report.lost.uncounted ? 'some events lost' :
+        report.lost.doubts.length || report.lost.unfinished ? 'whether events are missing is not known' : 'nothing lost',
     report.trace].join(' · ');
   byId('sections').append(...Array.from(document.querySelectorAll('main > section'), (section) =>
     element('a', {href: `#${section.id}`, onclick: (event) => { event.preventDefault(); section.scrollIntoView({behavior: 'smooth'}); }},

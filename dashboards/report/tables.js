@@ -114,7 +114,7 @@ function tabulate() {
     ['what', (row) => row.kind], ['how many', (row) => (row.count === null ? 'unknown' : number(row.count)), 'number'],
     ['from', (row) => (row.begin === null ? 'the begin' : momentLink(at(row.begin), {section: 'lanes', time: row.begin}))],
     ['to', (row) => (row.end === null ? 'the end' : at(row.end)), 'number'], ['stream', (row) => row.stream],
-    ['about slabs', (row) => (row.state ? 'maybe' : 'no')]], 'Nothing was lost.');
+    ['about slabs', (row) => (row.state ? 'maybe' : 'no')]], 'No loss is known.');
 
   const how = tablesIn('recording');
   if (report.warnings.length) how.append(element('ul', {class: 'warning'}, ...report.warnings.map((text) => element('li', {}, text))));

@@ -11,7 +11,7 @@ from contextlib import closing
 import npm
 import pytest
 from history import SS, Wanderer
-from recorder import HAK, ROOT, SECONDS, hak
+from recorder import HAK, ROOT, SECONDS, hak, seal
 from recount import recount
 
 from hak import db as database
@@ -231,6 +231,7 @@ def test_losses_are_shown_where_they_lie(recorded, sql, trace_processor, tmp_pat
             ('packets', 'stream 0', first + 500, first + 1500, 2, 0),
             ('overwritten', None, None, first + 50, None, 1)])
         db.commit()
+    seal(copy)
     file = tmp_path / 'trace.perfetto'
     assert hak('export', recorded[0], '--db', copy, '--perfetto', file).code == 0
     losses, = trace_processor(

@@ -42,7 +42,7 @@ def _judge(source) -> dict:
     rows = source.db.violations(explained=False, limit=SHOWN)
     return {
         'trace': str(source.trace),
-        'proved': not meta['violations'],
+        'proved': _proved(source),
         'begin': meta['first'],
         'until': meta['last'],
         'whole': bool(meta['whole']) and not source.warnings,
@@ -56,7 +56,8 @@ def _judge(source) -> dict:
         'carried': meta['carried'],
         'lost': {'events': meta['lost_events'], 'packets': meta['lost_packets'],
                  'uncounted': bool(meta['lost_uncounted']),
-                 'state': any(row['state'] for row in source.db.losses())},
+                 'state': any(row['state'] for row in source.db.losses()),
+                 'doubts': source.doubts},
         'unfinished': meta['unfinished'],
         'violations': meta['violations'],
         'explained': meta['explained'],
@@ -67,6 +68,13 @@ def _judge(source) -> dict:
                     for row in source.db.violations(explained=True, limit=SHOWN)],
         'warnings': source.warnings,
     }
+
+
+def _proved(source) -> bool:
+    """Nothing contradicts, and nothing that could is missing."""
+    meta = source.db.meta
+    return not (meta['violations'] or source.doubts or not meta['whole'] or meta['unknown']
+                or any(row['state'] for row in source.db.losses()))
 
 
 def _counterexample(source, row, with_events: bool) -> dict:
@@ -81,16 +89,16 @@ def _counterexample(source, row, with_events: bool) -> dict:
 
 
 def _print(verdict: dict) -> None:
-    print(_summary(verdict))
+    ui.say(_summary(verdict))
     for text in [*_limits(verdict), *_middles(verdict)]:
-        print(text)
+        ui.say(text)
     begin = verdict['begin']
     for told in verdict['counterexamples']:
-        print()
+        ui.say()
         _print_counterexample(told, begin)
     hidden = verdict['violations'] - len(verdict['counterexamples'])
     if hidden > 0:
-        print(f'\n… and {ui.counted(hidden, "violation")} more')
+        ui.say(f'\n… and {ui.counted(hidden, "violation")} more')
 
 
 def _summary(verdict: dict) -> str:
@@ -101,10 +109,12 @@ def _summary(verdict: dict) -> str:
             f'{ui.counted(verdict["processes"], "process", "processes")}')
     until = ('' if verdict['whole'] else
              f' up to {times.since(verdict["until"], verdict["begin"])} s, where the trace breaks')
-    if not verdict['proved']:
+    if verdict['violations']:
         rules = ', '.join(f'{row["rule"]} {row["count"]:,}' for row in verdict['rules']
                           if not row['explained'])
         return f'{ui.counted(verdict["violations"], "violation")}{until} in {what}: {rules}'
+    if not verdict['proved']:
+        return f'no violation{until} in {what}; not proved, since events are or may be missing'
     return (f'proved{until}: {what} follow the state machine, '
             f'{ui.counted(verdict["lives"], "life", "lives")} of slabs')
 
@@ -114,7 +124,9 @@ def _limits(verdict: dict):
     lost = verdict['lost']
     if lost['events'] or lost['packets'] or lost['uncounted']:
         parts = [ui.counted(lost[what], what[:-1]) for what in ('events', 'packets') if lost[what]]
-        text = f'lost: {" and ".join(parts) or "an unknown number of events"}'
+        if lost['uncounted']:
+            parts.append(f'an unknown number of {"others" if parts else "events"}')
+        text = f'lost: {" and ".join(parts)}'
         if verdict['explained']:
             text += (f'; {ui.counted(verdict["explained"], "contradiction")} that this may explain '
                      f'{"is" if verdict["explained"] == 1 else "are"} unknown, not violations')
@@ -155,11 +167,11 @@ def _middles(verdict: dict):
 def _print_counterexample(told: dict, begin: int) -> None:
     where = (f' slab {told["ss"]}:{told["slab"]} gen {told["gen"]}' if told['ss'] else '') + (
         f' owner {told["owner"]}' if told['owner'] is not None else '')
-    print(f'{times.since(told["time"], begin)} {told["rule"]}: pid {told["pid"]}{where}')
-    print(f'  seen      {told["seen"]}')
-    print(f'  expected  {told["expected"]}')
+    ui.say(f'{times.since(told["time"], begin)} {told["rule"]}: pid {told["pid"]}{where}')
+    ui.say(f'  seen      {told["seen"]}')
+    ui.say(f'  expected  {told["expected"]}')
     if told['previous']:
-        print(f'  previous  {told["previous"]} at {times.since(told["previous_time"], begin)}')
+        ui.say(f'  previous  {told["previous"]} at {times.since(told["previous_time"], begin)}')
     for event in told.get('around', ()):
         mark = '>' if event['here'] else ' '
-        print(f'  {mark} {times.since(event["time"], begin)} {event["event"]}')
+        ui.say(f'  {mark} {times.since(event["time"], begin)} {event["event"]}')

@@ -2,11 +2,10 @@
 shared memory that processes have left behind."""
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from hak import flight_crash, flight_snapshots
+from hak import flight_crash, flight_snapshots, places
 
 # The folders in which flight has its ring buffers, the one that outlives the daemon first.
 FLIGHT = ('kept', 'live')
@@ -20,8 +19,8 @@ def recordings(path: Path) -> Iterator[list[Path]]:
         snapshots = [each.path for each in flight_snapshots.listed(path)] if path.is_dir() else []
         yield [each for each in snapshots if any(each.rglob('metadata'))] or [path]
         return
-    with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
-        target = Path(scratch) / (path.resolve().name or 'memory')
+    with places.scratch() as scratch:
+        target = scratch / (path.resolve().name or 'memory')
         flight_crash.extract(buffers, target)
         yield [target]
 

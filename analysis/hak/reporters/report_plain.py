@@ -50,7 +50,8 @@ def _process(process, line, seconds) -> None:
 
 def _losses(report: Report, line, seconds) -> None:
     lost = report.lost
-    line('lost', events=lost['events'], packets=lost['packets'], uncounted=lost['uncounted'])
+    line('lost', events=lost['events'], packets=lost['packets'], uncounted=lost['uncounted'],
+         unfinished=seconds(lost['unfinished']), known=not lost['doubts'])
     for row in lost['intervals']:
         line('loss', kind=row['kind'], begin=seconds(row['begin']), end=seconds(row['end']),
              count=row['count'], state=row['state'], stream=row['stream'])

@@ -59,11 +59,15 @@ def _process(process) -> str:
 
 def _losses(report: Report, console) -> None:
     lost = report.lost
-    if not (lost['events'] or lost['packets'] or lost['uncounted']):
+    if lost['unfinished']:
+        console.print(Text(f'from {times.since(lost["unfinished"], report.begin)} s on events may be '
+                           'missing: the ends of some streams are not there', 'yellow'))
+    if report.nothing_lost:
         console.print(Text('nothing was lost', 'green'))
-        return
-    console.print(Text(f'lost: {ui.counted(lost["events"], "event")}, '
-                       f'{ui.counted(lost["packets"], "packet")}', 'yellow'))
+    elif report.lost_words:
+        console.print(Text(f'lost: {report.lost_words}', 'yellow'))
+    elif lost['doubts']:
+        console.print(Text('whether events are missing is not known', 'yellow'))
     for row in lost['intervals'][:SHOWN]:
         console.print(f'  {times.since(row["begin"], report.begin)} … '
                       f'{times.since(row["end"], report.begin)} s: '

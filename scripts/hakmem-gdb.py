@@ -46,11 +46,19 @@ def word_at(address):
     return int.from_bytes(gdb.selected_inferior().read_memory(address, 8).tobytes(), 'little')
 
 
+def info_of(address):
+    """The info word of the slab at address, in the page map."""
+    leaf = number(symbol('pagemap_root')[address >> GRANULE_LG + LEAF_LG])
+    at = address >> SLAB_LG & (1 << LEAF_LG + GRANULE_LG - SLAB_LG) - 1
+    words = gdb.Value(leaf).cast(gdb.lookup_type('struct pagemap_leaf').pointer())['info']
+    return number(words[at])
+
+
 class Slab:
     def __init__(self, superslab, index):
         self.superslab, self.index = superslab, index
         self.value = superslab.value['slab'][index]
-        info = number((superslab.value['info'] + index).dereference())
+        info = info_of(superslab.base + (index << SLAB_LG))
         self.cls, self.state, self.carved = info & 0xff, info >> 8 & 0xff, info >> 16
         self.stride = int(symbol('geometry')[self.cls]['stride'])
         self.first = superslab.base + (index << SLAB_LG) + (SS_HEADER if index == 0 else 0)

@@ -15,6 +15,7 @@ static void seize(struct slab *s)
     uintptr_t remote = atomic_load_explicit(&s->remote, memory_order_relaxed);
 
     slab_lose_free(s);
+    slot_lost_free(slot_of(s));
     atomic_store_explicit(&s->remote, (remote & ~REMOTE_QUEUED) | REMOTE_UNOWNED,
                           memory_order_relaxed);
 }

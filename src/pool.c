@@ -6,6 +6,7 @@
 #include "demand.h"
 #include "dump.h"
 #include "lock.h"
+#include "misuse.h"
 #include "os.h"
 #include "registry.h"
 #include "tick.h"
@@ -71,7 +72,7 @@ static bool claim_empty(struct superslab *ss, unsigned no, unsigned cls, enum sl
     uint32_t info = *was = info_make(cls, state, 0);
 
     /* Acquire: what the releasing owner left in the slab. */
-    if (!atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
+    if (!atomic_compare_exchange_strong_explicit(&ss_info(ss)[no], &info,
                                                  info_make(cls, SLAB_ACTIVE, 0),
                                                  memory_order_seq_cst, memory_order_seq_cst))
         return false;
@@ -83,7 +84,7 @@ static bool claim_empty(struct superslab *ss, unsigned no, unsigned cls, enum sl
 static struct slab *claim_unlisted(struct superslab *ss, unsigned cls, uint32_t *was)
 {
     for (unsigned no = 0; no < ss->slabs; no++) {
-        uint32_t info = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+        uint32_t info = atomic_load_explicit(&ss_info(ss)[no], memory_order_relaxed);
 
         if (info == info_make(cls, SLAB_EMPTY, 0) && claim_empty(ss, no, cls, SLAB_EMPTY, was))
             return &ss->slab[no];
@@ -121,7 +122,7 @@ static struct stage_result stage_0_5(struct owner *o, unsigned cls)
 
 static bool is_listed(struct slab *s, unsigned cls)
 {
-    return atomic_load(&slab_ss(s)->info[slab_no(s)]) == info_make(cls, SLAB_EMPTY_LISTED, 0);
+    return atomic_load(&ss_info(slab_ss(s))[slab_no(s)]) == info_make(cls, SLAB_EMPTY_LISTED, 0);
 }
 
 /* The slab of a slot that was popped off class cls's list, claimed, and the slot let go; NULL if
@@ -162,7 +163,7 @@ static void give_up(struct slab *s, unsigned cls)
 
     slab_give_up_free(s, carved);
     atomic_fetch_or_explicit(&s->remote, REMOTE_UNOWNED, memory_order_relaxed);
-    atomic_store_explicit(&slab_ss(s)->info[slab_no(s)], info_make(cls, SLAB_ACTIVE, carved),
+    atomic_store_explicit(&ss_info(slab_ss(s))[slab_no(s)], info_make(cls, SLAB_ACTIVE, carved),
                           memory_order_release);
 }
 
@@ -471,11 +472,12 @@ static void make_available(struct superslab *ss, unsigned no, unsigned cls, enum
     do {
         if (state == SLAB_EMPTY_LISTED)
             (void)slot_push(&pool.cls[cls].empty, slot);
-        atomic_store(&ss->info[no], empty);
+        atomic_store(&ss_info(ss)[no], empty);
         if (state != SLAB_EMPTY_LISTED || slot_listed(slot))
             return;
         found = empty;
-    } while (atomic_compare_exchange_strong(&ss->info[no], &found, info_make(cls, SLAB_PARKED, 0)));
+    } while (
+        atomic_compare_exchange_strong(&ss_info(ss)[no], &found, info_make(cls, SLAB_PARKED, 0)));
 }
 
 void pool_release(struct owner *o, struct slab *s)
@@ -483,11 +485,14 @@ void pool_release(struct owner *o, struct slab *s)
     struct slab_ref ref = slab_ref(s);
     enum slab_state state = config.recycle == RECYCLE_FULL ? SLAB_EMPTY_LISTED : SLAB_EMPTY;
 
-    /* In a forked child some may be lost, with the threads that had them. */
-    if (unlikely(s->nfree != info_carved(slab_info(s)))) {
-        hak_assert(s->nfree < info_carved(slab_info(s)));
+    uint32_t carved = info_carved(slab_info(s));
+
+    /* In a forked child some may be lost, with the threads that had them. Otherwise all are there,
+     * or a slab with blocks in use would be carved anew. */
+    if (!slot_found_free(slot_of(s)) ? s->nfree != carved : s->nfree > carved)
+        misuse_records_overwritten(s);
+    if (unlikely(s->nfree != carved))
         slab_lose_free(s);
-    }
     trace_slab_empty(ref, o->id);
     trace_slab_release(ref, state == SLAB_EMPTY_LISTED);
     atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
@@ -535,13 +540,13 @@ uint32_t pool_empty(unsigned cls)
 
 bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
 {
-    uint32_t info = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    uint32_t info = atomic_load_explicit(&ss_info(ss)[no], memory_order_relaxed);
     enum slab_state state = info_state(info);
 
     *was = info;
     if (state != SLAB_EMPTY && state != SLAB_EMPTY_LISTED)
         return false;
-    if (!atomic_compare_exchange_strong_explicit(&ss->info[no], &info,
+    if (!atomic_compare_exchange_strong_explicit(&ss_info(ss)[no], &info,
                                                  info_make(info_cls(info), SLAB_PARKED, 0),
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;

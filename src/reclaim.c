@@ -25,7 +25,7 @@ static uint32_t bits(uint32_t n)
 
 static uint32_t info_of(struct superslab *ss, unsigned no)
 {
-    return atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    return atomic_load_explicit(&ss_info(ss)[no], memory_order_relaxed);
 }
 
 static bool is_empty(uint32_t info)
@@ -303,7 +303,7 @@ static void retire_unknown(void *base, void *unused)
     struct superslab *ss = base;
 
     (void)unused;
-    if (ss->kind != HAK_POOL || !ss->info || (ss->id && registry_ss(ss->id) == ss))
+    if (ss->kind != HAK_POOL || (ss->id && registry_ss(ss->id) == ss))
         return;
     if (registry_is_free(ss->id))
         ss->id = 0;

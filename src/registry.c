@@ -10,6 +10,7 @@
 struct entry {
     _Atomic(struct superslab *) ss;
     _Atomic uint32_t listed; /* bit i: slot i is on a list or in a popper's hands */
+    _Atomic uint32_t lost;   /* bit i: slot i's slab has lost free blocks */
     uint32_t next_free;
     /* Slot below this one on whichever list it is. Read by losers of a pop's race as well. */
     _Atomic uint32_t next[SS_MAX_SLABS];
@@ -207,6 +208,20 @@ void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg)
         each(slot, arg);
         slot = next;
     }
+}
+
+void slot_lost_free(uint32_t slot)
+{
+    atomic_fetch_or_explicit(&entry_of(slot >> 5)->lost, 1u << (slot & 31), memory_order_relaxed);
+}
+
+bool slot_found_free(uint32_t slot)
+{
+    uint32_t bit = 1u << (slot & 31);
+    _Atomic uint32_t *lost = &entry_of(slot >> 5)->lost;
+
+    return atomic_load_explicit(lost, memory_order_relaxed) & bit &&
+           atomic_fetch_and_explicit(lost, ~bit, memory_order_relaxed) & bit;
 }
 
 void slots_settle(struct slot_list *const list[], unsigned n)

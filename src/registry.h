@@ -68,6 +68,11 @@ bool slot_take(uint32_t slot);
 /* Takes all slots at once and calls each(slot, arg) for every one, let go by then. */
 void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg), void *arg);
 
+/* Slot's slab has lost free blocks, with a thread that is gone; it has been carved anew since: had
+ * it lost some? Kept here, out of the reach of who overwrites a SuperSlab's own records. */
+void slot_lost_free(uint32_t slot);
+bool slot_found_free(uint32_t slot);
+
 /* In a forked child, whose threads that popped and pushed are gone: the slots that are on one of
  * the n lists are listed, and none is in anybody's hands. */
 void slots_settle(struct slot_list *const list[], unsigned n);

@@ -45,15 +45,6 @@ void ss_map_may_work(void)
     atomic_store_explicit(&refuse, 0, memory_order_relaxed);
 }
 
-/* Enters ss, mapped, in the page map; false with errno. */
-static bool enter(struct superslab *ss)
-{
-    if (!pagemap_set(ss, (size_t)1 << ss->lg, ss->lg))
-        return false;
-    ss->info = &pagemap_leaf_below(ss, PAGEMAP_ROOTS)->info[pagemap_slab(ss)];
-    return true;
-}
-
 struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 {
     size_t size = (size_t)1 << lg;
@@ -67,7 +58,7 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
     ss->kind = (uint8_t)kind;
     ss->slabs = (uint16_t)(size >> SLAB_LG);
     atomic_init(&ss->unused, (uint32_t)(((uint64_t)1 << ss->slabs) - 1));
-    if (!enter(ss)) {
+    if (!pagemap_set(ss, size, (int)lg)) {
         (void)guard_unmap(ss, size, guarded);
         return NULL;
     }
@@ -80,7 +71,7 @@ void ss_unmap(struct superslab *ss)
     size_t size = (size_t)1 << ss->lg;
 
     for (unsigned no = 0; no < ss->slabs; no++)
-        atomic_store_explicit(&ss->info[no], 0, memory_order_relaxed);
+        atomic_store_explicit(&ss_info(ss)[no], 0, memory_order_relaxed);
     pagemap_set(ss, size, 0);
     (void)guard_unmap(ss, size, ss->guarded);
     atomic_fetch_sub_explicit(&mapped_bytes, size, memory_order_relaxed);

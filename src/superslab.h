@@ -84,7 +84,6 @@ struct superslab {
     uint32_t seen_empty, purged, refused;
     uint64_t retired_at;
     struct superslab *next_kept; /* on the reclaimer's list of retired ones, or the legacy's */
-    _Atomic uint32_t *info;      /* its slabs' info words, in the page map */
     bool guarded;                /* a guard lies behind it */
     _Alignas(128) struct slab slab[SS_MAX_SLABS];
 };
@@ -144,14 +143,21 @@ static inline char *slab_blocks(const struct superslab *ss, unsigned no)
     return (char *)(uintptr_t)ss + ((size_t)no << SLAB_LG) + slab_reserved(no);
 }
 
+/* The info words of its slabs. Looked up: a write before the first block could change a pointer to
+ * them, and then say which blocks were handed out. */
+static inline _Atomic uint32_t *ss_info(const struct superslab *ss)
+{
+    return &pagemap_leaf_below(ss, PAGEMAP_ROOTS)->info[pagemap_slab(ss)];
+}
+
 static inline uint32_t slab_info(const struct slab *s)
 {
-    return atomic_load_explicit(&slab_ss(s)->info[slab_no(s)], memory_order_relaxed);
+    return atomic_load_explicit(&ss_info(slab_ss(s))[slab_no(s)], memory_order_relaxed);
 }
 
 static inline void slab_set_info(struct slab *s, uint32_t info)
 {
-    atomic_store_explicit(&slab_ss(s)->info[slab_no(s)], info, memory_order_relaxed);
+    atomic_store_explicit(&ss_info(slab_ss(s))[slab_no(s)], info, memory_order_relaxed);
 }
 
 /* A state dump reads used and gen while the owner changes them. */

@@ -108,7 +108,7 @@ static inline bool tiny_is_block(struct superslab *ss, const void *p, uint32_t *
 {
     uintptr_t off = (uintptr_t)p - (uintptr_t)ss;
     unsigned no = (unsigned)(off >> SLAB_LG);
-    uint32_t i = atomic_load_explicit(&ss->info[no], memory_order_relaxed);
+    uint32_t i = atomic_load_explicit(&ss_info(ss)[no], memory_order_relaxed);
     uint32_t in_slab = (uint32_t)(off & (SLAB_SIZE - 1)) - slab_reserved(no);
 
     *info = i;

@@ -197,7 +197,7 @@ static void nothing_is_lost(void)
 
     for (unsigned no = 0; no < SLABS; no++) {
         struct class_pool *cp = &pool.cls[book[no].cls];
-        uint32_t slot = slot_of(&ss->slab[no]), info = ss->info[no];
+        uint32_t slot = slot_of(&ss->slab[no]), info = ss_info(ss)[no];
 
         if (book[no].place == RETIRED)
             continue;
@@ -220,7 +220,7 @@ static void nothing_is_lost(void)
 
 static void all_unused(void)
 {
-    _Atomic uint32_t *info = ss->info;
+    _Atomic uint32_t *info = ss_info(ss);
 
     while (demand_active(A))
         demand_drop(A);
@@ -249,7 +249,7 @@ static void one_empty(void)
     pool_give_unused(ss, 6);
     book[0].place = LISTED;
     book[0].cls = A;
-    ss->info[0] = info_make(A, SLAB_PARKED, 0);
+    ss_info(ss)[0] = info_make(A, SLAB_PARKED, 0);
     pool_unpark(ss, 0, info_make(A, SLAB_EMPTY_LISTED, 0));
 }
 
@@ -260,7 +260,7 @@ static void two_empty(void)
     pool_give_unused(ss, 4);
     book[1].place = LISTED;
     book[1].cls = A;
-    ss->info[1] = info_make(A, SLAB_PARKED, 0);
+    ss_info(ss)[1] = info_make(A, SLAB_PARKED, 0);
     pool_unpark(ss, 1, info_make(A, SLAB_EMPTY_LISTED, 0));
 }
 

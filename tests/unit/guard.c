@@ -129,6 +129,7 @@ static struct slab *full(struct chain *c)
     owner_init(&theirs, 1002);
     s = acquire(&mine);
     *c = take(&mine);
+    (void)take(&mine);
     mine.cls[4].current = NULL;
     owner_put_full(&mine, s, 4);
     return s;
@@ -191,6 +192,17 @@ SCENARIO(a_forged_slab_on_the_pending_list_is_not_collected)
     check_eq(signal_of(collect, NULL), SIGABRT);
 }
 
+SCENARIO(a_slab_with_blocks_in_use_does_not_become_empty_by_a_forged_count)
+{
+    struct slab *s = full(&chain);
+
+    /* What says that the others are still out. */
+    s->used = (uint16_t)chain.count;
+    check(info_carved(slab_info(s)) > chain.count);
+    check_eq(signal_of(give_own, NULL), SIGABRT);
+    check_eq(said_times("were overwritten"), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -201,6 +213,7 @@ int main(void)
         cmocka_unit_test(a_slab_whose_links_were_overwritten_is_not_unlinked),
         cmocka_unit_test(a_forged_owner_is_told_of_nothing),
         cmocka_unit_test(a_forged_slab_on_the_pending_list_is_not_collected),
+        cmocka_unit_test(a_slab_with_blocks_in_use_does_not_become_empty_by_a_forged_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -245,7 +245,7 @@ SCENARIO(a_slab_on_its_way_to_the_list_when_the_process_forks_is_found_in_the_ch
     struct slab *s = acquire(6);
 
     /* On the list, and not EMPTY yet; off the list, and about to be pushed. */
-    atomic_store(&ss->info[1 - slab_no(s)], info_make(6, SLAB_PARKED, 0));
+    atomic_store(&ss_info(ss)[1 - slab_no(s)], info_make(6, SLAB_PARKED, 0));
     s->owner = NULL;
     fork_into_a_child();
     all_eight_are_found();

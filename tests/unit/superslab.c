@@ -45,8 +45,8 @@ SCENARIO(a_new_superslab_has_all_its_slabs_unused)
 
         check_eq(ss->unused, all[lg - SS_LG_MIN]);
         for (unsigned no = 0; no < ss->slabs; no++) {
-            check_eq(ss->info[no], 0);
-            check_eq(info_state(ss->info[no]), SLAB_UNUSED);
+            check_eq(ss_info(ss)[no], 0);
+            check_eq(info_state(ss_info(ss)[no]), SLAB_UNUSED);
             check_eq(ss->slab[no].gen, 0);
             check(ss->slab[no].owner == NULL);
         }

@@ -159,9 +159,9 @@ static uint64_t limit_of(int resource)
     return limit.rlim_cur ? limit.rlim_cur : 1;
 }
 
-/* A SuperSlab, a region of either pool and a leaf of the page map, each with what its alignment may
- * take, and as much for the program. */
-#define NEAR ((uint64_t)16 << 20)
+/* A SuperSlab, a region of either pool and two leaves of the page map are some 11 MiB: what is left
+ * must be much more. */
+#define NEAR ((uint64_t)32 << 20)
 
 static bool is_near(uint64_t limit, uint64_t used)
 {

@@ -27,10 +27,12 @@ NEAR = {
         {"v": (8800, 10000, 12000, 16000, 22000), "d": (3500, 5000, 8000, 16000)},
     "perl -e 'print join(q(,), 1 .. 2000)'":
         {"v": (10000, 12000, 16000, 22000), "d": (2500, 3000, 4000, 6000, 12000)},
+    "/usr/bin/python3 -c 'print(len([str(i) for i in range(200000)]))'":
+        {"v": (34000, 38000, 42000, 46000), "d": (26000, 30000, 34000, 38000)},
 }
 
 
-@case("near-limits", "bash", "awk", "perl", "sort")
+@case("near-limits", "bash", "awk", "perl", "sort", "/usr/bin/python3")
 def near_limits(box: Box) -> None:
     """Programs that just fit do so with the library as well, and say nothing of it."""
     for program, limits in NEAR.items():

@@ -11,6 +11,7 @@
 #include "lock.h"
 #include "log.h"
 #include "os.h"
+#include "reserve.h"
 #include "vg.h"
 
 TLS_FAST bool trace_inside;
@@ -169,6 +170,7 @@ static bool attach(bool complete, bool loud)
 
     if (trace_attached())
         return true;
+    reserve_prepare();
     ops = provider_load(&why);
     if (!ops) {
         trace_early_end();

@@ -10,6 +10,9 @@
 
 #include "base.h"
 
+/* With the tracer's lock, before it is loaded: who is not recorded needs none. */
+void reserve_prepare(void);
+
 /* A block of zeros that was never used before; NULL when the reserve is used up. align: 0 or a
  * power of two. */
 void *reserve_take(size_t size, size_t align);

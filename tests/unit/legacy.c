@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "process.h"
 #include "registry.h"
+#include "reserve.h"
 #include "scenario.h"
 #include "sysmalloc.h"
 
@@ -140,6 +141,7 @@ SCENARIO(the_tracer_has_a_reserve_that_nobody_else_gets)
     char *p, *q;
 
     process_init();
+    reserve_prepare();
     at_the_end_of_memory();
     check(legacy_system(CLASS_NONE, 1000, 0, HAK_WHY_LARGE) == NULL);
     p = legacy_system(CLASS_NONE, 1000, 0, HAK_WHY_IN_TRACER);

@@ -79,6 +79,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/bench/build.mk
 -include tests/real/build.mk
 -include tests/unit/build.mk
+-include tests/attack/build.mk
 -include tests/model/build.mk
 -include tests/stress/build.mk
 -include tests/analysis/build.mk

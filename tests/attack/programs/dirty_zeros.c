@@ -15,29 +15,31 @@ static void look(size_t size)
 
 static void written(word how)
 {
-    static const size_t sizes[] = {8, 64, 500, 1500, 5000, 100000};
+    static const size_t sizes[] = {8, 64, 88, 500, 1500, 5000, 100000};
     size_t size = sizes[how / 2];
-    char *a = malloc(size), *b = malloc(size);
+    char *others[7], *a = malloc(size), *b = malloc(size);
     size_t end = malloc_usable_size(a);
 
+    for (unsigned i = 0; i < 7; i++)
+        others[i] = malloc(size);
     (void)malloc(100);
     memset(b, 0x41, size);
-    if (how % 2) {
-        /* As if the system had mapped it, and zeroed. */
-        if ((word)(a + end) == (word)b - 8)
-            *(word *)(a + end) |= 2;
-        free(b);
-    } else {
-        free(b);
+    for (unsigned i = 0; i < 7; i++)
+        free(others[i]);
+    free(b);
+    if (how % 2 == 0) {
         free(a);
         memset(a, 0x42, size);
+    } else if ((word)(a + end) == (word)b - 8) {
+        /* As if the system had mapped it, and zeroed. */
+        *(word *)(a + end) |= 2;
     }
     look(size);
 }
 
 int main(void)
 {
-    for (word how = 0; how < 6 * 2; how++)
+    for (word how = 0; how < 7 * 2; how++)
         try_out(written, how);
     return HELD;
 }

@@ -8,7 +8,7 @@ static void forged(word size)
         target[i] = size;
     (void)malloc(100);
     free(&target[2]);
-    go_on(size - 8, 8);
+    go_on(size - 9, 8);
 }
 
 int main(void)

@@ -10,7 +10,7 @@ static void *on_its_stack(void *size)
     __asm__ volatile("" : : "r"(local) : "memory");
     free(&local[2]);
     for (unsigned i = 0; i < 8; i++)
-        if (overlap(malloc((word)size - 8), 1, local, sizeof(local)))
+        if (overlap(malloc((word)size - 9), 1, local, sizeof(local)))
             won("malloc returned an address on the stack");
     return NULL;
 }

@@ -33,8 +33,9 @@ static void forge(unsigned guess, word *at, unsigned words, const word *read, co
     case 7: made[1] = ~was[1] << 24 >> 24 ^ (was[1] >> 40 << 40) ^ golden(next) ^ golden(to); break;
     case 8: made[1] = was[1] + (here << 8) - (from << 8); break;
     case 9: made[1] = was[1] ^ from ^ here; break;
-    case 10: made[1] = was[1] ^ from << 8 ^ here << 8 ^ golden(next) ^ golden(to) ^
-                       ~(word)0 << 40; break;
+    case 10:
+        made[1] = was[1] ^ from << 8 ^ here << 8 ^ golden(next) ^ golden(to) ^ ~(word)0 << 40;
+        break;
     case 11: made[1] = was[1] ^ golden(next) ^ golden(to); break;
     }
     at[0] = made[0];

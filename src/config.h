@@ -6,6 +6,7 @@
 #define HAKMEM_CONFIG_H
 
 #include "geometry.h"
+#include "loader.h"
 
 enum recycle { RECYCLE_FULL, RECYCLE_MARK, RECYCLE_OFF };
 enum trace_mode { TRACE_NEVER, TRACE_NOW, TRACE_AUTO };

@@ -5,7 +5,7 @@ REAL_DIR := tests/real/lifecycle
 REAL_SRC := $(wildcard $(REAL_DIR)/*.c)
 REAL_PROGRAMS := $(patsubst $(REAL_DIR)/%.c,$(REAL_OUT)/%,$(REAL_SRC))
 REAL_LIBRARIES := $(REAL_OUT)/allocating_library.so $(REAL_OUT)/forking_library.so \
-    $(REAL_OUT)/late_handler.so
+    $(REAL_OUT)/late_handler.so $(REAL_OUT)/calling_library.so $(REAL_OUT)/giving_library.so
 REAL_CFLAGS := -std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -pthread -fno-builtin
 
 .PHONY: real-programs
@@ -19,13 +19,15 @@ $(REAL_OUT)/fork_beside_a_flush_of_all_streams: REAL_LINK := $(REAL_OUT)/late_ha
 	-Wl,-rpath,'$$ORIGIN'
 $(REAL_OUT)/fork_beside_a_flush_of_all_streams: $(REAL_OUT)/late_handler.so
 
+$(REAL_OUT)/calling_library.so: REAL_PATH := -Wl,-rpath,'$$ORIGIN/beside'
+
 $(REAL_PROGRAMS): $(REAL_OUT)/%: $(REAL_DIR)/%.c $(REAL_DIR)/check.h tests/refuse.h tests/real/build.mk
 	@mkdir -p $(@D)
 	$(CC) $(REAL_CFLAGS) -o $@ $< $(REAL_LINK) -ldl
 
 $(REAL_LIBRARIES): $(REAL_OUT)/%.so: $(REAL_DIR)/loaded/%.c tests/real/build.mk
 	@mkdir -p $(@D)
-	$(CC) $(REAL_CFLAGS) -fPIC -shared -Wl,-soname,$*.so -o $@ $<
+	$(CC) $(REAL_CFLAGS) -fPIC -shared -Wl,-soname,$*.so $(REAL_PATH) -o $@ $<
 
 # Programs that do what nobody should: the compiler must not see through it.
 $(REAL_OUT)/misuse: tests/real/misuse/misuse.c tests/real/build.mk

@@ -72,7 +72,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden \
-	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -ldl
+	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -llttng-ust-common -ldl
 
 -include analysis/plugin/build.mk
 -include analysis/relay/build.mk

@@ -9,6 +9,7 @@
 #include "ace.h"
 #include "config.h"
 #include "demand.h"
+#include "descriptors.h"
 #include "fork.h"
 #include "helper.h"
 #include "legacy.h"
@@ -168,6 +169,7 @@ __attribute__((constructor)) static void process_begin(void)
     sys_begin();
     config_warn();
     stats_begin();
+    descriptors_begin();
     fork_begin();
     tick_allow();
     if (config.trace == TRACE_NOW) {

@@ -109,16 +109,16 @@ void *symbols_vdso(const char *name)
     return find(&o, name);
 }
 
-void *symbols_libc(const char *name)
+void *symbols_beside(const void *address, const char *soname, const char *name)
 {
-    struct dl_find_object here;
+    struct dl_find_object there;
     struct link_map *m;
 
-    if (_dl_find_object((void *)(uintptr_t)symbols_libc, &here) != 0)
+    if (_dl_find_object((void *)(uintptr_t)address, &there) != 0)
         return NULL;
     /* The objects of this namespace, in the order in which they were loaded: those that the
      * process began with come first and stay. */
-    for (m = here.dlfo_link_map; m->l_prev;)
+    for (m = there.dlfo_link_map; m->l_prev;)
         m = m->l_prev;
     for (; m; m = m->l_next) {
         struct object o = {.base = m->l_addr};
@@ -126,8 +126,13 @@ void *symbols_libc(const char *name)
         if (!m->l_ld)
             continue;
         read_dynamic(&o, m->l_ld);
-        if (strcmp(o.soname, "libc.so.6") == 0)
+        if (strcmp(o.soname, soname) == 0)
             return find(&o, name);
     }
     return NULL;
+}
+
+void *symbols_libc(const char *name)
+{
+    return symbols_beside((const void *)(uintptr_t)symbols_libc, "libc.so.6", name);
 }

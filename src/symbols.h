@@ -15,4 +15,8 @@ void *symbols_vdso(const char *name);
 /* The function `name` of the C library that this library is linked with, or NULL. */
 void *symbols_libc(const char *name);
 
+/* The function `name` of the object called soname, in the namespace of what lies at address; NULL
+ * if there is none. Only for objects that nobody closes meanwhile. */
+void *symbols_beside(const void *address, const char *soname, const char *name);
+
 #endif

@@ -11,6 +11,9 @@
 #include <execinfo.h>
 #include <lttng/ust-fork.h>
 
+/* Of liblttng-ust-common, for liblttng-ust-fd; no header declares it. */
+int lttng_ust_safe_close_fd(int fd, int (*close_fd)(int fd));
+
 #define HAK_EVENT(name, ...)                                                     \
     static void emit_##name(const void *event)                                   \
     {                                                                            \
@@ -46,6 +49,7 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
     .before_fork = lttng_ust_before_fork,
     .after_fork_parent = lttng_ust_after_fork_parent,
     .after_fork_child = lttng_ust_after_fork_child,
+    .close = lttng_ust_safe_close_fd,
 };
 
 /* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder,

@@ -66,9 +66,11 @@ struct hak_trace_ops {
     void (*before_fork)(sigset_t *saved);
     void (*after_fork_parent)(sigset_t *saved);
     void (*after_fork_child)(sigset_t *saved);
+    /* Calls close_fd(fd), or, where fd is the listener's own, answers -1 with EBADF. */
+    int (*close)(int fd, int (*close_fd)(int fd));
 };
 
-#define HAK_TRACE_ABI 2u
+#define HAK_TRACE_ABI 3u
 /* The name under which a listener library exports its `const struct hak_trace_ops`. */
 #define HAK_TRACE_OPS_SYMBOL "hakmem_trace_ops"
 /* The function of libhakmem that a listener calls when it goes away. */

@@ -135,7 +135,7 @@ static void *help(void *unused)
  * daemon is slow to answer. */
 static void start_helper(void)
 {
-    if (!helper_start(help, 0))
+    if (!thread_may_be_made() || !helper_start(help, 0))
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
 }
 

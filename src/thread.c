@@ -35,6 +35,8 @@ static struct {
     struct owner *idle;
     _Atomic(struct owner *) all;
     _Atomic uint32_t live;
+    _Atomic uint32_t helpers; /* of those */
+    bool orphaned;            /* the process was forked beside threads of the program's */
     uint32_t last_id;
     pthread_t first; /* the program's, or one that its libraries' constructors made */
 } threads;
@@ -166,6 +168,16 @@ uint32_t thread_live(void)
     return atomic_load_explicit(&threads.live, memory_order_relaxed);
 }
 
+void thread_is_helper(bool is)
+{
+    atomic_fetch_add(&threads.helpers, is ? 1 : -1u);
+}
+
+bool thread_may_be_made(void)
+{
+    return !threads.orphaned || thread_live() > 1;
+}
+
 /* Another thread's: it changes its lists meanwhile, and this is for statistics. */
 NO_TSAN static uint64_t parked(const struct tls *of, unsigned cls)
 {
@@ -259,6 +271,8 @@ void thread_forked_alone(void)
 /* Of all threads only this one is here. */
 static void begin_anew(void)
 {
+    uint32_t mine = tls.state == THREAD_LIVE;
+
     threads.first = pthread_self();
     threads.idle = NULL;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
@@ -268,7 +282,8 @@ static void begin_anew(void)
         atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
         o->gone = true;
     }
-    atomic_store_explicit(&threads.live, tls.state == THREAD_LIVE, memory_order_relaxed);
+    threads.orphaned |= thread_live() > mine + atomic_exchange(&threads.helpers, 0);
+    atomic_store_explicit(&threads.live, mine, memory_order_relaxed);
     if (tls.owner) {
         tls.owner->tid = os_tid();
         owner_after_fork(tls.owner);

@@ -24,6 +24,14 @@ bool thread_begin_to_free(void);
 /* The threads alive that have an owner. */
 uint32_t thread_live(void);
 
+/* The calling thread, live, is one of the allocator's own, or no longer. */
+void thread_is_helper(bool is);
+
+/* May the allocator make a thread? A child that was forked beside threads of the program's may have
+ * locks of the loader's that nobody gives, for which pthread_create() would wait for ever: not
+ * before the program has made one. */
+bool thread_may_be_made(void);
+
 /* What a thread keeps to itself. */
 struct thread_stock {
     uint32_t owner, tid;

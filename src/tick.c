@@ -92,6 +92,7 @@ static void *help(void *unused)
         atomic_store(&tick.helper, HELPER_NONE);
         return NULL;
     }
+    thread_is_helper(true);
     /* The last thread of a process must not be this one: it would never end. */
     while (thread_live() > 1) {
         bool wanted = atomic_exchange(&tick_wanted, false);
@@ -102,6 +103,7 @@ static void *help(void *unused)
         else
             nap();
     }
+    thread_is_helper(false);
     atomic_store(&tick.helper, HELPER_NONE);
     return NULL;
 }
@@ -153,7 +155,8 @@ NOINLINE void tick_begin(void)
     switch (atomic_load_explicit(&tick.helper, memory_order_relaxed)) {
     case HELPER_ASLEEP: tick_wake(); break;
     case HELPER_NONE:
-        if (worth_it())
+        /* A tracer has just made some. */
+        if (worth_it() && (thread_may_be_made() || trace_attached()))
             make_helper();
         break;
     case HELPER_REFUSED:

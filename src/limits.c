@@ -151,7 +151,7 @@ static void read_statm(uint64_t bytes[STATM_FIELDS])
 /* 0: none. */
 static uint64_t limit_of(int resource)
 {
-    struct rlimit limit;
+    struct rlimit limit = {0, 0};
 
     if (kernel_call(SYS_prlimit64, 0, resource, NULL, &limit) != 0 ||
         limit.rlim_cur == RLIM_INFINITY)

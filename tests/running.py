@@ -55,7 +55,8 @@ class Hak:
         return subprocess.Popen(**self._call(args, options), stdout=subprocess.PIPE)
 
     def _call(self, args, options) -> dict:
-        changed = {**self.env, **options.pop('env', {}), MARK: self.mark}
+        changed = {'TMPDIR': str(folder_of(self.mark)), **self.env, **options.pop('env', {}),
+                   MARK: self.mark}
         env = {key: value for key, value in {**os.environ, **changed}.items()
                if value is not None}
         options.setdefault('stdin', subprocess.DEVNULL)
@@ -76,14 +77,23 @@ class Hak:
 def marked() -> Iterator[str]:
     """In the environment of everything that is started within: nothing marked may outlive it."""
     value = uuid.uuid4().hex
-    folders = _folders()
+    folder = folder_of(value)
+    folder.mkdir()
+    folder.chmod(0o1777)
     yield value
     left = until(lambda: not _marked(value))
     processes = _marked(value)
     for pid in processes:
         os.kill(pid, signal.SIGKILL)
     assert left, f'processes left behind: {processes}'
-    assert until(lambda: not _stale(_folders() - folders)), f'left: {_folders() - folders}'
+    names = [path.name for path in folder.glob('hak-????????')]
+    shutil.rmtree(folder, ignore_errors=True)
+    assert not names, f'left: {names}'
+
+
+def folder_of(mark: str) -> Path:
+    """Where hak makes its folders: nobody else's are there."""
+    return Path(f'/tmp/hak-test-{mark[:8]}')
 
 
 @pytest.fixture
@@ -231,18 +241,6 @@ def until(condition, seconds: float = SECONDS) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def _folders() -> set[str]:
-    """The directories that hak makes for its session daemons."""
-    return {path.name for path in Path('/tmp').glob('hak-????????') if path.is_dir()}
-
-
-def _stale(names: set[str]) -> set[str]:
-    """Those that no process uses: other people may run hak at the same time."""
-    used = b''.join(_proc(int(pid), 'environ') + _proc(int(pid), 'cmdline')
-                    for pid in os.listdir('/proc') if pid.isdigit())
-    return {name for name in names if name.encode() not in used}
 
 
 def _marked(mark: str) -> list[int]:

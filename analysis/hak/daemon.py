@@ -35,9 +35,10 @@ from hak import limits, owned, processes
 from hak.errors import HakError
 from hak.lttng import INSTALL, Client, environment
 
-START_SECONDS = 20
+START_SECONDS = 60
+FOLDER_BYTES = 40   # of TMPDIR; LTTng's sockets are some 60 bytes deeper
 PID = 'pid'   # file of a daemon that outlives us: its pid and when it was started
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 RUN = Path('/var/run').resolve()
 SHARED_LOCK = RUN / 'hak-sessiond.lock'
 # Makes $1 the new /run, with the directory $3 of the real one visible in it as $2.
@@ -356,8 +357,16 @@ def users_home() -> Path:
 
 
 def folders() -> Path:
-    """Where ours are. The path of a Unix socket is limited to 107 bytes, so TMPDIR is no choice."""
-    return Path('/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else tempfile.gettempdir())
+    """Where ours are: TMPDIR, if the path of a Unix socket, which has at most 107 bytes, has room
+    behind it and nobody else can exchange what is in it; else /tmp, if it can be written to."""
+    chosen = tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        info = os.stat(chosen)
+        safe = info.st_uid in (0, os.geteuid()) and (info.st_mode & stat.S_ISVTX or
+                                                     not info.st_mode & 0o022)
+        if safe and len(os.fsencode(chosen)) <= FOLDER_BYTES:
+            return Path(chosen)
+    return Path('/tmp' if os.access('/tmp', os.W_OK | os.X_OK) else chosen)
 
 
 # Locked for as long as we use them, so that the next hak sees which are left of one that was killed.

@@ -13,10 +13,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history import Wanderer, ready
+from history import Wanderer
 from recorder import HAK, Channel, hak, on_terminal, unprivileged
 
-from hak import apart, cache, places, ui
+from hak import apart, places, ui
 from hak.errors import HakError
 
 ESCAPE, C1, TURN = '\x1b]0;owned\x07', '\x9b31m', '\u202e'

@@ -54,7 +54,8 @@ class Stage:
     tops: list[Top] = field(default_factory=list)
 
     def environment(self, **more: str) -> dict[str, str]:
-        env = {**os.environ, **self.hak.env, running.MARK: self.hak.mark, **more}
+        env = {**os.environ, **self.hak.env, running.MARK: self.hak.mark,
+               'TMPDIR': str(running.folder_of(self.hak.mark)), **more}
         return {key: value for key, value in env.items() if value is not None}
 
     def program(self, *args, **env) -> subprocess.Popen:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import events, named, session_daemons, until
-from running import SECONDS
+from running import SECONDS, folder_of
 
 WAITS = 'echo ready; read line; echo through'
 
@@ -143,12 +143,11 @@ def test_a_daemon_that_hangs_holds_nobody_up_for_ever(users_daemon):
         users_daemon.process.send_signal(signal.SIGCONT)  # runuser stops with what it runs
 
 
-@pytest.mark.alone  # removes what is left in /tmp
 def test_hak_killed_takes_its_daemon_with_it(user_hak):
     running = start_and_wait(user_hak)
     hak_pid = _hak_pid(running)
-    folders = {path for path in Path('/tmp').glob('hak-????????')
-               if path.stat().st_uid == os.stat(user_hak.cwd).st_uid}
+    folders = [*folder_of(user_hak.mark).glob('hak-????????')]
+    assert folders
     os.kill(hak_pid, signal.SIGKILL)
     try:
         assert until(lambda: not session_daemons(user_hak.mark))

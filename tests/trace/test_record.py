@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import HAK, events, named
-from running import SECONDS
+from running import SECONDS, folder_of
 
 # Keeps going until it is told to end, and says how it was told.
 WAITS = r'''
@@ -274,7 +274,7 @@ def _on_terminal(command, cwd, answers: dict[bytes, bytes], mark: str) -> tuple[
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(cwd)
-        os.environ.update(HAK_TEST_MARK=mark, PS1='$ ', TERM='dumb')
+        os.environ.update(HAK_TEST_MARK=mark, TMPDIR=str(folder_of(mark)), PS1='$ ', TERM='dumb')
         os.execvp(command[0], [str(word) for word in command])
     said, seen, waiting = b'', 0, list(answers.items())
     deadline = time.monotonic() + 60

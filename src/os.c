@@ -263,7 +263,7 @@ static bool gives_zeros(char *at, size_t size)
     if (how == PURGING_KEEPS)
         return false;
     *(volatile char *)at = 1;
-    if (madvise(at, size, MADV_DONTNEED) != 0)
+    if (kernel_madvise(at, size, MADV_DONTNEED) != 0)
         return false;
     how = *(volatile char *)at ? PURGING_KEEPS : PURGING_ZEROES;
     atomic_store_explicit(&purging, how, memory_order_relaxed);
@@ -354,6 +354,11 @@ uint32_t os_pid(void)
 uint32_t os_parent(void)
 {
     return (uint32_t)kernel_call(SYS_getppid);
+}
+
+void os_yield(void)
+{
+    (void)kernel_call(SYS_sched_yield);
 }
 
 void os_sleep_ns(uint32_t ns)

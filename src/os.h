@@ -85,6 +85,9 @@ uint32_t os_tid(void);
 uint32_t os_pid(void);
 uint32_t os_parent(void);
 
+/* Lets others run. */
+void os_yield(void);
+
 /* Sleeps for less than a second; no cancellation point. */
 void os_sleep_ns(uint32_t ns);
 

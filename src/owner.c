@@ -1,7 +1,5 @@
 #include "owner.h"
 
-#include <sched.h>
-
 #include "config.h"
 #include "misuse.h"
 #include "os.h"
@@ -434,7 +432,7 @@ static void disown(struct owner *o, struct slab *s, unsigned cls)
         if (++spins > 100)
             os_sleep_ns(100000);
         else
-            sched_yield();
+            os_yield();
     }
 }
 

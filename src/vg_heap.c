@@ -3,7 +3,7 @@
 #if HAK_VALGRIND
 #include <errno.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/auxv.h>
 #include <valgrind/memcheck.h>
 
 #include "ace.h"
@@ -352,7 +352,7 @@ SHOWN_AS(posix_memalign);
 
 NOINLINE void *vg_valloc(size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = getauxval(AT_PAGESZ);
     void *p;
 
     if (unlikely(!asked()))
@@ -367,7 +367,7 @@ SHOWN_AS(valloc);
 
 NOINLINE void *vg_pvalloc(size_t size)
 {
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t page = getauxval(AT_PAGESZ);
     void *p;
 
     if (unlikely(!asked()))

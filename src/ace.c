@@ -22,20 +22,19 @@
 /* ---- blocks freed inside a listener ---- */
 
 /* Such a free may come while this thread holds every lock for a fork, and must cause nothing that
- * a listener would have to be told: the block waits here for the next call that may. */
-struct deferred {
-    struct deferred *next;
-};
+ * a listener would have to be told: the block waits here for the next call that may. It has a word
+ * as the tiny classes' free blocks have, of a class of theirs. */
+#define DEFERRED_AS (CLASSES - 1)
 
-static _Atomic(struct deferred *) deferred;
+static _Atomic(struct block *) deferred;
 
 static void defer(void *p)
 {
-    struct deferred *d = p;
-    struct deferred *first = atomic_load_explicit(&deferred, memory_order_relaxed);
+    struct block *d = p;
+    struct block *first = atomic_load_explicit(&deferred, memory_order_relaxed);
 
     do {
-        d->next = first;
+        block_link(d, first, DEFERRED_AS);
     } while (!atomic_compare_exchange_weak_explicit(&deferred, &first, d, memory_order_release,
                                                     memory_order_relaxed));
 }
@@ -51,11 +50,13 @@ static void give(void *p, int kind)
 
 static NOINLINE void collect_deferred(void)
 {
-    struct deferred *d = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
+    struct block *d = atomic_exchange_explicit(&deferred, NULL, memory_order_acquire);
 
-    while (d) {
-        struct deferred *next = d->next;
+    /* Somebody has written to one: it and those behind it are lost. */
+    while (d && block_intact(d, DEFERRED_AS)) {
+        struct block *next = block_next(d, DEFERRED_AS);
 
+        d->word = 0;
         give(d, pagemap_lookup(d));
         d = next;
     }

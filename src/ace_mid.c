@@ -6,6 +6,7 @@
 #include "ace_mark.h"
 #include "ace_units.h"
 #include "config.h"
+#include "misuse.h"
 #include "os.h"
 
 #define CHUNK_LG 16
@@ -115,6 +116,9 @@ static void partial_add(struct chunk *c, unsigned cls)
 
 static void partial_remove(struct chunk *c, unsigned cls)
 {
+    if (unlikely((c->next && c->next->prev != c) ||
+                 (c->prev ? c->prev->next : mid.partial[cls]) != c))
+        misuse_records_overwritten(c);
     if (c->next)
         c->next->prev = c->prev;
     if (c->prev)

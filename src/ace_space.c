@@ -5,6 +5,7 @@
 
 #include "ace_units.h"
 #include "guard.h"
+#include "misuse.h"
 #include "os.h"
 
 /* After a refused map so many are refused unasked: at a limit every request comes here, and each
@@ -63,6 +64,9 @@ static void bucket_remove(struct space *sp, struct region *r)
 {
     unsigned b = bucket_of(r->longest);
 
+    if (unlikely((r->peer_next && r->peer_next->peer_prev != r) ||
+                 (r->peer_prev ? r->peer_prev->peer_next : sp->bucket[b]) != r))
+        misuse_records_overwritten(r);
     if (r->peer_next)
         r->peer_next->peer_prev = r->peer_prev;
     if (r->peer_prev)
@@ -193,6 +197,8 @@ static void link_region(struct space *sp, struct region *r)
 
 static void unlink_region(struct space *sp, struct region *r)
 {
+    if (unlikely((r->next && r->next->prev != r) || (r->prev ? r->prev->next : sp->all) != r))
+        misuse_records_overwritten(r);
     if (r->next)
         r->next->prev = r->prev;
     if (r->prev)

@@ -132,11 +132,11 @@ void misuse_end(const char *what, const void *ptr)
     abort();
 }
 
-NOINLINE _Noreturn void misuse_records_overwritten(const void *slab)
+NOINLINE _Noreturn void misuse_records_overwritten(const void *records)
 {
     log_line(
-        "hakmem: the records of a slab, at %p, were overwritten, as by a write before the first "
-        "block of its SuperSlab: the program is aborted\n",
-        slab);
+        "hakmem: its records at %p were overwritten, as by a write before the first block of a "
+        "SuperSlab or a region: the program is aborted\n",
+        records);
     abort();
 }

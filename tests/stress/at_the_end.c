@@ -14,7 +14,7 @@ static uint32_t queued(const struct slab *s)
     const struct block *b = (const struct block *)(s->remote & ~REMOTE_FLAGS);
     uint32_t n = 0;
 
-    for (; b; b = b->next)
+    for (; b; b = block_next(b, slab_cls(s)))
         n++;
     return n;
 }

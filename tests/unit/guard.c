@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ace_large.h"
 #include "ace_space.h"
 #include "os.h"
 #include "owner.h"
@@ -25,6 +26,7 @@ static int signal_of(void (*what)(void *arg), void *arg)
     check(pid >= 0);
     if (pid == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
+        alarm(SCENARIO_LIMIT);
         what(arg);
         _exit(0);
     }
@@ -203,6 +205,73 @@ SCENARIO(a_slab_with_blocks_in_use_does_not_become_empty_by_a_forged_count)
     check_eq(said_times("were overwritten"), 1);
 }
 
+/* Where somebody wants something to be written. */
+static uintptr_t wanted[8];
+
+/* Every address of a region's that the records of p's region hold is his. */
+static void forge_records(void *p)
+{
+    uintptr_t *w = (uintptr_t *)region_of(p);
+
+    for (unsigned i = 0; i < UNIT_SIZE / sizeof(*w); i++)
+        if (pagemap_lookup((void *)w[i]))
+            w[i] = (uintptr_t)wanted;
+}
+
+static void nothing_was_written(void)
+{
+    for (unsigned i = 0; i < 8; i++)
+        check_eq(wanted[i], 0);
+}
+
+/* More blocks of so many bytes than a region has, all freed again but every third. */
+static void fill_regions(size_t size, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++)
+        check((block[i] = hak_malloc(size)) != NULL);
+    for (unsigned i = 0; i < n; i++)
+        if (i % 3)
+            hak_free(block[i]);
+    hak_drain();
+}
+
+static void go_on_with(void *size)
+{
+    for (unsigned i = 0; i < 4000; i++)
+        if (!hak_malloc((uintptr_t)size))
+            break;
+    nothing_was_written();
+}
+
+static void free_all_and_tend(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0; i < 40; i += 3)
+        hak_free(block[i]);
+    hak_drain();
+    (void)space_tend(&large_space, true);
+    nothing_was_written();
+}
+
+SCENARIO(a_region_whose_links_were_overwritten_is_not_unlinked)
+{
+    fill_regions(300000, 40);
+    check_eq(signal_of(go_on_with, (void *)300000), 0);
+    for (unsigned i = 0; i < 40; i += 3)
+        forge_records(block[i]);
+    check_eq(signal_of(go_on_with, (void *)300000), SIGABRT);
+    check_eq(signal_of(free_all_and_tend, NULL), SIGABRT);
+}
+
+SCENARIO(a_chunk_whose_links_were_overwritten_is_not_unlinked)
+{
+    fill_regions(5000, 2000);
+    check_eq(signal_of(go_on_with, (void *)5000), 0);
+    for (unsigned i = 0; i < 2000; i += 3)
+        forge_records(block[i]);
+    check_eq(signal_of(go_on_with, (void *)5000), SIGABRT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +282,8 @@ int main(void)
         cmocka_unit_test(a_slab_whose_links_were_overwritten_is_not_unlinked),
         cmocka_unit_test(a_forged_owner_is_told_of_nothing),
         cmocka_unit_test(a_forged_slab_on_the_pending_list_is_not_collected),
+        cmocka_unit_test(a_region_whose_links_were_overwritten_is_not_unlinked),
+        cmocka_unit_test(a_chunk_whose_links_were_overwritten_is_not_unlinked),
         cmocka_unit_test(a_slab_with_blocks_in_use_does_not_become_empty_by_a_forged_count),
     };
 

@@ -6,7 +6,7 @@
 
 #include "check.h"
 
-enum { FORKS = 300, BLOCKS = 512, CHANGES = 300 };
+enum { FORKS = 120, BLOCKS = 512, CHANGES = 300 };
 
 static volatile sig_atomic_t forks, is_child;
 static char *held[BLOCKS];

@@ -10,7 +10,6 @@ from hak import flight_triggers as triggers
 from hak import ui
 from hak.flight import Status
 from hak.flight_state import Fired
-from hak.reporters.top_layout import printable
 
 SHOWN = 10
 
@@ -23,9 +22,9 @@ def show(status: Optional[Status]) -> None:
     out = sys.stdout.write
     out(f'flight is {facts["state"]} since {_when(facts["since"])}\n')
     for problem in facts['problems']:
-        out(f'problem    {printable(problem)}\n')
+        out(f'problem    {ui.clean(problem)}\n')
     for note in facts['notes']:
-        out(f'note       {printable(note)}\n')
+        out(f'note       {ui.clean(note)}\n')
     own = 'started by flight' if facts['session']['own_daemon'] else 'not started by flight'
     out(f'session    {facts["session"]["name"]}, its daemon {own}\n')
     sizes = ', '.join(f'{channel["name"]} {channel["subbufs"]} × '
@@ -100,7 +99,7 @@ def _fate(trigger: dict[str, Any]) -> str:
 
 
 def _show_processes(processes: list[dict]) -> None:
-    words = [f'{printable(process["name"].rpartition("/")[2])} ({process["pid"]})'
+    words = [f'{ui.clean(process["name"].rpartition("/")[2])} ({process["pid"]})'
              for process in processes[:SHOWN]]
     if len(processes) > SHOWN:
         words.append(f'and {len(processes) - SHOWN} more')

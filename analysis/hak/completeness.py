@@ -22,11 +22,12 @@ from hak.graph import Missing
 from hak.traces import Packet, Stream, Trace
 
 # Magic, major, minor, bytes of an entry; all big-endian.
-_INDEX_HEADER = struct.Struct('>IIII')
+INDEX_HEADER = struct.Struct('>IIII')
 _INDEX_MAGIC = 0xC1F1DCC1
 # Offset in bytes, size and content in bits, begin, end, events discarded, stream id, stream
 # instance, number of the packet.
-_ENTRY = struct.Struct('>QQQQQQQQQ')
+ENTRY = struct.Struct('>QQQQQQQQQ')
+INDEX_BEGINS = (_INDEX_MAGIC, 1, 1, ENTRY.size)
 _INDEX_MOST = 256 << 20
 NOTE = 'hak-recording.json'
 _NOTE_MOST = 1 << 20
@@ -148,15 +149,15 @@ def _entries(path: Path) -> Optional[list[tuple]]:
         raw = traces.read(path, _INDEX_MOST)
     except HakError:
         return None
-    if len(raw) < _INDEX_HEADER.size:
+    if len(raw) < INDEX_HEADER.size:
         return None
-    magic, major, _, size = _INDEX_HEADER.unpack_from(raw)
-    entries = raw[_INDEX_HEADER.size:]
-    if magic != _INDEX_MAGIC or major != 1 or size < _ENTRY.size or len(entries) % size:
+    magic, major, _, size = INDEX_HEADER.unpack_from(raw)
+    entries = raw[INDEX_HEADER.size:]
+    if magic != _INDEX_MAGIC or major != 1 or size < ENTRY.size or len(entries) % size:
         return None
     found, at = [], 0
     for number in range(len(entries) // size):
-        entry = _ENTRY.unpack_from(entries, number * size)
+        entry = ENTRY.unpack_from(entries, number * size)
         if entry[0] != at or entry[1] % 8 or not entry[1]:
             return None
         at += entry[1] // 8

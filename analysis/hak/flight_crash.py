@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-from hak import traces
+from hak import completeness, traces
 from hak.errors import HakError
 from hak.lttng import INSTALL, environment
 from hak.traces import HEADER, Trace
@@ -93,7 +93,8 @@ def holes(shm: Path, count: int) -> set[str]:
 @contextlib.contextmanager
 def completing(shm: Path, count: int) -> Iterator[list[Path]]:
     """While a snapshot is taken within: what the snapshot, which the caller puts into the list,
-    lacks of what shared memory held before is put into it. `count`: sub-buffers of a stream."""
+    lacks of what shared memory held before is put into it, and the indexes that LTTng does not
+    make for snapshots. `count`: sub-buffers of a stream."""
     snapshots: list[Path] = []
     with tempfile.TemporaryDirectory(prefix='hak-read-') as scratch:
         before = Path(scratch) / 'trace'
@@ -101,6 +102,10 @@ def completing(shm: Path, count: int) -> Iterator[list[Path]]:
             _run(shm, before)
         yield snapshots
         for snapshot in snapshots:
+            with contextlib.suppress(HakError):   # it is empty
+                for trace in traces.find(snapshot):
+                    for stream in trace.streams:
+                        _index(stream.path, _in_file(stream.path))
             for path in before.rglob('metadata') if before.exists() else ():
                 inner = path.parent.relative_to(before)
                 if (snapshot / inner / 'metadata').exists():
@@ -122,10 +127,7 @@ def _complete(before: Trace, snapshot: Trace, count: int) -> None:
         if stuck and (packets[-1].end or packets[-1].number not in known):
             whole.append(whole[-1].nothing_after(last))
         if lacking or stuck:
-            target = snapshot.path / path.name
-            _write(target, whole)
-            # Babeltrace makes its own, where LTTng's no longer fits.
-            (snapshot.path / 'index' / f'{path.name}.idx').unlink(missing_ok=True)
+            _write(snapshot.path / path.name, whole)
 
 
 def _hole(packets: list[Packet], count: int) -> Optional[int]:
@@ -175,6 +177,10 @@ def _streams(trace: Trace) -> dict[Path, list[Packet]]:
 
 def _packets(path: Path) -> list[Packet]:
     """Of a stream file of LTTng's, in their order; without what is torn at its end."""
+    return sorted(_in_file(path), key=lambda packet: packet.number)
+
+
+def _in_file(path: Path) -> list[Packet]:
     data, at, found = path.read_bytes(), 0, []
     while at + HEADER.size <= len(data):
         magic, _, _, _, begin, _, _, size, number, _, _ = HEADER.unpack_from(data, at)
@@ -182,13 +188,36 @@ def _packets(path: Path) -> list[Packet]:
             break
         found.append(Packet(number, begin, data[at:at + size // 8]))
         at += size // 8
-    return sorted(found, key=lambda packet: packet.number)
+    return found
 
 
 def _write(path: Path, packets: list[Packet]) -> None:
+    _replace(path, [packet.data for packet in packets])
+    _index(path, packets)
+
+
+def _index(path: Path, packets: list[Packet]) -> None:
+    """By it readers know that no packet of the stream is missing. LTTng makes none for snapshots."""
+    index = path.parent / 'index' / f'{path.name}.idx'
+    index.parent.mkdir(mode=0o700, exist_ok=True)
+    entries, at = [completeness.INDEX_HEADER.pack(*completeness.INDEX_BEGINS)], 0
+    for packet in packets:
+        entries.append(_entry(packet, at))
+        at += len(packet.data)
+    _replace(index, entries)
+
+
+def _replace(path: Path, parts: list[bytes]) -> None:
     part = path.with_name(f'.{path.name}.{os.getpid()}')
-    part.write_bytes(b''.join(packet.data for packet in packets))
+    part.write_bytes(b''.join(parts))
     part.rename(path)
+
+
+def _entry(packet: Packet, at: int) -> bytes:
+    _, _, stream, instance, begin, end, content, size, number, discarded, _ = \
+        HEADER.unpack_from(packet.data)
+    return completeness.ENTRY.pack(at, size, content, begin, end, discarded, stream, instance,
+                                   number)
 
 
 def _run(shm: Path, target: Path) -> None:

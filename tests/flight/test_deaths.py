@@ -17,7 +17,7 @@ KILLS, TIMES = 10, 5
 
 @pytest.mark.parametrize('part', range(TIMES))
 def test_sigkill_at_random_moments(flight, part):
-    """After each, what was recorded can be read and proved up to the last packet, hak oom has an
+    """After each, what was recorded can be read and checked to the last packet, hak oom has an
     answer, and what the dead process has broken can be repaired."""
     seed = random.randrange(1 << 32)
     print(f'seed {seed}')
@@ -31,7 +31,8 @@ def test_sigkill_at_random_moments(flight, part):
         kill(program)
         path = flight.dump()
         out = flight.verify(path)
-        assert out.startswith('proved'), (seed, number, out)
+        # No break in it; what the dead process did not finish is lost, and then nothing is proved.
+        assert out.startswith(('proved: ', 'no violation in ')), (seed, number, out)
         answer = flight.hak('oom', path, '--json')
         assert answer.code in (0, 1), (seed, number, answer.err)
         ours, = [each for each in json.loads(answer.out)['processes'] if each['pid'] == pid]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from hak import daemon as daemons
-from hak import lttng, preload, program, ui
+from hak import completeness, lttng, preload, program, ui
 from hak.buffers import Buffers
 from hak.errors import HakError
 
@@ -66,6 +66,15 @@ class Recording:
         if _disk_is_full(self.output):
             self.trouble.append(f'the disk is full at {self.output}')
         self._release()
+        self._leave_note()
+
+    def _leave_note(self) -> None:
+        """For whoever reads the recording: what it consists of, and what went wrong with it."""
+        try:
+            if any(self.output.iterdir()):
+                completeness.write_note(self.output, self.trouble)
+        except (OSError, HakError) as error:
+            self.trouble.append(f'what it consists of cannot be noted: {error}')
 
     def abandon(self) -> None:
         if self.session is not None:
@@ -119,7 +128,8 @@ def _shown(path: Path) -> str:
 def _bytes(folder: Path) -> int:
     """Of trace data; metadata and indexes alone are no recording."""
     return sum(path.stat().st_size for path in folder.rglob('*')
-               if path.is_file() and path.name != 'metadata' and path.suffix != '.idx')
+               if path.is_file() and path.suffix != '.idx'
+               and path.name not in ('metadata', completeness.NOTE))
 
 
 def _disk_is_full(path: Path) -> bool:

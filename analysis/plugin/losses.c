@@ -75,7 +75,8 @@ void losses_missing(struct losses *l, const char *stream, uint64_t begin, uint64
     m->packets = packets;
 }
 
-/* The first stream's clock, which LTTng's traces share, tells in which time that was. */
+/* The first stream's clock, which LTTng's traces share, tells in which time that was. From its
+ * begin on nothing can be judged. */
 static void put_missing(struct losses *l, struct store *store, const bt_stream *stream)
 {
     for (unsigned i = 0; i < l->missing_count; i++) {
@@ -84,6 +85,10 @@ static void put_missing(struct losses *l, struct store *store, const bt_stream *
 
         PUT(store, loss, ("missing", m->stream), begin == UNKNOWN ? NO_VALUE : begin,
             end == UNKNOWN ? NO_VALUE : end, m->packets ? (int64_t)m->packets : NO_VALUE, 1);
+        if (begin == UNKNOWN)
+            l->unfinished_ns = 0;
+        else if (begin < l->unfinished_ns)
+            l->unfinished_ns = begin;
         l->packets += m->packets;
         l->uncounted |= !m->packets;
     }
@@ -94,7 +99,7 @@ void losses_stream(struct losses *l, struct store *store, const bt_stream *strea
 {
     int64_t ns = clock_ns(stream, l->unfinished_from);
 
-    if (ns != UNKNOWN && l->unfinished == NO_VALUE)
+    if (ns != UNKNOWN && l->unfinished == NO_VALUE && ns < l->unfinished_ns)
         l->unfinished_ns = ns;
     put_missing(l, store, stream);
 }

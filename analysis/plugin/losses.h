@@ -24,8 +24,9 @@ struct losses {
     uint64_t overwritten_until;
     /* From this one on some may lack what came later; 0: none. */
     uint64_t unfinished_from;
-    int64_t unfinished_ns; /* the same; INT64_MAX: not known yet, or has come */
-    int64_t unfinished;    /* when it came; NO_VALUE: nothing is missing */
+    int64_t
+        unfinished_ns;  /* the same; 0: from the begin on; INT64_MAX: not known yet, or has come */
+    int64_t unfinished; /* when it came; NO_VALUE: nothing is missing */
     struct missing *missing;
     unsigned missing_count;
 };
@@ -48,7 +49,7 @@ void losses_end_reached(struct losses *l, int64_t now);
 static inline void losses_reach(struct losses *l, int64_t now)
 {
     if (now > l->unfinished_ns)
-        losses_end_reached(l, l->unfinished_ns);
+        losses_end_reached(l, l->unfinished_ns ? l->unfinished_ns : now);
 }
 
 /* Since when events may be missing at the end, NO_VALUE: none. */

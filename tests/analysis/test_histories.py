@@ -59,7 +59,8 @@ def test_every_number_equals_a_recount(wandered):
     assert told['event_counts'] == dict(counted['events'])
     assert told['events'] == sum(counted['events'].values())
     assert told['acquires'] == sum(counted['stages'].values())
-    assert told['lost'] == {'events': 0, 'packets': 0, 'uncounted': False, 'intervals': []}
+    assert told['lost'] == {'events': 0, 'packets': 0, 'uncounted': False, 'unfinished': None,
+                            'doubts': [], 'intervals': []}
 
 
 def test_one_process_is_told_apart(wandered):

@@ -83,4 +83,5 @@ def test_without_losses_nothing_is_excused(record):
     h.acquire(gen=2)
     told = verdict(record(h.text()))
     assert told['explained'] == 0 and told['violations'] == 1
-    assert told['lost'] == {'events': 0, 'packets': 0, 'uncounted': False, 'state': False}
+    assert told['lost'] == {'events': 0, 'packets': 0, 'uncounted': False, 'state': False,
+                            'doubts': []}

@@ -86,6 +86,7 @@ $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
 -include tests/flight/build.mk
 -include tests/memcheck/build.mk
 -include tests/oom/build.mk
+-include tests/fuzz/build.mk
 
 # The set-up comes first and by a make of its own: what it installs decides what can be built.
 .PHONY: demo
@@ -111,6 +112,13 @@ phase9: ## measure what this project came from: forgotten EMPTY slabs, and three
 	$(Q)scripts/bootstrap demo
 	$(Q)$(MAKE) --no-print-directory -j2 all bench-programs
 	$(Q)scripts/phase9 $(if $(ROUNDS),--rounds $(ROUNDS))
+
+.PHONY: fuzz
+fuzz: ## read damaged traces, and foreign bytes, at random; COPIES=n (3000), SEED=n, SECONDS=n (60)
+	$(Q)scripts/bootstrap test
+	$(Q)$(MAKE) --no-print-directory -j2 all fuzz-programs
+	$(Q)tests/fuzz/each $(or $(SECONDS),60) $(FUZZ_PROGRAMS)
+	$(Q)$(PYTHON) tests/damage/fuzz.py $(or $(COPIES),3000) $(SEED)
 
 .PHONY: soak
 soak: ## stress programs and real ones under load, with random seeds; MINUTES=n (30)

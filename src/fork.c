@@ -29,14 +29,18 @@ static TLS_FAST bool streams_held;
 
 static void streams_fork(enum fork_step step)
 {
-    if (step == FORK_LOCK && _IO_list_lock && _IO_list_unlock && _IO_list_resetlock) {
+    if (!_IO_list_lock || !_IO_list_unlock || !_IO_list_resetlock)
+        return;
+    if (step == FORK_LOCK) {
         _IO_list_lock();
-        streams_held = true;
     } else if (streams_held) {
-        /* The C library's fork has made it anew in a child, or not. */
-        step == FORK_PARENT ? _IO_list_unlock() : _IO_list_resetlock();
-        streams_held = false;
+        if (step == FORK_PARENT)
+            _IO_list_unlock();
+        else
+            /* The C library's fork may have made it anew already. */
+            _IO_list_resetlock();
     }
+    streams_held = step == FORK_LOCK;
 }
 
 /* ---- the order ---- */

@@ -92,9 +92,9 @@ void listener_emit(enum hak_event id, const void *event, size_t size)
 
     if (trace_inside || lost())
         return;
+    if (!ops && is_early() && !early_push(id, event, size))
+        ops = wait_to_listen();
     if (ops)
-        call(ops, id, event);
-    else if (is_early() && !early_push(id, event, size) && (ops = wait_to_listen()))
         call(ops, id, event);
 }
 
@@ -323,7 +323,7 @@ static void before_fork(void)
     ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
     forking.told = ops != NULL;
     forking.parent = os_pid();
-    if (forking.told)
+    if (ops)
         ops->before_fork(&forking.signals);
 }
 

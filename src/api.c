@@ -44,7 +44,10 @@ static NOINLINE void *malloc_slow(size_t size)
 
 EXPORT LINE_ALIGNED void *hak_malloc(size_t size)
 {
-    return tiny_malloc(size, malloc_slow);
+    /* Here, for memcheck reports a size that is not defined where it is looked at first. */
+    if (likely(size < malloc_gate()))
+        return tiny_pop(size, malloc_slow);
+    return malloc_slow(size);
 }
 
 static NOINLINE bool look_at_foreign(const void *p)

@@ -24,7 +24,7 @@ void *guard_map(size_t size, size_t align, bool *guarded)
     char *p;
 
     /* Memcheck sees every write beyond a block. */
-    *guarded = !vg_maps() && one_more();
+    *guarded = !vg_on() && one_more();
     if (!*guarded)
         return os_map_aligned(size, align);
     p = os_map_aligned(size + os_page(), align);

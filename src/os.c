@@ -15,7 +15,6 @@
 #include "kept.h"
 #include "kernel.h"
 #include "symbols.h"
-#include "vg.h"
 
 static struct {
     _Atomic uint32_t fault; /* an os_fault(), 0: none */
@@ -118,10 +117,6 @@ bool os_unmap_now(void *p, size_t size)
 bool os_unmap(void *p, size_t size)
 {
     size = align_up(size, os_page());
-    if (vg_maps() && vg_unmap(p)) {
-        count_mapped(-(uint64_t)size);
-        return true;
-    }
     if (os_unmap_now(p, size))
         return true;
     kept_put(p, size);
@@ -181,10 +176,6 @@ static bool move_to(void *p, size_t from, size_t to, void *place)
 
 bool os_remap(void *p, size_t from, size_t to, void *place)
 {
-    if (vg_maps()) {
-        errno = ENOMEM;
-        return false;
-    }
     if (place)
         return move_to(p, from, to, place);
     if (to < from) {
@@ -227,12 +218,6 @@ void *os_map_aligned(size_t size, size_t align)
     void *p;
 
     size = align_up(size, os_page());
-    if (vg_maps()) {
-        p = injected() ? NULL : vg_map(size, align);
-        if (p)
-            count_mapped(size);
-        return p;
-    }
     p = kept_take(size, align);
     if (p)
         return p;

@@ -24,6 +24,7 @@
 #include "thread.h"
 #include "tiny.h"
 #include "vg.h"
+#include "vg_end.h"
 
 _Atomic bool process_ready;
 _Atomic bool process_searching;
@@ -55,6 +56,7 @@ static void init(void)
 {
     vg_init();
     log_begin();
+    vg_end_init();
     config_init();
     limits_find();
     lost_init();
@@ -165,13 +167,28 @@ NOINLINE void process_search(void)
 
 __attribute__((constructor)) static void process_begin(void)
 {
+    bool replaced;
+
     process_init();
-    sys_begin();
+    replaced = vg_replaces_us();
+    /* Valgrind, which answers for libc then, shows how often it was called; and has blocks freed
+     * when the loader finds nothing any more. */
+    if (vg_on() || replaced)
+        (void)sys_ready();
+    else
+        sys_begin();
     config_warn();
     stats_begin();
     descriptors_begin();
     fork_begin();
     tick_allow();
+    /* A tracer would have nothing to tell, and its threads something to be reported. */
+    if (replaced) {
+        if (config.trace == TRACE_NOW)
+            log_line("hakmem: Valgrind answers this program's requests itself: nothing is "
+                     "recorded\n");
+        return;
+    }
     if (config.trace == TRACE_NOW) {
         if (trace_attach(true, true))
             tick_begin();

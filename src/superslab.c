@@ -4,6 +4,7 @@
 
 #include "guard.h"
 #include "os.h"
+#include "vg.h"
 
 static _Atomic uint64_t mapped_bytes;
 
@@ -53,6 +54,10 @@ struct superslab *ss_map(unsigned lg, enum hak_ss_kind kind)
 
     if (!ss)
         return NULL;
+    if (!vg_hold_blocks(ss, size)) {
+        (void)guard_unmap(ss, size, guarded);
+        return NULL;
+    }
     ss->guarded = guarded;
     ss->lg = (uint8_t)lg;
     ss->kind = (uint8_t)kind;

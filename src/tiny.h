@@ -78,28 +78,33 @@ static inline uint32_t sll_count(unsigned cls)
     return tls.limit[cls] - (uint32_t)tls.sll[cls].room;
 }
 
-/* A block for a request of size bytes if all is usual, else otherwise(size), which is
- * tiny_malloc_slow() or comes to it: a tail call, so that the usual case needs no stack frame. */
-static inline void *tiny_malloc(size_t size, void *(*otherwise)(size_t))
+/* A block for a request of size bytes, which the gate has let pass, if all is usual, else
+ * otherwise(size), which is tiny_malloc_slow() or comes to it: a tail call, so that the usual case
+ * needs no stack frame. */
+static inline void *tiny_pop(size_t size, void *(*otherwise)(size_t))
 {
-    if (likely(size < malloc_gate())) {
-        unsigned cls_16 = class_of_16(size);
-        struct sll *s = (struct sll *)((char *)sll_of(0) + cls_16 * (sizeof(struct sll) / 16));
-        struct block *b = s->head;
+    unsigned cls_16 = class_of_16(size);
+    struct sll *s = (struct sll *)((char *)sll_of(0) + cls_16 * (sizeof(struct sll) / 16));
+    struct block *b = s->head;
 
-        if (unlikely(!b))
-            return otherwise(size);
-        if (unlikely(!cls_16))
-            return tiny_malloc_smallest(s, size, otherwise);
-        if (likely(word_intact(b, s->key))) {
-            s->head = b->next;
-            s->room++;
-            /* The next owner of these bytes must not look free if he never writes them. */
-            b->word = 0;
-            return b;
-        }
+    if (unlikely(!b))
+        return otherwise(size);
+    if (unlikely(!cls_16))
+        return tiny_malloc_smallest(s, size, otherwise);
+    if (likely(word_intact(b, s->key))) {
+        s->head = b->next;
+        s->room++;
+        /* The next owner of these bytes must not look free if he never writes them. */
+        b->word = 0;
+        return b;
     }
     return otherwise(size);
+}
+
+/* The same for any size, otherwise() too. */
+static inline void *tiny_malloc(size_t size, void *(*otherwise)(size_t))
+{
+    return likely(size < malloc_gate()) ? tiny_pop(size, otherwise) : otherwise(size);
 }
 
 /* Is p, in the SuperSlab ss, the start of a block that was handed out in its slab's present

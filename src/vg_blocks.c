@@ -25,21 +25,18 @@ struct queue {
     size_t mask, first, count;
 };
 
-/* Of a kind; of ACE's, whose blocks are larger, less. */
 #define SPARE_MAX 256
-#define SPARE_MAX_ACE 4
 
+/* What of it is read on Valgrind's CPU is read in sections: all of it is hidden. Sizes and counts,
+ * too, are numbers such as blocks have for addresses, and would hide leaks. */
 static struct {
     struct table live;
-    /* Memcheck, too, keeps large blocks apart, and lets go of them first. */
-    struct queue large, small;
+    struct queue waiting;
     size_t waiting_bytes;
-    uintptr_t spare[VG_KINDS][SPARE_MAX]; /* complements of the starts */
-    uint32_t spares[VG_KINDS];
+    uintptr_t spare[CLASSES][SPARE_MAX]; /* complements of the starts */
+    uint32_t spares[CLASSES];
 } blocks;
 
-/* Memcheck's --freelist-big-blocks. */
-#define LARGE 1000000u
 #define FIRST_ROOM (os_page() / sizeof(struct entry))
 
 /* ---- on the real CPU ----
@@ -104,54 +101,51 @@ static void take_out(struct table *t, struct entry *at)
     t->count--;
 }
 
-static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t kind)
+static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t cls)
 {
     (void)thread;
-    if (kind == VG_SINGULAR || blocks.spares[kind] == (kind < CLASSES ? SPARE_MAX : SPARE_MAX_ACE))
+    if (blocks.spares[cls] == SPARE_MAX)
         return NO_ROOM;
-    blocks.spare[kind][blocks.spares[kind]++] = ~start;
+    blocks.spare[cls][blocks.spares[cls]++] = ~start;
     return 0;
 }
 
-static uintptr_t reuse(uintptr_t thread, size_t size)
+static uintptr_t reuse(uintptr_t thread, size_t size, size_t *known)
 {
-    size_t whole = size + 2 * VG_RED_ZONE, stride;
     uintptr_t p;
-    unsigned kind;
+    unsigned cls;
 
-    if (vg_tool != VG_MEMCHECK || size >= LARGE_MAX / 2 || trace_attached())
+    *known = size;
+    if (size > config.memcheck_slabs || trace_attached())
         return 0;
-    kind = whole <= TINY_MAX ? class_of(whole) : vg_ace_kind(whole, &stride);
-    if (!blocks.spares[kind])
+    cls = class_of(size + 2 * VG_RED_ZONE);
+    if (!blocks.spares[cls])
         return 0;
-    p = ~blocks.spare[kind][blocks.spares[kind] - 1] + VG_RED_ZONE;
-    if (add(thread, p, vg_extent_make(size, VG_RED_ZONE, kind)) == NO_ROOM)
+    p = ~blocks.spare[cls][blocks.spares[cls] - 1] + VG_RED_ZONE;
+    if (add(thread, p, vg_extent_make(size, VG_RED_ZONE, cls)) == NO_ROOM)
         return 0;
-    blocks.spares[kind]--;
+    blocks.spares[cls]--;
     return p;
 }
 
-static void drop_first(struct queue *q)
+static void drop_first(void)
 {
+    struct queue *q = &blocks.waiting;
+
     blocks.waiting_bytes -= vg_extent_size(q->at[q->first].extent);
     q->first = (q->first + 1) & q->mask;
     q->count--;
 }
 
 /* Lets go of the block that is next, unless there are spare ones of its class enough. */
-static bool let_go(uintptr_t thread, struct queue *q)
+static bool let_go(uintptr_t thread)
 {
-    const struct entry *e = &q->at[q->first];
+    const struct entry *e = &blocks.waiting.at[blocks.waiting.first];
 
-    if (spare(thread, ~e->key - vg_extent_lead(e->extent), vg_extent_kind(e->extent)) == NO_ROOM)
+    if (spare(thread, ~e->key - vg_extent_lead(e->extent), vg_extent_cls(e->extent)) == NO_ROOM)
         return false;
-    drop_first(q);
+    drop_first();
     return true;
-}
-
-static struct queue *next_queue(void)
-{
-    return blocks.large.count ? &blocks.large : &blocks.small;
 }
 
 static bool too_many_wait(void)
@@ -162,37 +156,30 @@ static bool too_many_wait(void)
 static uintptr_t waited(uintptr_t thread)
 {
     while (too_many_wait()) {
-        struct queue *q = next_queue();
-        struct entry e = q->at[q->first];
+        struct entry e = blocks.waiting.at[blocks.waiting.first];
 
-        if (!let_go(thread, q)) {
-            drop_first(q);
+        if (!let_go(thread)) {
+            drop_first();
             return ~e.key - vg_extent_lead(e.extent);
         }
     }
     return 0;
 }
 
-static struct queue *queue_of(vg_extent e)
-{
-    return vg_extent_size(e) >= LARGE ? &blocks.large : &blocks.small;
-}
-
 static uintptr_t retire(uintptr_t thread, uintptr_t p)
 {
     struct table *t = &blocks.live;
     struct entry *at = t->at ? place(t, ~p) : NULL;
+    struct queue *q = &blocks.waiting;
     struct entry e;
-    struct queue *q;
 
     if (!at || !at->key)
         return 0;
     e = *at;
-    q = queue_of(e.extent);
     if (!q->at || q->count > q->mask)
         return NO_ROOM;
     /* Memcheck hears of this one's end after this call: it must not be given away within it. */
-    while (too_many_wait() && let_go(thread, next_queue()))
+    while (too_many_wait() && let_go(thread))
         ;
     take_out(t, at);
     q->at[(q->first + q->count++) & q->mask] = e;
@@ -224,9 +211,9 @@ static uintptr_t widen_table(uintptr_t thread, uintptr_t at, uintptr_t room)
     return (uintptr_t)old.at;
 }
 
-static uintptr_t widen_queue(uintptr_t thread, uintptr_t queue, uintptr_t at, uintptr_t room)
+static uintptr_t widen_queue(uintptr_t thread, uintptr_t at, uintptr_t room)
 {
-    struct queue *q = (struct queue *)queue, old = *q;
+    struct queue *q = &blocks.waiting, old = *q;
 
     (void)thread;
     *q = (struct queue){(struct entry *)at, room - 1, 0, old.count};
@@ -242,6 +229,16 @@ static size_t wider(const struct entry *at, size_t mask)
     return at ? (mask + 1) * 2 : FIRST_ROOM;
 }
 
+/* Room for so many entries; NULL if there is no memory. */
+static struct entry *wider_array(size_t room)
+{
+    struct entry *at = os_map(room * sizeof(*at));
+
+    if (at)
+        vg_hide(at, room * sizeof(*at));
+    return at;
+}
+
 static void unmap(uintptr_t at, size_t room)
 {
     if (at)
@@ -251,7 +248,7 @@ static void unmap(uintptr_t at, size_t room)
 static bool grow_table(void)
 {
     size_t room = wider(blocks.live.at, blocks.live.mask);
-    void *at = os_map(room * sizeof(struct entry));
+    struct entry *at = wider_array(room);
 
     if (!at)
         return false;
@@ -263,24 +260,35 @@ static bool grow_table(void)
     return true;
 }
 
-static bool grow_queue(struct queue *q)
+static bool grow_queue(void)
 {
-    size_t room = wider(q->at, q->mask);
-    void *at = os_map(room * sizeof(struct entry));
+    size_t room = wider(blocks.waiting.at, blocks.waiting.mask);
+    struct entry *at = wider_array(room);
 
     if (!at)
         return false;
-    if (room > q->mask + 1)
-        unmap(VALGRIND_NON_SIMD_CALL3(widen_queue, q, at, room), room / 2);
+    if (room > blocks.waiting.mask + 1)
+        unmap(VALGRIND_NON_SIMD_CALL2(widen_queue, at, room), room / 2);
     else
         unmap((uintptr_t)at, room);
     return true;
 }
 
+static bool grow(bool (*what)(void))
+{
+    bool done;
+
+    vg_enter();
+    vg_hide(&blocks, sizeof(blocks));
+    done = what();
+    vg_leave();
+    return done;
+}
+
 bool vg_blocks_add(const void *p, vg_extent e)
 {
     while (VALGRIND_NON_SIMD_CALL2(add, p, e) == NO_ROOM)
-        if (!grow_table())
+        if (!grow(grow_table))
             return false;
     return true;
 }
@@ -295,7 +303,7 @@ vg_extent vg_blocks_retire(const void *p)
     vg_extent e;
 
     while (unlikely((e = VALGRIND_NON_SIMD_CALL1(retire, p)) == NO_ROOM))
-        if (!grow_queue(queue_of(vg_blocks_find(p))))
+        if (!grow(grow_queue))
             return VALGRIND_NON_SIMD_CALL1(forget, p);
     return e;
 }
@@ -305,9 +313,9 @@ void *vg_blocks_waited(void)
     return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL0(waited);
 }
 
-void *vg_blocks_reuse(size_t size)
+void *vg_blocks_reuse(size_t size, size_t *known)
 {
-    return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL1(reuse, size);
+    return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL2(reuse, size, known);
 }
 
 bool vg_blocks_spare(const void *start, unsigned cls)

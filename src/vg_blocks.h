@@ -11,7 +11,6 @@
 #ifndef HAKMEM_VG_BLOCKS_H
 #define HAKMEM_VG_BLOCKS_H
 
-#include "ace_class.h"
 #include "geometry.h"
 
 /* Bytes on both sides of a block. Memcheck describes an address up to 24 bytes away from a block as
@@ -20,12 +19,12 @@
 #define VG_RED_ZONE ((size_t)32)
 
 /* A block's extent: its size, the bytes between the start of the allocator's block and the
- * program's (a power of two), and the kind of that block. 0: no block. */
+ * program's (a power of two), and the class of the allocator's. 0: no block. */
 typedef uint64_t vg_extent;
 
-static inline vg_extent vg_extent_make(size_t size, size_t lead, unsigned kind)
+static inline vg_extent vg_extent_make(size_t size, size_t lead, unsigned cls)
 {
-    return (uint64_t)size << 16 | kind << 8 | (unsigned)__builtin_ctzl(lead) | 0x80;
+    return (uint64_t)size << 16 | cls << 8 | (unsigned)__builtin_ctzl(lead) | 0x80;
 }
 
 static inline size_t vg_extent_size(vg_extent e)
@@ -38,26 +37,9 @@ static inline size_t vg_extent_lead(vg_extent e)
     return (size_t)1 << (e & 0x7f);
 }
 
-static inline unsigned vg_extent_kind(vg_extent e)
+static inline unsigned vg_extent_cls(vg_extent e)
 {
     return e >> 8 & 0x7f;
-}
-
-/* Blocks of a kind can stand in for each other: those of a tiny class, those of at least the stride
- * of one of ACE's classes; VG_SINGULAR: of none. */
-#define VG_SINGULAR ((unsigned)CLASSES)
-#define VG_KINDS (CLASSES + 1 + MID_CLASSES + LARGE_CLASSES)
-
-/* The kind of block that ACE gives for whole bytes, TINY_MAX < whole <= LARGE_MAX; the least that
- * such a block holds. */
-static inline unsigned vg_ace_kind(size_t whole, size_t *stride)
-{
-    if (whole <= MID_MAX) {
-        *stride = mid_stride(mid_class(whole));
-        return VG_SINGULAR + 1 + mid_class(whole);
-    }
-    *stride = large_stride(large_class(whole));
-    return VG_SINGULAR + 1 + MID_CLASSES + large_class(whole);
 }
 
 /* The program has got the block at p. false: no memory for the entry. */
@@ -71,12 +53,13 @@ vg_extent vg_blocks_find(const void *p);
 #define VG_OTHERS_GO 0x8000u
 vg_extent vg_blocks_retire(const void *p);
 
-/* The start of an allocator's block that goes home to its slab or layer; NULL: no more. */
+/* The start of an allocator's block that goes home to its slab; NULL: no more. */
 void *vg_blocks_waited(void);
 
 /* A spare block for a request of size bytes, any size, with VG_RED_ZONE on both sides, added; NULL
- * if there is none, or a tracer, which is to see every block come and go. */
-void *vg_blocks_reuse(size_t size);
+ * if there is none, or a tracer, which is to see every block come and go. *known is size, defined
+ * also where the program's is not: who looks at that once more would report it once more. */
+void *vg_blocks_reuse(size_t size, size_t *known);
 
 /* Makes start, an allocator's block of class cls, a spare one; false if there are enough. */
 bool vg_blocks_spare(const void *start, unsigned cls);

@@ -1,29 +1,24 @@
 #include "vg_heap.h"
 
 #if HAK_VALGRIND
+#include <dlfcn.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <valgrind/memcheck.h>
 
-#include "ace.h"
-#include "ace_class.h"
 #include "config.h"
 #include "hakmem.h"
 #include "process.h"
+#include "reserve.h"
 #include "sysmalloc.h"
 #include "tiny.h"
 #include "vg.h"
 #include "vg_blocks.h"
 
-/* In front of a block of more than a MiB: it may have a mapping, which begins with a byte that
- * memcheck knows as a block (vg_map()), to itself. */
-#define RED_ZONE_HUGE 64u
 #define MALLOC_ALIGN 16u
 /* Of one class, at a time, beside what was asked for. */
 #define STOCK_BYTES 16384u
-/* Above this memcheck calls a size fishy, which it can do only for its own malloc. */
-#define SIZE_MOST ((size_t)1 << 46)
 
 /* For Valgrind, and only for it, since it shows the shortest of a function's names. */
 #define SHOWN_AS(name)                                          \
@@ -45,26 +40,71 @@ static inline bool asked(void)
     return likely(vg_tool > VG_UNASKED) || ask();
 }
 
-/* ---- the allocator below ---- */
+static uintptr_t same(uintptr_t thread, uintptr_t n)
+{
+    (void)thread;
+    return n;
+}
+
+/* The real CPU keeps no account of what is defined. Not inline: after a request to Valgrind a
+ * function cannot end in a jump. */
+static NOINLINE size_t defined(size_t n)
+{
+    return VALGRIND_NON_SIMD_CALL1(same, n);
+}
+
+/* The program's number n, which may not be all defined: memcheck reports that here, once, as its
+ * own malloc does, and not wherever we look at it again. Not a function, which would be shown. */
+#define KNOW(n)                   \
+    do {                          \
+        if ((n) == 0)             \
+            __asm__ volatile(""); \
+        (n) = defined(n);         \
+    } while (0)
+
+struct answer {
+    void *p;     /* a spare block, added; NULL: none */
+    size_t size; /* what was asked for, all defined */
+};
+
+/* Not by a variable of the caller's, who could not end in a jump then. */
+static inline __attribute__((always_inline)) struct answer spare_block(size_t size)
+{
+    struct answer a = {.size = 0};
+
+    a.p = vg_blocks_reuse(size, &a.size);
+    return a;
+}
+
+/* The leak search looks into registers too: before a function returns a block, its address must be
+ * nowhere else. */
+static inline __attribute__((always_inline)) void clean_registers(void)
+{
+#if defined(__x86_64__)
+    __asm__ volatile("xor %%ecx, %%ecx; xor %%edx, %%edx; xor %%esi, %%esi; xor %%edi, %%edi;"
+                     "xor %%r8d, %%r8d; xor %%r9d, %%r9d; xor %%r10d, %%r10d; xor %%r11d, %%r11d"
+                     :
+                     :
+                     : "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "cc");
+#endif
+}
+
+/* ---- the slabs below ---- */
 
 static void give(void *start)
 {
-    int kind = pagemap_lookup(start);
+    int lg = pagemap_lookup(start);
 
-    if (kind > 0)
-        tiny_free_slow(ss_at(start, (unsigned)kind), start);
-    else
-        ace_free(start, kind);
+    tiny_free_slow(ss_at(start, (unsigned)lg), start);
 }
 
-/* An allocator's block of size bytes at a multiple of align. */
-static void *from_layers(unsigned cls, size_t size, size_t align)
+/* A block of class cls from a slab. */
+static void *from_slab(unsigned cls, size_t size, size_t align)
 {
-    void *start = cls < CLASSES ? tiny_alloc_class(cls, size, align)
-                                : ace_alloc(size, align > MALLOC_ALIGN ? align : 0, false);
+    void *start = tiny_alloc_class(cls, size, align);
 
-    /* Not from a slab or layer: such a block is better asked for without red zones. */
-    if (start && pagemap_lookup(start) == PAGEMAP_NONE) {
+    /* Such a block is better asked for without red zones. */
+    if (start && pagemap_lookup(start) <= 0) {
         sys_free(start);
         return NULL;
     }
@@ -77,7 +117,7 @@ static unsigned class_for(size_t size, size_t align)
 
     if (size > TINY_MAX || align > SS_HEADER)
         return CLASSES;
-    if (size > 8 && align == MALLOC_ALIGN)
+    if (align == MALLOC_ALIGN)
         return class_of(size);
     cls = geometry_class_aligned(size, align);
     return cls < 0 ? CLASSES : (unsigned)cls;
@@ -88,7 +128,7 @@ static unsigned class_for(size_t size, size_t align)
 static void stock_up(unsigned cls)
 {
     for (uint32_t n = STOCK_BYTES / geometry[cls].stride; n; n--) {
-        void *start = from_layers(cls, geometry[cls].stride, MALLOC_ALIGN);
+        void *start = from_slab(cls, geometry[cls].stride, MALLOC_ALIGN);
 
         if (!start)
             return;
@@ -99,130 +139,95 @@ static void stock_up(unsigned cls)
     }
 }
 
-/* A layer may give less than the stride of the size's class. */
-static unsigned ace_kind(const void *start, size_t whole)
-{
-    size_t stride;
-    unsigned kind = vg_ace_kind(whole, &stride);
-
-    return ace_usable(start, pagemap_lookup(start)) >= stride ? kind : VG_SINGULAR;
-}
-
 static void *take_with_red_zones(size_t size, size_t align)
 {
-    size_t red_zone = size < LARGE_MAX / 2 ? VG_RED_ZONE : RED_ZONE_HUGE;
-    size_t lead = align < red_zone ? red_zone : align;
+    size_t lead = align < VG_RED_ZONE ? VG_RED_ZONE : align;
     size_t whole = lead + size + VG_RED_ZONE;
     unsigned cls = class_for(whole, align);
-    unsigned kind = cls;
     char *start;
 
-    vg_enter();
+    if (cls == CLASSES)
+        return NULL;
     process_poke();
-    start = from_layers(cls, whole, align);
-    if (start && cls == CLASSES && lead == VG_RED_ZONE && whole > TINY_MAX)
-        kind = ace_kind(start, whole);
-    if (start && !vg_blocks_add(start + lead, vg_extent_make(size, lead, kind))) {
+    start = from_slab(cls, whole, align);
+    if (start && !vg_blocks_add(start + lead, vg_extent_make(size, lead, cls))) {
         give(start);
         start = NULL;
     }
-    if (start && cls < CLASSES && align == MALLOC_ALIGN && !trace_attached())
+    if (start && align == MALLOC_ALIGN && !trace_attached())
         stock_up(cls);
-    vg_leave();
     return start ? start + lead : NULL;
 }
 
-/* The extent of a block that the layers know: helgrind and DRD need neither red zones nor
- * quarantine. */
-static vg_extent layers_extent(const void *p)
-{
-    vg_extent e = 0;
-    uint32_t info;
-    int kind;
-
-    vg_enter();
-    kind = pagemap_lookup(p);
-    if (kind > 0 && tiny_is_block(ss_at(p, (unsigned)kind), p, &info))
-        e = vg_extent_make(geometry[info_cls(info)].stride, 1, info_cls(info));
-    else if (kind < 0 && ace_owns(p, kind))
-        e = vg_extent_make(ace_usable(p, kind), 1, CLASSES);
-    vg_leave();
-    return e;
-}
-
-static void *take_tracked(size_t size, size_t align)
-{
-    void *p;
-
-    vg_enter();
-    process_poke();
-    p = from_layers(class_for(size, align), size, align);
-    if (p)
-        vg_track(p, vg_extent_size(layers_extent(p)));
-    vg_leave();
-    return p;
-}
-
-/* Room for a block of size bytes at a multiple of align, not announced yet; NULL if libc's malloc,
- * with which Valgrind knows its way, is to serve the request. */
+/* Room for a block of size bytes at a multiple of align, a power of two or 0, not announced yet;
+ * NULL if libc's malloc, with which Valgrind knows its way, is to serve the request. */
 static NOINLINE void *take(size_t size, size_t align)
 {
     int saved = errno;
     void *p;
 
-    if (size > SIZE_MOST || align > SIZE_MOST || trace_busy() || !config.use_superslab)
+    if (size > config.memcheck_slabs || align > SS_HEADER || trace_busy() || !config.use_superslab)
         return NULL;
-    if (align < MALLOC_ALIGN)
-        align = MALLOC_ALIGN;
-    p = vg_tool == VG_MEMCHECK ? take_with_red_zones(size, align) : take_tracked(size, align);
+    vg_enter();
+    p = take_with_red_zones(size, align < MALLOC_ALIGN ? MALLOC_ALIGN : align);
+    vg_leave();
     errno = saved;
     return p;
 }
 
-/* After the tool has been told that p is freed. */
-static NOINLINE void settle(void *p, vg_extent e)
+/* After memcheck has been told that a block is freed: others have waited long enough. */
+static NOINLINE void settle(void)
 {
-    void *start = p;
+    void *start;
 
-    if (vg_tool == VG_MEMCHECK)
-        start = vg_blocks_waited();
-    else
-        vg_untrack(p, vg_extent_size(e));
     vg_enter();
-    while (start) {
+    while ((start = vg_blocks_waited()))
         give(start);
-        start = vg_tool == VG_MEMCHECK ? vg_blocks_waited() : NULL;
-    }
     vg_leave();
 }
 
 /* Is there anything to settle? Not a function: Valgrind would show it as one, inlined, in the
  * program's reports. */
-#define UNSETTLED(e) unlikely(vg_tool != VG_MEMCHECK || ((e)&VG_OTHERS_GO))
+#define UNSETTLED(e) unlikely((e)&VG_OTHERS_GO)
 
-static NOINLINE vg_extent find(const void *p)
-{
-    return vg_tool == VG_MEMCHECK ? vg_blocks_find(p) : layers_extent(p);
-}
+/* Announces the block p of n bytes, or, where p is NULL, has Valgrind give one of its own: p then,
+ * NULL if it cannot. One instruction asks for both, so that blocks which a line of the program got
+ * and lost are one finding whatever their sizes; and in the caller, whose name is shown. */
+#define ANNOUNCE(p, n, zeroed)                                                           \
+    do {                                                                                 \
+        uintptr_t what_ = (p) ? VG_USERREQ__MALLOCLIKE_BLOCK : VG_USERREQ__CLIENT_CALL1; \
+        uintptr_t of_ = (p) ? (uintptr_t)(p) : vg_malloc_of_valgrind;                    \
+        uintptr_t answer_;                                                               \
+                                                                                         \
+        /* The compiler shall not part what is asked for one and for the other. */       \
+        __asm__ volatile("" : "+r"(what_), "+r"(of_));                                   \
+        answer_ = VALGRIND_DO_CLIENT_REQUEST_EXPR(0, what_, of_, n, 0, zeroed, 0);       \
+        if (unlikely(!(p)) && !((p) = (void *)answer_))                                  \
+            errno = ENOMEM;                                                              \
+    } while (0)
 
-static NOINLINE vg_extent retire(const void *p)
+/* The program may have forbidden itself parts of its block. */
+static NOINLINE void copy(void *to, const void *p, size_t size)
 {
-    return vg_tool == VG_MEMCHECK ? vg_blocks_retire(p) : layers_extent(p);
+    vg_enter();
+    memcpy(to, p, size);
+    vg_leave();
 }
 
 /* ---- malloc ---- */
 
 NOINLINE void *vg_malloc(size_t size)
 {
-    void *p;
+    struct answer a;
 
     if (unlikely(!asked()))
         return hak_malloc(size);
-    p = vg_blocks_reuse(size);
-    if (unlikely(!p) && !(p = take(size, 0)))
-        return sys_malloc(size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
-    return p;
+    a = spare_block(size);
+    if (unlikely(!a.p))
+        a.p = take(a.size, 0);
+    ANNOUNCE(a.p, a.size, 0);
+    clean_registers();
+    return a.p;
 }
 SHOWN_AS(malloc);
 
@@ -234,7 +239,7 @@ NOINLINE void vg_free(void *p)
         hak_free(p);
         return;
     }
-    e = retire(p);
+    e = vg_blocks_retire(p);
     /* Valgrind's own, or freed before, or never a block: Valgrind has the words for it. */
     if (unlikely(!e)) {
         sys_free(p);
@@ -242,27 +247,53 @@ NOINLINE void vg_free(void *p)
     }
     VALGRIND_FREELIKE_BLOCK(p, 0);
     if (UNSETTLED(e))
-        settle(p, e);
+        settle();
 }
 SHOWN_AS(free);
 
-NOINLINE void *vg_calloc(size_t count, size_t size)
+/* On the real CPU. */
+static uintptr_t zero(uintptr_t thread, uintptr_t p, uintptr_t size)
+{
+    (void)thread;
+#if defined(__x86_64__)
+    __asm__ volatile("rep stosb" : "+D"(p), "+c"(size) : "a"(0) : "memory");
+#else
+    for (; size; size--)
+        *(volatile char *)p++ = 0;
+#endif
+    return 0;
+}
+
+static inline bool overflows(size_t count, size_t size)
 {
     size_t bytes;
-    void *p;
+
+    return __builtin_mul_overflow(count, size, &bytes);
+}
+
+NOINLINE void *vg_calloc(size_t count, size_t size)
+{
+    struct answer a;
+    bool ours;
 
     if (unlikely(!asked()))
         return hak_calloc(count, size);
-    if (__builtin_mul_overflow(count, size, &bytes))
+    KNOW(count);
+    KNOW(size);
+    /* Valgrind looks at both numbers, and has words for what is no number of bytes. */
+    if (unlikely((count | size) > PTRDIFF_MAX || overflows(count, size)))
         return sys_calloc(count, size);
-    p = vg_blocks_reuse(bytes);
-    if (unlikely(!p) && !(p = take(bytes, 0)))
-        return sys_calloc(count, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, bytes, 0, 1);
-    vg_enter();
-    memset(p, 0, bytes);
-    vg_leave();
-    return p;
+    a = spare_block(count * size);
+    if (unlikely(!a.p))
+        a.p = take(a.size, 0);
+    ours = a.p != NULL;
+    ANNOUNCE(a.p, a.size, 1);
+    if (likely(a.p != NULL))
+        VALGRIND_NON_SIMD_CALL2(zero, a.p, a.size);
+    if (!ours)
+        VALGRIND_MAKE_MEM_DEFINED(a.p, a.size);
+    clean_registers();
+    return a.p;
 }
 SHOWN_AS(calloc);
 
@@ -270,39 +301,60 @@ SHOWN_AS(calloc);
 NOINLINE void *vg_realloc(void *p, size_t size)
 {
     vg_extent e;
+    size_t kept;
     void *to;
 
     if (unlikely(!asked()))
         return hak_realloc(p, size);
     if (!p)
         return vg_malloc(size);
+    KNOW(size);
     if (!size) {
         vg_free(p);
         return NULL;
     }
-    e = find(p);
-    /* Memcheck looks at the size first, and refuses. */
+    e = vg_blocks_find(p);
+    /* Valgrind looks at the size first, and refuses. */
     if (unlikely(!e || size > PTRDIFF_MAX))
         return sys_realloc(p, size);
-    to = vg_blocks_reuse(size);
-    if (unlikely(!to) && !(to = take(size, 0)))
-        to = sys_malloc(size);
-    else
-        VALGRIND_MALLOCLIKE_BLOCK(to, size, 0, 0);
+    kept = size < vg_extent_size(e) ? size : vg_extent_size(e);
+    to = spare_block(size).p;
+    if (unlikely(!to))
+        to = take(size, 0);
+    ANNOUNCE(to, size, 0);
     if (unlikely(!to))
         return NULL;
-    vg_enter();
-    memcpy(to, p, size < vg_extent_size(e) ? size : vg_extent_size(e));
-    vg_leave();
-    e = retire(p);
+    copy(to, p, kept);
+    e = vg_blocks_retire(p);
     VALGRIND_FREELIKE_BLOCK(p, 0);
     if (UNSETTLED(e))
-        settle(p, e);
+        settle();
+    clean_registers();
     return to;
 }
 SHOWN_AS(realloc);
 
 /* ---- aligned ---- */
+
+/* Libc's, which Valgrind has replaced: those that only this path asks for. */
+struct aligned {
+    int (*posix_memalign)(void **, size_t, size_t);
+    void *(*aligned_alloc)(size_t, size_t);
+    void *(*valloc)(size_t);
+};
+
+static NOINLINE const struct aligned *libcs(void)
+{
+    static struct aligned found;
+
+    /* Every thread that comes here stores the same values. */
+    if (unlikely(!found.valloc)) {
+        *(void **)&found.posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+        *(void **)&found.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
+        *(void **)&found.valloc = dlsym(RTLD_NEXT, "valloc");
+    }
+    return &found;
+}
 
 NOINLINE void *vg_memalign(size_t align, size_t size)
 {
@@ -310,10 +362,13 @@ NOINLINE void *vg_memalign(size_t align, size_t size)
 
     if (unlikely(!asked()))
         return hak_memalign(align, size);
+    KNOW(align);
+    KNOW(size);
     p = is_pow2(align) ? take(size, align) : NULL;
     if (unlikely(!p))
         return sys_memalign(align, size);
     VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
+    clean_registers();
     return p;
 }
 SHOWN_AS(memalign);
@@ -324,10 +379,13 @@ NOINLINE void *vg_aligned_alloc(size_t align, size_t size)
 
     if (unlikely(!asked()))
         return hak_aligned_alloc(align, size);
+    KNOW(align);
+    KNOW(size);
     p = is_pow2(align) ? take(size, align) : NULL;
     if (unlikely(!p))
-        return sys_memalign(align, size);
+        return libcs()->aligned_alloc(align, size);
     VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
+    clean_registers();
     return p;
 }
 SHOWN_AS(aligned_alloc);
@@ -338,48 +396,34 @@ NOINLINE int vg_posix_memalign(void **out, size_t align, size_t size)
 
     if (unlikely(!asked()))
         return hak_posix_memalign(out, align, size);
+    KNOW(align);
+    KNOW(size);
     if (!is_pow2(align) || align % sizeof(void *) != 0)
         return EINVAL;
     p = take(size, align);
-    if (likely(p != NULL))
-        VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
-    else if (!(p = sys_memalign(align, size)))
-        return ENOMEM;
+    if (unlikely(!p))
+        return libcs()->posix_memalign(out, align, size);
+    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     *out = p;
+    clean_registers();
     return 0;
 }
 SHOWN_AS(posix_memalign);
 
 NOINLINE void *vg_valloc(size_t size)
 {
-    size_t page = getauxval(AT_PAGESZ);
-    void *p;
-
-    if (unlikely(!asked()))
-        return hak_valloc(size);
-    p = take(size, page);
-    if (unlikely(!p))
-        return sys_memalign(page, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
-    return p;
+    return unlikely(!asked()) ? hak_valloc(size) : libcs()->valloc(size);
 }
 SHOWN_AS(valloc);
 
 NOINLINE void *vg_pvalloc(size_t size)
 {
     size_t page = getauxval(AT_PAGESZ);
-    void *p;
 
     if (unlikely(!asked()))
         return hak_pvalloc(size);
-    if (size > SIZE_MAX - page)
-        return sys_memalign(page, size);
-    size = align_up(size ? size : 1, page);
-    p = take(size, page);
-    if (unlikely(!p))
-        return sys_memalign(page, size);
-    VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
-    return p;
+    KNOW(size);
+    return sys_memalign(page, size > SIZE_MAX - page ? size : align_up(size ? size : 1, page));
 }
 SHOWN_AS(pvalloc);
 
@@ -389,7 +433,9 @@ size_t vg_malloc_usable_size(void *p)
 
     if (unlikely(!asked()))
         return hak_malloc_usable_size(p);
-    e = find(p);
+    if (unlikely(reserve_holds(p)))
+        return reserve_size(p);
+    e = vg_blocks_find(p);
     return e ? vg_extent_size(e) : sys_usable_size(p);
 }
 #endif

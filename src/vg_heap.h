@@ -1,11 +1,14 @@
 /*
- * malloc and its relatives under memcheck, helgrind and DRD, called by api.c in place of its own
- * paths. Blocks come from the same slabs and layers as ever. Under memcheck each has a red zone on
- * both sides and waits in quarantine when it is freed; what no slab could serve, and every pointer
- * that is no block of ours, goes to libc's malloc, in whose place Valgrind answers.
+ * malloc and its relatives under memcheck, called by api.c in place of its own paths. Blocks of up
+ * to HAKMEM_MEMCHECK_SLABS bytes come from the slabs as ever, with a red zone on both sides, and
+ * wait in quarantine when they are freed. What is larger, what no slab could serve, and every
+ * pointer that is no block of ours, goes to libc's malloc, in whose place Valgrind answers: there
+ * large blocks cost what they cost without us, and may be what the program's own allocator cuts
+ * blocks from and announces them.
  *
  * Each announces its blocks itself and bears, for Valgrind, its standard name: it is the frame
- * that people read in reports. So nothing of this is inlined, and api.c ends in a jump to it.
+ * that people read in reports. So nothing of this is inlined, api.c ends in a jump to it, and it
+ * ends in a jump to libc's.
  */
 #ifndef HAKMEM_VG_HEAP_H
 #define HAKMEM_VG_HEAP_H

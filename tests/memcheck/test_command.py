@@ -70,13 +70,6 @@ def test_quarantine_is_as_long_as_asked_for(run, options, knob):
     assert all("inside a block of size 300 free'd" not in finding.texts[-1] for finding in late)
 
 
-def test_a_killed_program_has_no_superslabs_left(run):
-    argv = ['sh', '-c', 'kill -SEGV $$']
-    options = ('--leak-check=full', '--show-leak-kinds=all')
-    assert not [finding for finding in run(HAKMEM, argv, *options).findings
-                if any('vg_map' in frame for stack in finding.stacks for frame in stack)]
-
-
 def test_our_own_report_does_not_repeat_memchecks(run):
     for name in ('free_twice_with_writes_between', 'overflow_then_go_on', 'free_stack'):
         assert 'hakmem' not in run(HAKMEM, [BUILT / name]).err

@@ -24,7 +24,7 @@
 #include "vg.h"
 
 static void (*const boxes[])(enum fork_step step) = {
-    tick_fork, reclaim_fork, thread_fork, legacy_fork, pool_fork, ace_fork, vg_fork,
+    tick_fork, reclaim_fork, thread_fork, legacy_fork, pool_fork, ace_fork,
 };
 #define BOXES (sizeof(boxes) / sizeof(boxes[0]))
 

@@ -2,12 +2,12 @@
 
 #if HAK_VALGRIND
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <valgrind/memcheck.h>
 
 #include "hakmem.h"
 #include "kernel.h"
+#include "os.h"
 #include "reserve.h"
 #include "trace.h"
 
@@ -17,7 +17,7 @@ uintptr_t vg_malloc_of_valgrind;
 /* Each tool answers its own requests only, all but one silently. */
 static bool is_memcheck(void)
 {
-    const char *preloaded = getenv("LD_PRELOAD");
+    const char *preloaded = os_env("LD_PRELOAD");
     char byte = 0;
 
     return !(preloaded && strstr(preloaded, "vgpreload_dhat")) &&

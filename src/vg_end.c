@@ -17,7 +17,7 @@ static struct {
 
 void vg_end_init(void)
 {
-    const char *text = RUNNING_ON_VALGRIND ? getenv("HAK_MEMCHECK") : NULL;
+    const char *text = RUNNING_ON_VALGRIND ? os_env("HAK_MEMCHECK") : NULL;
     char *rest;
 
     if (!text)

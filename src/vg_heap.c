@@ -343,17 +343,32 @@ struct aligned {
     void *(*valloc)(size_t);
 };
 
-static NOINLINE const struct aligned *libcs(void)
-{
-    static struct aligned found;
+static struct aligned libcs;
 
-    /* Every thread that comes here stores the same values. */
-    if (unlikely(!found.valloc)) {
-        *(void **)&found.posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
-        *(void **)&found.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
-        *(void **)&found.valloc = dlsym(RTLD_NEXT, "valloc");
-    }
-    return &found;
+/* Before the program runs: dlsym() waits for the loader's lock. */
+__attribute__((constructor)) static void find_libcs(void)
+{
+    if (vg_tool == VG_NONE)
+        return;
+    *(void **)&libcs.posix_memalign = dlsym(RTLD_NEXT, "posix_memalign");
+    *(void **)&libcs.aligned_alloc = dlsym(RTLD_NEXT, "aligned_alloc");
+    *(void **)&libcs.valloc = dlsym(RTLD_NEXT, "valloc");
+}
+
+/* A constructor that runs before ours gets the same by another name. */
+static bool libcs_ready(void)
+{
+    return likely(libcs.valloc != NULL);
+}
+
+static NOINLINE int early(void **out, size_t align, size_t size)
+{
+    void *p = sys_memalign(align, size);
+
+    if (!p)
+        return ENOMEM;
+    *out = p;
+    return 0;
 }
 
 NOINLINE void *vg_memalign(size_t align, size_t size)
@@ -383,7 +398,7 @@ NOINLINE void *vg_aligned_alloc(size_t align, size_t size)
     KNOW(size);
     p = is_pow2(align) ? take(size, align) : NULL;
     if (unlikely(!p))
-        return libcs()->aligned_alloc(align, size);
+        return libcs_ready() ? libcs.aligned_alloc(align, size) : sys_memalign(align, size);
     VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     clean_registers();
     return p;
@@ -402,7 +417,7 @@ NOINLINE int vg_posix_memalign(void **out, size_t align, size_t size)
         return EINVAL;
     p = take(size, align);
     if (unlikely(!p))
-        return libcs()->posix_memalign(out, align, size);
+        return libcs_ready() ? libcs.posix_memalign(out, align, size) : early(out, align, size);
     VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, 0);
     *out = p;
     clean_registers();
@@ -412,7 +427,9 @@ SHOWN_AS(posix_memalign);
 
 NOINLINE void *vg_valloc(size_t size)
 {
-    return unlikely(!asked()) ? hak_valloc(size) : libcs()->valloc(size);
+    if (unlikely(!asked()))
+        return hak_valloc(size);
+    return libcs_ready() ? libcs.valloc(size) : sys_memalign(getauxval(AT_PAGESZ), size);
 }
 SHOWN_AS(valloc);
 

@@ -1,7 +1,8 @@
 /*
- * Pairs of malloc and free, for callgrind and memcheck: every size that a set of a thousand blocks
- * takes in turn.
- *   pairs PAIRS SIZE [KIND]     KIND: malloc (default), calloc, realloc (to 1.5 of SIZE)
+ * Pairs of malloc and free, for callgrind and memcheck: a set of blocks, whose places are taken in
+ * turn.
+ *   pairs PAIRS SIZE [KIND [BLOCKS]]
+ *                        KIND: malloc (default), calloc, realloc (to 1.5 of SIZE); BLOCKS: 1,000
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +14,16 @@ int main(int argc, char **argv)
 {
     static char *block[SET];
     const char *kind = argc > 3 ? argv[3] : "malloc";
+    long blocks = argc > 4 ? atol(argv[4]) : SET;
     long pairs, size;
 
-    if (argc < 3 || (pairs = atol(argv[1])) < 1 || (size = atol(argv[2])) < 1) {
-        fprintf(stderr, "usage: pairs PAIRS SIZE [malloc|calloc|realloc]\n");
+    if (argc < 3 || (pairs = atol(argv[1])) < 1 || (size = atol(argv[2])) < 1 || blocks < 1 ||
+        blocks > SET) {
+        fprintf(stderr, "usage: pairs PAIRS SIZE [malloc|calloc|realloc [BLOCKS]]\n");
         return 2;
     }
     for (long i = 0; i < pairs; i++) {
-        char **b = &block[i % SET];
+        char **b = &block[i % blocks];
 
         free(*b);
         *b = *kind == 'c' ? calloc(1, (size_t)size) : malloc((size_t)size);

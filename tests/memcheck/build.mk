@@ -26,3 +26,12 @@ $(MEMCHECK_THREADS): $(MEMCHECK_OUT)/threads/%: tests/memcheck/threads/%.c \
 		$(MEMCHECK_DIR)/program.h tests/memcheck/build.mk
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(MEMCHECK_FLAGS) -o $@ $<
+
+# Those whose whole output is compared.
+MEMCHECK_WHOLE := $(patsubst tests/memcheck/whole/%.c,$(MEMCHECK_OUT)/whole/%,\
+	$(wildcard tests/memcheck/whole/*.c))
+memcheck-programs: $(MEMCHECK_WHOLE)
+
+$(MEMCHECK_WHOLE): $(MEMCHECK_OUT)/whole/%: tests/memcheck/whole/%.c tests/memcheck/build.mk
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE $(MEMCHECK_FLAGS) -o $@ $<

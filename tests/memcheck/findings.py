@@ -14,7 +14,7 @@ ADDRESS = re.compile(r'0x[0-9a-fA-F]+')
 # What lies farther from every block than memcheck looks (24 bytes) is told as a place in Valgrind's
 # own heap or in front of it, where every block of ours lies elsewhere.
 NOWHERE = re.compile(r'is ([\d,]+ bytes (inside|after|before) (a|an unallocated) '
-                     r'block of size [\d,]+ )?in (arena "client"|a rwx anonymous segment)')
+                     r'block of size [\d,]+ )?in (arena "client"|a r(wx|--) anonymous segment)')
 LEAK_SIZE = re.compile(r'in loss record [\d,]+ of [\d,]+')
 
 

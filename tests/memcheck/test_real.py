@@ -17,10 +17,14 @@ with recursive n(i) as (select 1 union all select i + 1 from n where i < 500)
 insert into t select i, hex(i) || 'x' from n;
 select count(*), sum(length(b)) from t where b like '3%' group by a % 7 order by 1;'''
 PERL = 'my %h = map { $_ => "x" x ($_ % 50) } 1..3000; print length join ",", sort values %h;'
+LUA = 'local t = {} for i = 1, 3000 do t[i] = {string.rep("x", i % 50)} end print(#t)'
+GAWK = 'BEGIN { for (i = 0; i < 3000; i++) t[i] = i "-" (i * 7); print length(t) }'
 PROGRAMS = {
     'python3': ['/usr/bin/python3', '-S', '-c', SCRIPT],
     'sqlite3': ['sqlite3', ':memory:', SQL],
     'perl': ['perl', '-e', PERL],
+    'lua5.4': ['lua5.4', '-e', LUA],
+    'gawk': ['gawk', GAWK],
     'git': ['git', 'log', '--oneline', '-20'],
 }
 BYTES = re.compile(r'[\d,]+( \([\d,]+ direct, [\d,]+ indirect\))? bytes')

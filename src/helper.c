@@ -110,13 +110,23 @@ static void *begin_detached(void *run)
  * cancelled is how a tracer's threads end. */
 #define LIBC_SIGNALS (UINT64_C(3) << (32 - 1))
 
+typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static create_thread *c_library_create(void)
+{
+#ifdef __SANITIZE_THREAD__
+    /* ThreadSanitizer must know of every thread that runs code it has compiled. */
+    return pthread_create;
+#else
+    return (create_thread *)symbols_libc("pthread_create");
+#endif
+}
+
 bool helper_start(void *(*run)(void *), size_t stack)
 {
     /* Not what others have put over it: such a function may allocate under a lock that the caller,
      * inside malloc, may hold; and this is no thread of the program's. */
-    int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) =
-        (int (*)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *))symbols_libc(
-            "pthread_create");
+    create_thread *create = c_library_create();
     uint64_t all = ~LIBC_SIGNALS, before;
     pthread_attr_t attr;
     pthread_t thread;

@@ -665,8 +665,8 @@ static void find_slabs(void)
     uint32_t last = registry_count();
 
     for (unsigned c = 0; c < CLASSES; c++) {
-        list[2 * c] = &pool.cls[c].empty;
-        list[2 * c + 1] = &pool.cls[c].published;
+        list[c] = &pool.cls[c].empty;
+        list[CLASSES + c] = &pool.cls[c].published;
         atomic_store_explicit(&pool.cls[c].listed, 0, memory_order_relaxed);
         atomic_store_explicit(&pool.cls[c].marked, 0, memory_order_relaxed);
     }

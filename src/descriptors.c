@@ -59,7 +59,7 @@ struct entry {
  * not. */
 static bool close_listed(const struct hak_trace_ops *ops, unsigned first, unsigned last)
 {
-    _Alignas(struct entry) char text[2048];
+    _Alignas(struct entry) char text[2048] = "";
     long list = kernel_call(SYS_openat, AT_FDCWD, "/proc/thread-self/fd",
                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     long n;

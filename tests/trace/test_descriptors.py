@@ -62,8 +62,8 @@ def test_a_program_that_closes_all_ends_as_it_would(hak, tmp_path, way):
 def test_a_program_s_files_get_the_numbers_that_they_would(hak):
     """Nor do its children have a descriptor more, or one that it wrote over is the tracer's."""
     script = (r"import os, sys; assert os.open('.', os.O_RDONLY) == 3; "
-              r"[os.dup2(3, n) for n in range(4, 30)]; kept = [bytes(30000) for i in range(500)]; "
-              r"os.execvp('ls', ['ls', '/proc/self/fd'])")
+              r"[os.dup2(3, n, False) for n in range(4, 30)]; kept = [bytes(30000) for i in range(500)]; "
+              r"os.execve('/bin/ls', ['ls', '/proc/self/fd'], {})")
     result = hak('record', '-o', 'trace', '--', '/usr/bin/python3', '-c', script)
     assert (result.code, result.out.split()) == (0, ['0', '1', '2', '3']), result.err
     assert 'nothing lost' in result.err

@@ -8,6 +8,7 @@ through a pipe. Whoever waits for it ends it if it makes no progress: not for be
 import contextlib
 import ctypes
 import faulthandler
+import fcntl
 import json
 import mmap
 import os
@@ -45,7 +46,10 @@ def call(function: Callable, *args: Any, told: Callable[[int], None] = lambda ns
     told(ns) is called now and then with the time of the trace that it has come to.
     """
     shared = mmap.mmap(-1, mmap.PAGESIZE)
-    reader, writer = os.pipe()
+    reader, low = os.pipe()
+    # Where we were started without them, it may have a number that the child gives away.
+    writer = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)
+    os.close(low)
     parent, pid = os.getpid(), os.fork()
     if pid == 0:
         _child(function, args, shared, writer, parent)

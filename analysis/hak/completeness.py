@@ -53,8 +53,11 @@ def look(found: list[Trace]) -> Findings:
         _repeated(trace, findings)
         _absent(trace, findings)
         _torn(trace, findings)
-        if trace.packetized:
+        if trace.packetized or (trace.path / 'index').is_dir():
             _indexes(trace, findings)
+        if not trace.packetized:   # but taken from memory, or changed since
+            findings.doubts.append(f'{trace.path}/metadata was not written by a session daemon: '
+                                   'whether packets are missing is not known')
     for top in _noted(found):
         _by_note(top, found, findings)
     return findings

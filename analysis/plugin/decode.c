@@ -70,6 +70,27 @@ static bool is_integer(const bt_field_class *class)
     return is_unsigned(class) || is_signed(class);
 }
 
+/* Is it called as one of ours, but for the provider, and has all of its fields? Then somebody has
+ * changed the metadata. */
+static bool looks_like_ours(const bt_event_class *class)
+{
+    const bt_field_class *payload = bt_event_class_borrow_payload_field_class_const(class);
+    const char *name = bt_event_class_get_name(class);
+    const char *last = name ? strrchr(name, ':') : NULL;
+
+    for (unsigned i = 0; last && i < HAK_EVENTS; i++) {
+        const struct field *f = event_kinds[i].fields();
+        const bt_field_class *field;
+
+        if (strcmp(event_kinds[i].name, last + 1) != 0)
+            continue;
+        while (f->name && member_index(payload, f->name, &field) != NO_MEMBER)
+            f++;
+        return !f->name;
+    }
+    return false;
+}
+
 static bool find_fields(struct decoder *d, struct event_shape *shape)
 {
     const struct event_kind *kind = &event_kinds[shape->kind];
@@ -101,7 +122,8 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
 
     shape->class = class;
     shape->kind = event_by_name(bt_event_class_get_name(class));
-    shape->unknown = shape->kind == HAK_EVENTS && event_is_ours(bt_event_class_get_name(class));
+    shape->unknown = shape->kind == HAK_EVENTS &&
+                     (event_is_ours(bt_event_class_get_name(class)) || looks_like_ours(class));
     shape->threaded = is_tier(shape->kind, "failure") || shape->kind == HAK_EV_remote_push;
     shape->vpid = context_member(context, "vpid", is_integer);
     shape->vtid = context_member(context, "vtid", is_integer);

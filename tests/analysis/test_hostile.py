@@ -97,6 +97,13 @@ def test_a_child_does_not_outlive_its_parent(tmp_path):
         time.sleep(0.01)
 
 
+@pytest.mark.parametrize('closed', ['2>&-', '<&- 2>&-', '<&- >&- 2>&-'])
+def test_it_reads_where_standard_descriptors_are_closed(copy, closed):
+    done = subprocess.run(['sh', '-c', f'"$1" verify "$2" {closed}', 'sh', HAK, copy], timeout=120,
+                          check=False)
+    assert done.returncode == 0
+
+
 def test_an_error_that_nobody_foresaw_is_a_line(copy):
     # A module that is not there, in place of a fault of ours.
     result = hak('report', copy, env={**os.environ, 'PYTHONPATH': str(broken_module(copy.parent))})

@@ -119,9 +119,21 @@ def test_a_stream_that_is_there_twice_is_read_once(copy, good):
     assert any('channel0_7' in text and 'left out' in text for text in report['warnings'])
 
 
-def test_events_of_an_unknown_kind_are_told_and_excuse_what_follows(copy):
+@pytest.mark.parametrize('name', [b'hakmem:slab_empti"', b'others:slab_empty"'])
+def test_events_of_an_unknown_kind_are_told_and_excuse_what_follows(copy, name):
     metadata = folder(copy) / 'metadata'
-    metadata.write_bytes(metadata.read_bytes().replace(b'hakmem:slab_empty"', b'hakmem:slab_empti"'))
+    metadata.write_bytes(metadata.read_bytes().replace(b'hakmem:slab_empty"', name))
     lost, _ = looked_at(copy)
     assert lost['uncounted']
     assert 'of kinds that this version of hak does not know' in hak('report', copy).err
+
+
+def test_of_metadata_that_no_session_daemon_wrote_nothing_is_concluded(copy):
+    from hak import traces
+
+    metadata = folder(copy) / 'metadata'
+    metadata.write_text(traces.find(copy)[0].text)
+    (folder(copy) / 'channel0_1').unlink()
+    index(copy, 'channel0_1').unlink()
+    lost, _ = looked_at(copy)
+    assert lost['doubts']

@@ -33,6 +33,10 @@ def kind(function: Callable) -> Callable:
     return function
 
 
+def _is_whole(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
 class Damager:
     def __init__(self, trace: Path, seed: int):
         self.random = random.Random(seed)
@@ -52,13 +56,18 @@ class Damager:
 
     def streams(self) -> list[Path]:
         return sorted(path for path in self.folder.iterdir()
-                      if path.name != 'metadata' and path.is_file() and not path.is_symlink())
+                      if path.name != 'metadata' and _is_whole(path))
 
     def stream(self) -> Path:
         return self.random.choice(self.streams())
 
     def index(self) -> Path:
-        return self.random.choice(sorted((self.folder / 'index').iterdir()))
+        return self.random.choice(sorted(filter(_is_whole, (self.folder / 'index').iterdir())))
+
+    def metadata(self) -> Path:
+        """What is no file any more is not to be read by us either."""
+        path = self.folder / 'metadata'
+        return self.random.choice([path] if _is_whole(path) else [])
 
     def number(self, before: int = 0) -> int:
         near = (before + 1, before - 1, before + 8, before * 2, before // 2,
@@ -338,7 +347,7 @@ TEXT: dict[str, Callable[[Damager, str], str]] = {
 
 @kind
 def metadata_text(d: Damager) -> str:
-    path = d.folder / 'metadata'
+    path = d.metadata()
     raw = path.read_bytes()
     name = d.random.choice(sorted(TEXT))
     try:
@@ -357,7 +366,7 @@ metadata_text_thrice.__name__ = 'metadata_text'
 
 @kind
 def metadata_packets(d: Damager) -> None:
-    path = d.folder / 'metadata'
+    path = d.metadata()
     data = bytearray(path.read_bytes())
     at = d.random.randrange(METADATA_HEADER.size)
     data[at] = d.random.randrange(256)
@@ -366,7 +375,7 @@ def metadata_packets(d: Damager) -> None:
 
 @kind
 def metadata_of_another_kind(d: Damager) -> None:
-    path = d.folder / 'metadata'
+    path = d.metadata()
     path.unlink()
     what = d.random.choice(('fifo', 'folder', '/dev/zero', '/dev/null', 'metadata'))
     os.mkfifo(path) if what == 'fifo' else path.mkdir() if what == 'folder' else path.symlink_to(what)

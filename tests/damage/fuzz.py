@@ -219,9 +219,25 @@ def check(made: list[Path], copies: int, seed: int, folder: Path, progress=None)
     for number in range(copies):
         try_copy(made[number % len(made)], whole[made[number % len(made)]], seed + number,
                  folder / 'copy', figures)
-        if progress and number % 100 == 99:
+        if progress:
             progress(figures)
     return figures
+
+
+def _tell():
+    """Says each failure when it comes, and every hundredth time how it stands."""
+    said = 0
+
+    def tell(figures: Figures) -> None:
+        nonlocal said
+        failures = figures.failures()
+        if len(failures) > said:
+            print(*failures, sep='\n', flush=True)
+            said = len(failures)
+        if figures.copies % 100 == 0:
+            print(figures.line(), flush=True)
+
+    return tell
 
 
 def main(argv: list[str]) -> int:
@@ -230,10 +246,7 @@ def main(argv: list[str]) -> int:
     print(f'seed {seed}', flush=True)
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix='hak-fuzz-') as name, recorder(Path(name)) as record:
-        figures = check(originals(record, Path(name)), copies, seed, Path(name) / 'work',
-                        lambda figures: print(figures.line(), flush=True))
-    for failure in figures.failures():
-        print(failure)
+        figures = check(originals(record, Path(name)), copies, seed, Path(name) / 'work', _tell())
     for place, count in sorted(figures.unforeseen.items()):
         print(f'nobody foresaw {count} errors in {place}')
     print(f'{figures.line()}; {time.monotonic() - begun:.0f} s')

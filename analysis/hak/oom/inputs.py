@@ -7,8 +7,10 @@ from pathlib import Path
 
 from hak import flight_crash, flight_snapshots, places
 
-# The folders in which flight has its ring buffers, the one that outlives the daemon first.
+# The folders in which flight has its ring buffers, the one that outlives the daemon first; and
+# those in which each start of flight has them, below what `--shm` names.
 FLIGHT = ('kept', 'live')
+STARTS = 'hak-flight-*'
 
 
 @contextlib.contextmanager
@@ -27,7 +29,8 @@ def recordings(path: Path) -> Iterator[list[Path]]:
 
 def _buffers(path: Path) -> Path | None:
     """The ring buffers at or below `path`, if it has any."""
-    for folder in (*(path / name for name in FLIGHT), path):
+    starts = sorted(path.glob(STARTS), key=lambda start: -start.lstat().st_mtime)
+    for folder in (*(start / name for start in (path, *starts) for name in FLIGHT), path):
         if folder.is_dir() and flight_crash.holds_buffers(folder):
             return folder
     return None

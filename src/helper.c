@@ -86,7 +86,7 @@ static void regain_priority(void)
 /* The privileges, the priority and the CPUs of a helper are its own: a program drops its
  * capabilities, which each thread has for itself, without knowing of this one; and what it runs at
  * a real-time priority is not this. */
-static void be_ordinary(void)
+static void be_ordinary(enum helper_powers powers)
 {
     static const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3];
     struct __user_cap_header_struct self = {.version = _LINUX_CAPABILITY_VERSION_3};
@@ -96,13 +96,20 @@ static void be_ordinary(void)
         return;
     regain_priority();
     regain_cpus();
-    if (status(text, "\nCapPrm:", 16, 0) != 0)
+    /* Where setuid() is not told to us, every thread must be allowed what the program's are. */
+    if (HAK_INTERPOSE && powers == HELPER_POWERLESS && status(text, "\nCapPrm:", 16, 0) != 0)
         (void)kernel_call(SYS_capset, &self, none);
 }
 
-static void *begin_detached(void *run)
+static void *begin_powerless(void *run)
 {
-    be_ordinary();
+    be_ordinary(HELPER_POWERLESS);
+    return ((void *(*)(void *))run)(NULL);
+}
+
+static void *begin_as_we(void *run)
+{
+    be_ordinary(HELPER_AS_WE);
     return ((void *(*)(void *))run)(NULL);
 }
 
@@ -122,7 +129,7 @@ static create_thread *c_library_create(void)
 #endif
 }
 
-bool helper_start(void *(*run)(void *), size_t stack)
+bool helper_start(void *(*run)(void *), size_t stack, enum helper_powers powers)
 {
     /* Not what others have put over it: such a function may allocate under a lock that the caller,
      * inside malloc, may hold; and this is no thread of the program's. */
@@ -139,7 +146,8 @@ bool helper_start(void *(*run)(void *), size_t stack)
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     if (stack)
         pthread_attr_setstacksize(&attr, stack);
-    made = create(&thread, &attr, begin_detached, (void *)(uintptr_t)run) == 0;
+    made = create(&thread, &attr, powers == HELPER_AS_WE ? begin_as_we : begin_powerless,
+                  (void *)(uintptr_t)run) == 0;
     pthread_attr_destroy(&attr);
     (void)kernel_call(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, sizeof(before));
     return made;

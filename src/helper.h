@@ -10,9 +10,14 @@
 /* Before the program runs: remembers what the process began with. */
 void helper_init(void);
 
+/* A thread without capabilities may not be there when the program calls setuid() or one of its
+ * relatives: identity.h. One that makes threads which stay, as the tracer's do, has the caller's.
+ */
+enum helper_powers { HELPER_POWERLESS, HELPER_AS_WE };
+
 /* Runs run(NULL) on a detached thread with so much stack, 0: the usual. It takes no signals, has
- * no capabilities, an ordinary priority, and the CPUs that the process began with. false if there
+ * such capabilities, an ordinary priority, and the CPUs that the process began with. false if there
  * can be none. May allocate. */
-bool helper_start(void *(*run)(void *), size_t stack);
+bool helper_start(void *(*run)(void *), size_t stack, enum helper_powers powers);
 
 #endif

@@ -358,6 +358,13 @@ void os_wait(_Atomic uint32_t *word, uint32_t value)
     (void)kernel_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
 }
 
+void os_wait_within(_Atomic uint32_t *word, uint32_t value, uint32_t ns)
+{
+    struct timespec t = {.tv_nsec = ns};
+
+    (void)kernel_call(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &t, NULL, 0);
+}
+
 void os_wake(_Atomic uint32_t *word)
 {
     (void)kernel_call(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);

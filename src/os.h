@@ -93,6 +93,8 @@ void os_sleep_ns(uint32_t ns);
 
 /* Sleeps while *word is value, until os_wake(word). May end early. No cancellation point. */
 void os_wait(_Atomic uint32_t *word, uint32_t value);
+/* The same, for at most ns nanoseconds, less than a second. */
+void os_wait_within(_Atomic uint32_t *word, uint32_t value, uint32_t ns);
 void os_wake(_Atomic uint32_t *word);
 
 /* What an open file is: equal as long as it is the same one, whatever its number. */

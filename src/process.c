@@ -12,6 +12,7 @@
 #include "descriptors.h"
 #include "fork.h"
 #include "helper.h"
+#include "identity.h"
 #include "legacy.h"
 #include "limits.h"
 #include "lock.h"
@@ -137,7 +138,7 @@ static void *help(void *unused)
  * daemon is slow to answer. */
 static void start_helper(void)
 {
-    if (!thread_may_be_made() || !helper_start(help, 0))
+    if (!thread_may_be_made() || !helper_start(help, 0, HELPER_AS_WE))
         atomic_store_explicit(&process_searching, true, memory_order_relaxed);
 }
 
@@ -180,6 +181,7 @@ __attribute__((constructor)) static void process_begin(void)
     config_warn();
     stats_begin();
     descriptors_begin();
+    identity_begin();
     fork_begin();
     tick_allow();
     /* A tracer would have nothing to tell, and its threads something to be reported. */

@@ -33,7 +33,7 @@ _Atomic bool tick_wanted;
 #define QUIET_TICKS 40u
 
 /* REFUSED: there was no thread to be had; asked again after a second. */
-enum helper { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP, HELPER_REFUSED };
+enum state { HELPER_NOT_YET, HELPER_NONE, HELPER_AWAKE, HELPER_ASLEEP, HELPER_REFUSED };
 #define RETRY_NS 1000000000u
 
 static struct {
@@ -42,6 +42,11 @@ static struct {
     _Atomic uint32_t helper;
     uint32_t ticks, quiet;
     _Atomic uint64_t not_before;
+    /* How many callers of tick_stop() there are. A helper that is made stores its state before it
+     * reads this, who stops it adds itself before reading the state: one sees the other. */
+    _Atomic uint32_t stopped;
+    /* The helper's, once it runs. */
+    _Atomic uint32_t pid, tid;
 } tick;
 
 /* One tick: true while there may be more to do later. */
@@ -69,8 +74,8 @@ static bool work(void)
 static void sleep_until_wanted(void)
 {
     atomic_store(&tick.helper, HELPER_ASLEEP);
-    /* Whoever wanted something before the store did not see us asleep. */
-    if (atomic_load(&tick_wanted))
+    /* Whoever wanted something or stopped us before the store did not see us asleep. */
+    if (atomic_load(&tick_wanted) || atomic_load(&tick.stopped))
         atomic_store(&tick.helper, HELPER_AWAKE);
     while (atomic_load(&tick.helper) == HELPER_ASLEEP)
         os_wait(&tick.helper, HELPER_ASLEEP);
@@ -79,12 +84,14 @@ static void sleep_until_wanted(void)
 
 static void nap(void)
 {
-    os_sleep_ns((uint32_t)config.tick * 1000000u);
+    os_wait_within(&tick.stopped, 0, (uint32_t)config.tick * 1000000u);
 }
 
 static void *help(void *unused)
 {
     (void)unused;
+    atomic_store(&tick.pid, os_pid());
+    atomic_store(&tick.tid, os_tid());
     (void)kernel_call(SYS_prctl, PR_SET_NAME, "hakmem-tick");
     /* A process that ends before the first tick shows no owner more. */
     nap();
@@ -94,7 +101,7 @@ static void *help(void *unused)
     }
     thread_is_helper(true);
     /* The last thread of a process must not be this one: it would never end. */
-    while (thread_live() > 1) {
+    while (thread_live() > 1 && !atomic_load(&tick.stopped)) {
         bool wanted = atomic_exchange(&tick_wanted, false);
 
         tick.quiet = work() || wanted ? 0 : tick.quiet + 1;
@@ -137,8 +144,11 @@ static void make_helper(void)
 {
     uint32_t none = HELPER_NONE;
 
-    if (atomic_compare_exchange_strong(&tick.helper, &none, HELPER_AWAKE) &&
-        !helper_start(help, HELPER_STACK)) {
+    if (!atomic_compare_exchange_strong(&tick.helper, &none, HELPER_AWAKE))
+        return;
+    if (atomic_load(&tick.stopped)) {
+        atomic_store(&tick.helper, HELPER_NONE);
+    } else if (!helper_start(help, HELPER_STACK, HELPER_POWERLESS)) {
         tick.not_before = os_now_ns() + RETRY_NS;
         atomic_store(&tick.helper, HELPER_REFUSED);
     }
@@ -174,9 +184,63 @@ void tick_allow(void)
     atomic_store(&tick.helper, HELPER_NONE);
 }
 
+/* ---- no helper for a while ---- */
+
+#define STOP_LOOKS 10000u
+#define STOP_LOOK_NS 100000u
+
+static bool helper_there(void)
+{
+    uint32_t state = atomic_load(&tick.helper), tid;
+
+    if (state == HELPER_AWAKE || state == HELPER_ASLEEP)
+        return true;
+    /* What it does last is not ours: it has ended when the kernel does not know it any more. */
+    tid = atomic_load(&tick.tid);
+    if (tid && kernel_call(SYS_tgkill, os_pid(), tid, 0) == 0)
+        return true;
+    (void)atomic_compare_exchange_strong(&tick.tid, &tid, 0);
+    return false;
+}
+
+NOINLINE bool tick_stop(void)
+{
+    uint32_t pid = atomic_load(&tick.pid);
+    int saved = errno;
+
+    if (!config.tick || (pid && pid != os_pid()))
+        return false;
+    atomic_fetch_add(&tick.stopped, 1);
+    for (unsigned i = 0; i < STOP_LOOKS && helper_there(); i++) {
+        os_wake(&tick.stopped);
+        tick_wake();
+        os_sleep_ns(STOP_LOOK_NS);
+    }
+    errno = saved;
+    return true;
+}
+
+void tick_go_on(void)
+{
+    uint32_t n = atomic_load(&tick.stopped);
+
+    /* None is counted in a child that a signal handler forked since. */
+    while (n && !atomic_compare_exchange_weak(&tick.stopped, &n, n - 1))
+        ;
+    tick_want();
+}
+
+static void forget_helper(void)
+{
+    atomic_store(&tick.helper, HELPER_NONE);
+    atomic_store(&tick.stopped, 0);
+    atomic_store(&tick.pid, 0);
+    atomic_store(&tick.tid, 0);
+}
+
 void tick_fork(enum fork_step step)
 {
     if (step == FORK_CHILD)
-        atomic_store(&tick.helper, HELPER_NONE);
+        forget_helper();
     (void)lost_step(&tick.lock, step);
 }

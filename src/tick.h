@@ -24,6 +24,13 @@ void tick_grown(void);
 /* Wakes the helper if it sleeps. */
 void tick_wake(void);
 
+/* Until tick_go_on() there is no helper: the one there was has ended. False, and no tick_go_on() is
+ * due, in a child that shares the memory of the process whose helper it is. Waits as long as a tick
+ * lasts, and a second at most, should the helper wait for what the caller holds: a signal handler
+ * may have interrupted a slow path. */
+bool tick_stop(void);
+void tick_go_on(void);
+
 /* Its part in a fork: no tick between the steps, and no helper in the child. */
 void tick_fork(enum fork_step step);
 

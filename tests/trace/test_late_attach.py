@@ -283,19 +283,78 @@ int main(void)
 '''
 
 
-def test_a_tracer_that_forks_while_the_program_forks_leaves_no_lock_taken(tmp_path):
-    (tmp_path / 'libhakmem.so').write_bytes(LIBRARY.read_bytes())
-    build = ['gcc', '-fno-builtin', '-pthread', '-xc', '-']
-    subprocess.run([*build, '-shared', '-fPIC', '-o', tmp_path / 'libhakmem-lttng.so'],
-                   input=FORKS_BESIDE_A_FORK, text=True, check=True)
-    subprocess.run([*build, '-rdynamic', '-o', tmp_path / 'program'],
-                   input=FORKS_WHILE_IT_IS_LOADED, text=True, check=True)
+def run_beside_a_tracer(folder: Path, tracer: str, program: str, *flags: str) -> None:
+    """The program ends well that loads such a tracer by a helper thread."""
+    (folder / 'libhakmem.so').write_bytes(LIBRARY.read_bytes())
+    build = ['gcc', '-fno-builtin', '-pthread', *flags, '-xc', '-']
+    subprocess.run([*build, '-shared', '-fPIC', '-o', folder / 'libhakmem-lttng.so'],
+                   input=tracer, text=True, check=True)
+    subprocess.run([*build, '-rdynamic', '-o', folder / 'program'], input=program, text=True,
+                   check=True)
     # Somebody has to listen, or the tracer is not loaded.
-    (tmp_path / '.lttng').mkdir()
+    (folder / '.lttng').mkdir()
     with socket.socket(socket.AF_UNIX) as daemon:
-        daemon.bind(str(tmp_path / '.lttng/lttng-ust-sock-8'))
+        daemon.bind(str(folder / '.lttng/lttng-ust-sock-8'))
         daemon.listen()
-        done = subprocess.run([tmp_path / 'program'], timeout=SECONDS, check=False,
-                              env={**os.environ, 'LD_PRELOAD': str(tmp_path / 'libhakmem.so'),
-                                   'LTTNG_HOME': str(tmp_path), 'HAKMEM_TRACE': 'auto'})
+        done = subprocess.run([folder / 'program'], timeout=SECONDS, check=False,
+                              env={**os.environ, 'LD_PRELOAD': str(folder / 'libhakmem.so'),
+                                   'LTTNG_HOME': str(folder), 'HAKMEM_TRACE': 'auto'})
     assert done.returncode == 0
+
+
+def test_a_tracer_that_forks_while_the_program_forks_leaves_no_lock_taken(tmp_path):
+    run_beside_a_tracer(tmp_path, FORKS_BESIDE_A_FORK, FORKS_WHILE_IT_IS_LOADED)
+
+
+# A thread that stays, as LTTng's do.
+STAYS_WHEN_LOADED = '''
+#include <pthread.h>
+#include <unistd.h>
+
+extern _Atomic int stage;
+
+static void *stay(void *unused)
+{
+    stage = 1;
+    for (;;)
+        pause();
+    return unused;
+}
+
+__attribute__((constructor)) static void start(void)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, stay, NULL);
+}
+'''
+# Root gives up being root; who is not stays who he is.
+GIVES_UP_ROOT = '''
+#include <grp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+_Atomic int stage;
+
+int main(void)
+{
+    gid_t group = 65534;
+
+    alarm(200);
+    for (; !stage; usleep(1000)) {
+        void *p[300];
+
+        for (int i = 0; i < 300; i++)
+            p[i] = malloc(i * 997 % 70000);
+        for (int i = 0; i < 300; i++)
+            free(p[i]);
+    }
+    if (geteuid() != 0)
+        return setuid(getuid()) != 0;
+    return setgroups(1, &group) != 0 || setgid(group) != 0 || setuid(group) != 0;
+}
+'''
+
+
+def test_a_daemon_gives_up_root_beside_a_tracer_s_threads(tmp_path):
+    run_beside_a_tracer(tmp_path, STAYS_WHEN_LOADED, GIVES_UP_ROOT, '-Wl,-z,nodelete')

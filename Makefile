@@ -67,12 +67,15 @@ $(foreach f,$(FLAVOURS) unit,$(eval $(call flavour,$(f))))
 
 FORCE:
 
-# The LTTng provider, one beside each flavour that can load it.
-$(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE)
+# The LTTng provider, one beside each flavour that can load it. libhakmem comes before the C library
+# in what it needs: LTTng, bound to that first, must not get the C library's malloc.
+$(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE) $(BUILD)/%/libhakmem.so
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden \
-	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< -llttng-ust -llttng-ust-common -ldl
+	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< \
+	    -Wl,--push-state,--no-as-needed $(@D)/libhakmem.so -Wl,--pop-state \
+	    -llttng-ust -llttng-ust-common -ldl
 
 -include analysis/plugin/build.mk
 -include analysis/relay/build.mk

@@ -10,9 +10,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "../tracepoints/seam.h"
 #include "kernel.h"
 #include "os.h"
 #include "symbols.h"
+
+TLS_FAST bool helper_here;
 
 /* What the process began with. The program may confine the thread that happens to make a helper,
  * and means itself; and a filter of system calls that it installs may end it for one which the
@@ -101,15 +104,22 @@ static void be_ordinary(enum helper_powers powers)
         (void)kernel_call(SYS_capset, &self, none);
 }
 
+EXPORT void hak_helper_begin(void)
+{
+    helper_here = true;
+    be_ordinary(HELPER_AS_WE);
+}
+
 static void *begin_powerless(void *run)
 {
+    helper_here = true;
     be_ordinary(HELPER_POWERLESS);
     return ((void *(*)(void *))run)(NULL);
 }
 
 static void *begin_as_we(void *run)
 {
-    be_ordinary(HELPER_AS_WE);
+    hak_helper_begin();
     return ((void *(*)(void *))run)(NULL);
 }
 

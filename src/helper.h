@@ -7,6 +7,10 @@
 
 #include "base.h"
 
+/* The calling thread is such a one, or the tracer's. What it is refused, the program does not
+ * miss. */
+extern HIDDEN TLS_FAST bool helper_here;
+
 /* Before the program runs: remembers what the process began with. */
 void helper_init(void);
 
@@ -19,5 +23,7 @@ enum helper_powers { HELPER_POWERLESS, HELPER_AS_WE };
  * such capabilities, an ordinary priority, and the CPUs that the process began with. false if there
  * can be none. May allocate. */
 bool helper_start(void *(*run)(void *), size_t stack, enum helper_powers powers);
+
+/* The tracer's threads come to be by hak_helper_begin() (tracepoints/seam.h). */
 
 #endif

@@ -1,16 +1,14 @@
 #include "listener.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "config.h"
 #include "early.h"
 #include "lock.h"
 #include "log.h"
 #include "os.h"
+#include "provider.h"
 #include "reserve.h"
 #include "vg.h"
 
@@ -125,35 +123,6 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete, u
     atomic_store_explicit(&announced, *ops->state[HAK_EV_process_start] != 0, memory_order_relaxed);
     call(ops, HAK_EV_process_start, &event);
     config_each(emit_config, (void *)(uintptr_t)ops);
-}
-
-/* The provider's table, its library loaded from the directory of this one; NULL, *why set. */
-static const struct hak_trace_ops *provider_load(const char **why)
-{
-    static char path[1024];
-    const struct hak_trace_ops *ops;
-    Dl_info here;
-    const char *slash;
-    void *lib;
-
-    if (!dladdr((void *)(uintptr_t)provider_load, &here) || !here.dli_fname) {
-        *why = "cannot tell where this library lies";
-        return NULL;
-    }
-    slash = strrchr(here.dli_fname, '/');
-    snprintf(path, sizeof(path), "%.*slibhakmem-lttng.so",
-             slash ? (int)(slash - here.dli_fname + 1) : 0, here.dli_fname);
-    lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    ops = lib ? dlsym(lib, HAK_TRACE_OPS_SYMBOL) : NULL;
-    if (!ops) {
-        *why = dlerror();
-        return NULL;
-    }
-    if (ops->abi != HAK_TRACE_ABI || ops->events != HAK_EVENTS) {
-        *why = "libhakmem-lttng.so is of another build: install both from one";
-        return NULL;
-    }
-    return ops;
 }
 
 static const struct hak_trace_ops *replay_to;

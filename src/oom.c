@@ -4,6 +4,7 @@
 
 #include "config.h"
 #include "dump.h"
+#include "helper.h"
 #include "kept.h"
 #include "limits.h"
 #include "log.h"
@@ -97,8 +98,12 @@ static bool is_absurd(size_t bytes)
 void oom(size_t size, size_t align, int err)
 {
     int saved = errno;
-    bool told = !is_absurd(size) && !is_absurd(align) && !trace_busy() && due();
+    bool told;
 
+    /* LTTng does without, and loses events: no shortage of the program's. */
+    if (helper_here || trace_is_attaching())
+        return;
+    told = !is_absurd(size) && !is_absurd(align) && !trace_busy() && due();
     /* First, so that a snapshot which the event triggers has all of it. */
     if (told)
         dump_before(HAK_DUMP_OOM);

@@ -1,15 +1,22 @@
 /*
  * libhakmem-lttng.so: the only place that knows LTTng. It exports one table; libhakmem.so
- * dlopens this library where a recording is wanted and reads the table. Nothing here calls
- * back into the allocator but hak_trace_detach(), when LTTng is about to go.
+ * dlopens this library where a recording is wanted and reads the table. What is called
+ * of the allocator is malloc and its relatives, hak_helper_begin() as a thread of LTTng's begins,
+ * and hak_trace_detach() when LTTng is about to go.
  */
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES
 #define LTTNG_UST_TRACEPOINT_DEFINE
 #include "hakmem_tp.h"
 #include "libc_tp.h"
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <execinfo.h>
 #include <lttng/ust-fork.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Of liblttng-ust-common, for liblttng-ust-fd; no header declares it. */
 int lttng_ust_safe_close_fd(int fd, int (*close_fd)(int fd));
@@ -52,6 +59,57 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
     .close = lttng_ust_safe_close_fd,
 };
 
+/* ---- in front of LTTng ----
+ *
+ * Opened with RTLD_DEEPBIND, this library comes first where LTTng looks its functions up, then
+ * libhakmem.so for malloc and its relatives, then the C library: nobody else meets these. */
+
+/* Its descriptors are its own. libhakmem's close() would ask whose, and go on to one that another
+ * library may have put behind it. */
+__attribute__((visibility("default"))) int close(int fd)
+{
+    return (int)syscall(SYS_close, fd);
+}
+
+struct start {
+    void *(*run)(void *);
+    void *arg;
+};
+
+static void *begin(void *arg)
+{
+    struct start start = *(struct start *)arg;
+
+    free(arg);
+    hak_helper_begin();
+    return start.run(start.arg);
+}
+
+typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+/* Its threads are no more the program's than libhakmem's own. */
+__attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
+                                                          const pthread_attr_t *attr,
+                                                          void *(*run)(void *), void *arg)
+{
+    static create_thread *_Atomic found;
+    create_thread *create = found;
+    struct start *start;
+    int error;
+
+    /* Once, by LTTng's constructor: in a forked child the loader's lock may be nobody's. */
+    if (!create)
+        found = create = (create_thread *)dlsym(RTLD_NEXT, "pthread_create");
+    start = create ? malloc(sizeof(*start)) : NULL;
+    if (!start)
+        return EAGAIN;
+    *start = (struct start){run, arg};
+    error = create(thread, attr, begin, start);
+    if (error)
+        free(start);
+    return error;
+}
+
 /* At exit LTTng cancels its threads. For the first cancellation the C library loads its unwinder,
  * and ends the process by abort() where memory has ended; so it is loaded now. */
 __attribute__((constructor)) static void provider_init(void)
@@ -64,8 +122,5 @@ __attribute__((constructor)) static void provider_init(void)
 /* LTTng's own destructor runs after ours (we depend on it): stop before it tears down. */
 __attribute__((destructor)) static void provider_fini(void)
 {
-    void (*detach)(void) = (void (*)(void))dlsym(RTLD_DEFAULT, "hak_trace_detach");
-
-    if (detach)
-        detach();
+    hak_trace_detach();
 }

@@ -75,5 +75,8 @@ struct hak_trace_ops {
 #define HAK_TRACE_OPS_SYMBOL "hakmem_trace_ops"
 /* The function of libhakmem that a listener calls when it goes away. */
 void hak_trace_detach(void);
+/* And the one that each thread of a listener's own begins with: it becomes as those of libhakmem's
+ * are (src/helper.h). */
+void hak_helper_begin(void);
 
 #endif

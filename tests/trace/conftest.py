@@ -5,8 +5,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from running import (HAK, ROOT, events, hak, mark, named, session_daemons,  # noqa: E402
+from running import (HAK, LIBRARY, ROOT, events, hak, mark, named, session_daemons,  # noqa: E402
                      until, user_hak, users_daemon)
 
-__all__ = ['HAK', 'ROOT', 'events', 'hak', 'mark', 'named', 'session_daemons', 'until',
+__all__ = ['HAK', 'LIBRARY', 'ROOT', 'events', 'hak', 'mark', 'named', 'session_daemons', 'until',
            'user_hak', 'users_daemon']

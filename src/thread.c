@@ -39,6 +39,9 @@ static struct {
     bool orphaned;            /* the process was forked beside threads of the program's */
     uint32_t last_id;
     pthread_t first; /* the program's, or one that its libraries' constructors made */
+    /* The descriptor of the thread that the process began with lies on no stack, but in a mapping
+     * of the loader's, to which the kernel adds others' blocks that come to lie next to it. */
+    uintptr_t loaders;
 } threads;
 
 static struct owner *owner_get(void)
@@ -124,6 +127,8 @@ static void thread_end(void *owner)
 void thread_init(void)
 {
     threads.first = pthread_self();
+    if (os_tid() == os_pid())
+        threads.loaders = (uintptr_t)threads.first;
     threads.keyed = pthread_key_create(&threads.key, thread_end) == 0;
 }
 
@@ -251,12 +256,12 @@ bool thread_descriptor_in(uintptr_t from, uintptr_t to)
     /* The caller may be a thread that has not begun for us. */
     uintptr_t own = (uintptr_t)pthread_self();
 
-    if (own >= from && own < to)
+    if (own != threads.loaders && own >= from && own < to)
         return true;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
         uintptr_t at = atomic_load_explicit(&o->descriptor, memory_order_relaxed);
 
-        if (at >= from && at < to)
+        if (at != threads.loaders && at >= from && at < to)
             return true;
     }
     return false;

@@ -49,7 +49,8 @@ void thread_samples(unsigned cls, uint64_t *samples, uint64_t *bytes);
 /* No owner is looking for a slab that began to at or before this epoch of the pool's. */
 bool thread_all_past(uint64_t epoch);
 
-/* Does the descriptor of a live thread lie in [from, to)? It is at the upper end of its stack. */
+/* Does the descriptor of a live thread lie in [from, to)? It is at the upper end of its stack; that
+ * of the thread which the process began with is not, and does not count. */
 bool thread_descriptor_in(uintptr_t from, uintptr_t to);
 
 void thread_fork(enum fork_step step);

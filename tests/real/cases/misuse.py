@@ -3,6 +3,7 @@ asked to; and every form of C++'s operators arrives."""
 
 import re
 import signal
+from pathlib import Path
 
 from harness import CASES, ROOT, Box, Case, Trouble, case
 
@@ -39,6 +40,22 @@ LINES = {
 }
 
 
+# The flavour without lines says one before an end that is asked for, of these.
+LAST = r"hakmem: {}, 0x[0-9a-f]+: the program is aborted \(HAKMEM_ABORT_ON_ERROR=1\)"
+KINDS = {FREED: "double free", RESET: "write to a freed block",
+         r"\[INVALID_FREE\]": "free of what is no block"}
+
+
+def expected_line(box: Box, name: str, aborts: bool) -> str | None:
+    line = LINES[name]
+    if line is None:
+        return None
+    if Path(box.preload).parent.name == "release":
+        kind = next(text for begin, text in KINDS.items() if line.startswith(begin))
+        return LAST.format(kind) if aborts else None
+    return re.sub("; [^;]*$", lambda _: ABORTED, line) if aborts else line
+
+
 def check(box: Box, name: str, aborts: bool) -> None:
     """One run, preloaded: its end, its output and the first line on stderr."""
     ends = aborts and LINES[name] is not None
@@ -46,15 +63,13 @@ def check(box: Box, name: str, aborts: bool) -> None:
     running = box.start([str(PROGRAM), name], env=env)
     out, err = running.wait(-signal.SIGABRT if ends else 0)
     lines = err.decode().splitlines()
-    expected = LINES[name]
+    expected = expected_line(box, name, aborts)
     if out != (b"" if ends else b"went on\n"):
         raise Trouble(f"{name}: says {out!r}")
     if expected is None:
         if lines:
             raise Trouble(f"{name}: says on stderr: {lines[0]}")
         return
-    if aborts:
-        expected = re.sub("; [^;]*$", lambda _: ABORTED, expected)
     if not lines or not re.fullmatch(expected, lines[0]):
         raise Trouble(f"{name}: says on stderr: {lines[:1]} instead of {expected}")
     if aborts and len(lines) > 1:
@@ -65,7 +80,9 @@ for case_name in LINES:
     def run(box: Box, name: str = case_name) -> None:
         # Without the allocator the C library ends most of these programs.
         if box.preload:
-            check(box, name, aborts=False)
+            # What the kernel lays beside what is another's differs from run to run.
+            for _ in range(1 if LINES[name] else 40):
+                check(box, name, aborts=False)
             check(box, name, aborts=True)
 
     CASES.append(Case(f"misuse-{case_name.replace('_', '-')}", run))

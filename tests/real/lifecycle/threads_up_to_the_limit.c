@@ -66,7 +66,8 @@ int main(void)
     first = crowd();
     for (int i = 0; i < 5; i++) {
         again = crowd();
-        CHECK(again >= first / 2, "%d threads where there were %d", again, first);
+        /* The C library's own malloc keeps tens of MiB of addresses for some of them. */
+        CHECK(again >= first / 4, "%d threads where there were %d", again, first);
     }
     CHECK(first > LIMIT_MB / 8, "%d threads", first);
     printf("note: %d threads, then %d; %zu requests refused\n", first, again, (size_t)refused);

@@ -121,7 +121,7 @@ def end_daemon(hak: running.Hak) -> None:
 @pytest.mark.parametrize('mode', ['auto', '1'])
 def test_locked_memory_refused_to_the_tracer_is_none_refused_to_the_program(
         machine, tmp_path, mode):
-    """Root may lock more than the limit, and the tracer's threads, which the program pays for, too."""
+    """Root may lock more than the limit, and so may the threads of the tracer."""
     subprocess.run(['gcc', *FLAGS, '-xc', '-', '-o', tmp_path / 'locked'], input=LOCKED, text=True,
                    check=True)
     root_s_daemon(machine)

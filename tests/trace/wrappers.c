@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -68,13 +68,14 @@ $(foreach f,$(FLAVOURS) unit,$(eval $(call flavour,$(f))))
 FORCE:
 
 # The LTTng provider, one beside each flavour that can load it. libhakmem comes before the C library
-# in what it needs: LTTng, bound to that first, must not get the C library's malloc.
+# in what it needs: LTTng, bound to that first, must not get the C library's malloc. Who loads the
+# provider without it finds it beside it.
 $(BUILD)/%/libhakmem-lttng.so: tracepoints/provider.c $(CATALOGUE) $(BUILD)/%/libhakmem.so
 	@mkdir -p $(@D)
 	@echo "  LINK    $@"
 	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -fPIC -fvisibility=hidden \
 	    -shared -Itracepoints -Wl,-soname,libhakmem-lttng.so -o $@ $< \
-	    -Wl,--push-state,--no-as-needed $(@D)/libhakmem.so -Wl,--pop-state \
+	    -Wl,--push-state,--no-as-needed $(@D)/libhakmem.so -Wl,--pop-state -Wl,-rpath,'$$ORIGIN' \
 	    -llttng-ust -llttng-ust-common -ldl
 
 -include analysis/plugin/build.mk

@@ -104,7 +104,9 @@ class Recorder:
             run('destroy', name, seconds=SECONDS)
 
     def emit(self, script: str) -> int:
-        env = {**lttng.environment(self.daemon.home), 'LTTNG_UST_REGISTER_TIMEOUT': '20000'}
+        # The allocator that comes with the provider has nothing to tell here.
+        env = {**lttng.environment(self.daemon.home), 'LTTNG_UST_REGISTER_TIMEOUT': '20000',
+               'HAKMEM_TRACE': '0'}
         with subprocess.Popen([self.emitter, PROVIDER], stdin=subprocess.PIPE, text=True,
                               env=env) as process:
             process.communicate(script, timeout=SECONDS)

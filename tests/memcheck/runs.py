@@ -46,8 +46,10 @@ class Runner:
         place.mkdir()
         words = ['-q', '--xml=yes', f'--xml-file={place}/%p.xml'] if xml else []
         separator = ['--'] if valgrind is HAKMEM else []
+        # `hak memcheck` sets one variable, and some programs keep a copy of each.
+        one_more = {} if valgrind is HAKMEM else {'HAK_MEMCHECK': '0'}
         done = subprocess.run([*valgrind, *words, *options, *separator, *map(str, argv)],
-                              env={**ENVIRONMENT, **(env or {})}, capture_output=True, text=True,
+                              env={**ENVIRONMENT, **one_more, **(env or {})}, capture_output=True, text=True,
                               errors='replace', timeout=seconds, stdin=subprocess.DEVNULL,
                               check=False)
         found = Counter(finding for file in sorted(place.glob('*.xml'))

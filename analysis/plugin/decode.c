@@ -33,11 +33,16 @@ static bool fits(const bt_field_class *class, enum field_kind kind)
     }
 }
 
+static uint64_t member_count(const bt_field_class *structure)
+{
+    return structure ? bt_field_class_structure_get_member_count(structure) : 0;
+}
+
 /* The index of a member of a structure, and its class; NO_MEMBER. */
 static uint64_t member_index(const bt_field_class *structure, const char *name,
                              const bt_field_class **class)
 {
-    uint64_t members = structure ? bt_field_class_structure_get_member_count(structure) : 0;
+    uint64_t members = member_count(structure);
 
     for (uint64_t i = 0; i < members; i++) {
         const bt_field_class_structure_member *member =
@@ -70,24 +75,29 @@ static bool is_integer(const bt_field_class *class)
     return is_unsigned(class) || is_signed(class);
 }
 
-/* Is it called as one of ours, but for the provider, and has all of its fields? Then somebody has
- * changed the metadata. */
-static bool looks_like_ours(const bt_event_class *class)
+/* Has it all fields of this kind? exactly: and no others. */
+static bool has_fields(const bt_event_class *class, enum hak_event kind, bool exactly)
 {
     const bt_field_class *payload = bt_event_class_borrow_payload_field_class_const(class);
+    const struct field *f = event_kinds[kind].fields(), *first = f;
+    const bt_field_class *field;
+
+    while (f->name && member_index(payload, f->name, &field) != NO_MEMBER)
+        f++;
+    return !f->name &&
+           (!exactly || (f - first > 1 && member_count(payload) == (uint64_t)(f - first)));
+}
+
+/* Is it called as one of ours, but for the provider, with all of its fields; or has it the very
+ * fields of one, whatever it is called? Then somebody has changed the metadata. */
+static bool looks_like_ours(const bt_event_class *class)
+{
     const char *name = bt_event_class_get_name(class);
     const char *last = name ? strrchr(name, ':') : NULL;
 
-    for (unsigned i = 0; last && i < HAK_EVENTS; i++) {
-        const struct field *f = event_kinds[i].fields();
-        const bt_field_class *field;
-
-        if (strcmp(event_kinds[i].name, last + 1) != 0)
-            continue;
-        while (f->name && member_index(payload, f->name, &field) != NO_MEMBER)
-            f++;
-        return !f->name;
-    }
+    for (unsigned i = 0; i < HAK_EVENTS; i++)
+        if (has_fields(class, i, !last || strcmp(event_kinds[i].name, last + 1) != 0))
+            return true;
     return false;
 }
 

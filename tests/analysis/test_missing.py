@@ -119,7 +119,8 @@ def test_a_stream_that_is_there_twice_is_read_once(copy, good):
     assert any('channel0_7' in text and 'left out' in text for text in report['warnings'])
 
 
-@pytest.mark.parametrize('name', [b'hakmem:slab_empti"', b'others:slab_empty"'])
+@pytest.mark.parametrize('name', [b'hakmem:slab_empti"', b'others:slab_empty"',
+                                  b'others.slab_emptx"'])
 def test_events_of_an_unknown_kind_are_told_and_excuse_what_follows(copy, name):
     metadata = folder(copy) / 'metadata'
     metadata.write_bytes(metadata.read_bytes().replace(b'hakmem:slab_empty"', name))

@@ -241,7 +241,7 @@ bool trace_attached(void)
     return atomic_load_explicit(&listener_ops, memory_order_relaxed) != NULL;
 }
 
-EXPORT void hak_trace_detach(void)
+void trace_detach(void)
 {
     atomic_store_explicit(&listener_ops, NULL, memory_order_release);
     atomic_store_explicit(&trace_calls_wanted, false, memory_order_relaxed);
@@ -306,7 +306,7 @@ void trace_fork(enum fork_step step)
 
 void trace_forked_unseen(void)
 {
-    hak_trace_detach();
+    trace_detach();
     trace_early_end();
     attaching = false;
     forked_from = os_parent();
@@ -353,6 +353,10 @@ bool trace_attach(bool complete, bool loud)
 bool trace_attached(void)
 {
     return false;
+}
+
+void trace_detach(void)
+{
 }
 
 void trace_early_end(void)

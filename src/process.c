@@ -206,9 +206,28 @@ __attribute__((constructor)) static void process_begin(void)
     }
 }
 
-__attribute__((destructor)) static void process_end(void)
+/* The tracer, which needs this library, ends before it: what is told at the end is told then. */
+static void end(void)
 {
+    static bool ended;
+
+    if (ended)
+        return;
+    ended = true;
     vg_enter();
     stats_print();
     vg_leave();
+}
+
+#if HAK_TRACE
+EXPORT void hak_trace_detach(void)
+{
+    end();
+    trace_detach();
+}
+#endif
+
+__attribute__((destructor)) static void process_end(void)
+{
+    end();
 }

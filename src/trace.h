@@ -178,6 +178,8 @@ void trace_poll(void);
  * false, with one line on stderr if loud, when it cannot be loaded. */
 bool trace_attach(bool complete, bool loud);
 bool trace_attached(void);
+/* The listener goes away. */
+void trace_detach(void);
 /* Nobody will listen from the start: stop queueing transitions for a replay. */
 void trace_early_end(void);
 /* Is this thread loading the provider just now? */

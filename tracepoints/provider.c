@@ -14,7 +14,8 @@
 #include <execinfo.h>
 #include <lttng/ust-fork.h>
 #include <pthread.h>
-#include <stdlib.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -71,18 +72,31 @@ __attribute__((visibility("default"))) int close(int fd)
     return (int)syscall(SYS_close, fd);
 }
 
-struct start {
+/* What threads that are about to begin will do. Not a block of malloc's: it would be freed by
+ * another thread than had it. LTTng makes two, one after the other. */
+static struct start {
+    _Atomic bool taken;
     void *(*run)(void *);
     void *arg;
-};
+} starts[8];
+
+static struct start *start_take(void)
+{
+    for (unsigned i = 0; i < sizeof(starts) / sizeof(starts[0]); i++)
+        if (!atomic_exchange(&starts[i].taken, true))
+            return &starts[i];
+    return NULL;
+}
 
 static void *begin(void *arg)
 {
-    struct start start = *(struct start *)arg;
+    struct start *start = arg;
+    void *(*run)(void *) = start->run;
+    void *with = start->arg;
 
-    free(arg);
+    atomic_store(&start->taken, false);
     hak_helper_begin();
-    return start.run(start.arg);
+    return run(with);
 }
 
 typedef int create_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -100,13 +114,14 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
     /* Once, by LTTng's constructor: in a forked child the loader's lock may be nobody's. */
     if (!create)
         found = create = (create_thread *)dlsym(RTLD_NEXT, "pthread_create");
-    start = create ? malloc(sizeof(*start)) : NULL;
+    start = create ? start_take() : NULL;
     if (!start)
         return EAGAIN;
-    *start = (struct start){run, arg};
+    start->run = run;
+    start->arg = arg;
     error = create(thread, attr, begin, start);
     if (error)
-        free(start);
+        atomic_store(&start->taken, false);
     return error;
 }
 

@@ -15,6 +15,14 @@
 #if HAK_TRACE
 
 #define PERIOD_NS 5000000000u
+/* What dumps may add to a recording, in bytes a second: those of a large process come rarer. */
+#define BYTES_A_SECOND 8192u
+/* Of an event in a recording, with its header and context; rather too many. */
+#define EVENT_BYTES 96u
+/* A process that has mapped half as much again, and this much more, is told of before it is over:
+ * its peak may be a short one. */
+#define GROWN_LEAST ((uint64_t)16 << 20)
+#define GROWN_APART_NS 1000000000u
 /* A session enables its events some time before it is started, and what is dumped in between is
  * lost, which nobody here can see. So what a session begins with is dumped once more. */
 #define AGAIN_NS 250000000u
@@ -26,11 +34,15 @@ static struct {
         at_work; /* the process that makes one: a fork may have interrupted its parent's */
     uint32_t seq;
     uint64_t next_periodic;
+    uint64_t next_grown; /* not before */
+    uint64_t mapped;     /* bytes, at the last dump */
+    uint64_t size;       /* bytes that the last dump took in a recording, about */
     _Atomic uint64_t next_map_fail;
     uint64_t again_at; /* 0: not again */
-    bool recorded;
-    uint32_t transitions; /* those that were recorded at the last look */
-} dump;
+    /* At the last look: who recorded dumps; which transitions were recorded. */
+    const void *recorders;
+    uint32_t transitions;
+} dump = {.recorders = &dump};
 
 #define TELL(name, ...)                                        \
     do {                                                       \
@@ -177,6 +189,8 @@ static void tell_all(enum hak_dump_why why)
     legacy_each(tell_superslab, &n);
     TELL(statedump_end, .seq = dump.seq, .superslabs = n.superslabs, .slabs = n.slabs,
          .threads = n.threads, .whole = whole, .ns = os_now_ns() - began);
+    dump.mapped = os_mapped_bytes();
+    dump.size = (uint64_t)EVENT_BYTES * (n.superslabs + n.slabs + n.threads + CLASSES + 8);
 }
 
 /* Has this process a dump at work? */
@@ -218,16 +232,46 @@ void dump_map_fail(size_t size)
         dump_before(HAK_DUMP_MAP_FAIL);
 }
 
-/* Does a session begin? Its events may be enabled one after the other, and a reader can only
- * go on from a dump that came after the last of them. */
+/* Does a session begin, perhaps beside others? Its events may be enabled one after the other, and a
+ * reader can only go on from a dump that came after the last of them. */
 static bool session_begins(bool recorded)
 {
     uint32_t mask = transitions_recorded();
-    bool begins = recorded && (!dump.recorded || mask & ~dump.transitions);
+    const void *recorders =
+        recorded ? listener_recorders(HAK_EV_statedump_begin) : &dump; /* nobody */
+    bool begins = recorded && (recorders != dump.recorders || mask & ~dump.transitions);
 
-    dump.recorded = recorded;
+    dump.recorders = recorders;
     dump.transitions = mask;
     return begins;
+}
+
+/* Is it much larger than at the last dump? */
+static bool grown(uint64_t now_ns)
+{
+    uint64_t mapped = os_mapped_bytes();
+
+    return now_ns >= dump.next_grown && mapped >= dump.mapped + GROWN_LEAST &&
+           mapped >= dump.mapped + dump.mapped / 2;
+}
+
+static uint64_t interval_ns(void)
+{
+    uint64_t paid = dump.size * 1000000000u / BYTES_A_SECOND;
+
+    return paid > PERIOD_NS ? paid : PERIOD_NS;
+}
+
+/* What is due by itself, while this event is recorded. */
+static bool periodic(uint64_t now_ns)
+{
+    bool larger = grown(now_ns);
+
+    if (!listener_wants(HAK_EV_statedump_periodic) || (!larger && now_ns < dump.next_periodic))
+        return false;
+    TELL(statedump_periodic, .interval_ms = (uint32_t)(interval_ns() / 1000000u));
+    dump_state(larger ? HAK_DUMP_GROWN : HAK_DUMP_PERIODIC);
+    return true;
 }
 
 void dump_tick(uint64_t now_ns)
@@ -239,14 +283,17 @@ void dump_tick(uint64_t now_ns)
     if (begins || again) {
         dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);
-    } else if (recorded && listener_wants(HAK_EV_statedump_periodic) &&
-               now_ns >= dump.next_periodic) {
-        TELL(statedump_periodic, .interval_ms = PERIOD_NS / 1000000u);
-        dump_state(HAK_DUMP_PERIODIC);
-    } else {
+    } else if (!recorded || !periodic(now_ns)) {
         return;
     }
-    dump.next_periodic = now_ns + PERIOD_NS;
+    dump.next_periodic = now_ns + interval_ns();
+    dump.next_grown = now_ns + GROWN_APART_NS;
+}
+
+void dump_at_exit(void)
+{
+    if (listener_wants(HAK_EV_statedump_periodic))
+        dump_before(HAK_DUMP_EXIT);
 }
 
 #endif

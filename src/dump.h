@@ -1,7 +1,7 @@
 /*
  * The state dump: everything a reader needs who did not see what came before, as events. Made
- * when a session begins to record it, every few seconds for one that asks for that, at an
- * out-of-memory failure and under memory pressure. Allocates nothing.
+ * when a session begins to record it, from time to time and at the process's end, when it has grown
+ * much, at an out-of-memory failure and under memory pressure. Allocates nothing.
  */
 #ifndef HAKMEM_DUMP_H
 #define HAKMEM_DUMP_H
@@ -24,6 +24,9 @@ void dump_map_fail(size_t size);
 
 /* From the tick: has a session begun to record dumps, or is a periodic one due? */
 void dump_tick(uint64_t now_ns);
+
+/* From the destructor: what the process ends with, where periodic dumps are recorded. */
+void dump_at_exit(void);
 #else
 static inline void dump_state(enum hak_dump_why why)
 {
@@ -43,6 +46,10 @@ static inline void dump_map_fail(size_t size)
 static inline void dump_tick(uint64_t now_ns)
 {
     (void)now_ns;
+}
+
+static inline void dump_at_exit(void)
+{
 }
 #endif
 

@@ -23,6 +23,14 @@ static inline bool listener_wants(enum hak_event id)
     return *ops->state[id] != 0;
 }
 
+/* Another pointer than before: a session has begun, or ended, to record the event. */
+static inline const void *listener_recorders(enum hak_event id)
+{
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+
+    return ops ? *ops->recorders[id] : NULL;
+}
+
 /* Hands event, a struct hak_ev_* of size bytes, to the listener or to the queue. Nested calls
  * on one thread are dropped; errno is left alone. */
 void listener_emit(enum hak_event id, const void *event, size_t size);

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "demand.h"
 #include "descriptors.h"
+#include "dump.h"
 #include "fork.h"
 #include "helper.h"
 #include "identity.h"
@@ -215,6 +216,7 @@ static void end(void)
         return;
     ended = true;
     vg_enter();
+    dump_at_exit();
     stats_print();
     vg_leave();
 }

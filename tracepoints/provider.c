@@ -47,6 +47,12 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
 #define HAK_EVENT(name, ...) .state[HAK_EV_##name] = &lttng_ust_tracepoint_hakmem___##name.state,
 #include "events.def"
 #undef HAK_EVENT
+/* LTTng makes the list of an event's recorders anew for each that comes or goes. */
+#define HAK_EVENT(name, ...)    \
+    .recorders[HAK_EV_##name] = \
+        (void *const volatile *)&lttng_ust_tracepoint_hakmem___##name.probes,
+#include "events.def"
+#undef HAK_EVENT
 #define HAK_LIBC_CALL(name, ...) .emit_call[HAK_LIBC_##name] = emit_call_##name,
 #include "libc.def"
 #undef HAK_LIBC_CALL

@@ -9,8 +9,7 @@ from hak import paths
 from hak.errors import HakError
 
 # What `--tier` records, from always affordable to everything: all tiers but these.
-LEFT_OUT = {'lifecycle': {'periodic', 'flow', 'ops'}, 'flow': {'periodic', 'ops'},
-            'ops': {'periodic'}}
+LEFT_OUT = {'lifecycle': {'flow', 'ops'}, 'flow': {'ops'}, 'ops': set()}
 SLABS = {'statedump_superslab', 'statedump_slab'}
 
 _COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)

@@ -283,6 +283,72 @@ SCENARIO(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more)
     check_eq(witness_count(HAK_EV_statedump_periodic), 2);
 }
 
+SCENARIO(a_session_that_begins_beside_another_gets_a_dump_too)
+{
+    begin();
+    witness_want(HAK_EV_statedump_periodic, false);
+    dump_tick(1);
+    dump_tick(2);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    witness_join(HAK_EV_statedump_begin);
+    dump_tick(3);
+    dump_tick(4);
+    check_eq(witness_count(HAK_EV_statedump_end), 2);
+    check_eq(E(statedump_begin, 1)->why, HAK_DUMP_SESSION);
+}
+
+/* Some 650 slabs, each an event. */
+SCENARIO(dumps_of_a_large_process_come_rarer)
+{
+    uint64_t last = 0, gap = 0;
+    unsigned dumps;
+
+    begin();
+    fill_blocks(7, 0, 20000);
+    dump_tick(1);
+    dump_tick(1 + 300000000u);
+    dumps = witness_count(HAK_EV_statedump_end);
+    for (uint64_t now = 1000000000u; now < 60 * 1000000000ull; now += 150000000u) {
+        witness_forget();
+        dump_tick(now);
+        if (witness_count(HAK_EV_statedump_end) && last)
+            gap = now - last;
+        if (witness_count(HAK_EV_statedump_end))
+            last = now;
+    }
+    check_eq(dumps, 2);
+    check(gap > 6000000000u);
+    check(gap < 12000000000u);
+}
+
+SCENARIO(a_process_that_grows_at_once_is_dumped_before_the_next_is_due)
+{
+    begin();
+    dump_tick(1);
+    dump_tick(1 + 300000000u);
+    witness_forget();
+    dump_tick(1500000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 0);
+    fill_blocks(7, 0, 10000);
+    dump_tick(1600000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    check_eq(E(statedump_begin, 0)->why, HAK_DUMP_GROWN);
+    witness_forget();
+    dump_tick(3000000000u);
+    check_eq(witness_count(HAK_EV_statedump_end), 0);
+}
+
+SCENARIO(a_process_that_ends_tells_its_state)
+{
+    begin();
+    dump_at_exit();
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+    check_eq(E(statedump_begin, 0)->why, HAK_DUMP_EXIT);
+    witness_want(HAK_EV_statedump_periodic, false);
+    dump_at_exit();
+    check_eq(witness_count(HAK_EV_statedump_end), 1);
+}
+
 SCENARIO(a_session_that_enables_its_transitions_later_gets_another_dump)
 {
     begin();
@@ -362,6 +428,10 @@ int main(void)
         cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
         cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),
         cmocka_unit_test(a_session_that_begins_gets_one_dump_and_one_that_asks_gets_more),
+        cmocka_unit_test(a_session_that_begins_beside_another_gets_a_dump_too),
+        cmocka_unit_test(dumps_of_a_large_process_come_rarer),
+        cmocka_unit_test(a_process_that_grows_at_once_is_dumped_before_the_next_is_due),
+        cmocka_unit_test(a_process_that_ends_tells_its_state),
         cmocka_unit_test(a_session_that_enables_its_transitions_later_gets_another_dump),
         cmocka_unit_test(a_dump_that_could_not_look_at_the_pool_says_so),
         cmocka_unit_test(out_of_memory_is_an_event_a_dump_and_a_report_once_a_second),

@@ -10,6 +10,7 @@ static struct witnessed kept[WITNESS_MAX];
 static _Atomic unsigned count;
 static void (*inside)(void);
 static volatile int wanted[HAK_EVENTS];
+static void *volatile recorders[HAK_EVENTS];
 
 static const char *const names[] = {
 #define HAK_EVENT(name, ...) #name,
@@ -50,6 +51,9 @@ static const struct hak_trace_ops ops = {
 #define HAK_EVENT(name, ...) .state[HAK_EV_##name] = &wanted[HAK_EV_##name],
 #include "events.def"
 #undef HAK_EVENT
+#define HAK_EVENT(name, ...) .recorders[HAK_EV_##name] = &recorders[HAK_EV_##name],
+#include "events.def"
+#undef HAK_EVENT
     .before_fork = on_fork,
     .after_fork_parent = on_fork,
     .after_fork_child = on_fork,
@@ -65,6 +69,11 @@ void witness_begin(void)
 void witness_want(enum hak_event id, bool yes)
 {
     wanted[id] = yes;
+}
+
+void witness_join(enum hak_event id)
+{
+    recorders[id] = (char *)recorders[id] + 1;
 }
 
 void witness_hook(void (*hook)(void))

@@ -24,6 +24,9 @@ struct witnessed {
 void witness_begin(void);
 /* Listens to event id from the next refill or drain on, or no longer. */
 void witness_want(enum hak_event id, bool wanted);
+
+/* One session more records the event. */
+void witness_join(enum hak_event id);
 /* Calls hook inside the listener for each event. */
 void witness_hook(void (*hook)(void));
 void witness_forget(void);

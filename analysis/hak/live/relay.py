@@ -183,7 +183,6 @@ def _create(used: daemon.Daemon, relay: Relay, tier: str) -> lttng.Session:
 
 def _channels(tier: str) -> dict[str, list[str]]:
     recorded = catalogue.recorded_by(tier)
-    recorded['statedump'] = [*recorded['statedump'], 'statedump_periodic']
     told = {channel: [event for event in events if event not in LEFT_OUT]
             for channel, events in recorded.items()}
     return {channel: events for channel, events in told.items() if events}

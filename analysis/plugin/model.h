@@ -123,7 +123,7 @@ struct tick_counts {
 };
 
 struct fail_total {
-    uint64_t count;
+    uint64_t count, forgotten, unlisted;
     int64_t first, last;
     struct hak_ev_shared_fail worst;
 };

@@ -56,10 +56,11 @@
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
     TABLE(stage_total, "", "proc, cls, stage, outcome, count, scanned, ns",                       \
           "PRIMARY KEY (proc, cls, stage, outcome)) WITHOUT ROWID")                               \
-    /* active … unmarked: of the refusal with the most slabs that had nothing live. */          \
+    /* active … unmarked: of the refusal with the most slabs that had nothing live. forgotten,    \
+     * unlisted: refusals while slabs were so. */                                                 \
     TABLE(fail_total, "",                                                                         \
           "proc, cls, reason, count, first, last, active, cap, listed, marked, beyond, "          \
-          "unmarked",                                                                             \
+          "unmarked, forgotten, unlisted",                                                        \
           "PRIMARY KEY (proc, cls, reason)) WITHOUT ROWID")                                       \
     TABLE(legacy_total, "", "proc, cls, source, why, count, bytes",                               \
           "PRIMARY KEY (proc, cls, source, why)) WITHOUT ROWID")                                  \

@@ -3,6 +3,8 @@
 #include "footprint.h"
 #include "memory.h"
 
+#define FEW_OF_ACTIVE 20u
+
 static unsigned slot_of(uint32_t cls)
 {
     return cls < CLASSES ? cls : CLASSES;
@@ -93,6 +95,12 @@ void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e)
         t->tick.stage[e->stage]++;
 }
 
+/* Fewer slabs with nothing live are those that are on their way to a list. */
+static bool matter(uint32_t slabs, uint32_t active)
+{
+    return slabs > 0 && slabs >= active / FEW_OF_ACTIVE;
+}
+
 void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
 {
     struct class_totals *t = totals_of(m, e->cls);
@@ -104,6 +112,8 @@ void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
     if (!f->count++)
         f->first = m->now;
     f->last = m->now;
+    f->forgotten += matter(e->unmarked, e->active);
+    f->unlisted += matter(e->marked, e->active);
     t->tick.shared_fail++;
     if (f->count == 1 ||
         e->listed + e->marked + e->unmarked > f->worst.listed + f->worst.marked + f->worst.unmarked)
@@ -225,7 +235,7 @@ static void put_fails(struct machine *m, const struct process *p, unsigned slot)
         if (f->count)
             PUT(m->store, fail_total, (NULL), p->number, cls_of(slot), r, f->count, f->first,
                 f->last, f->worst.active, f->worst.cap, f->worst.listed, f->worst.marked,
-                f->worst.beyond, f->worst.unmarked);
+                f->worst.beyond, f->worst.unmarked, f->forgotten, f->unlisted);
     }
 }
 

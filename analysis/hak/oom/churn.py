@@ -1,4 +1,7 @@
-"""SuperSlabs that are too small: a class maps them again and again."""
+"""SuperSlabs that are too small: a class maps them, gives them back and maps them again.
+
+A program that only grows maps one SuperSlab after the other as well, whatever their size.
+"""
 
 from collections.abc import Iterator
 
@@ -10,7 +13,8 @@ from hak.oom.verdict import Evidence, Insufficient, Verdict
 CAUSES = ('superslab_too_small',)
 # The first part of the recorded time, in which a program gets its memory together.
 WARM_UP = 0.25
-# Of the acquires after it, stage 3 should not serve more; fewer acquires say nothing.
+# Of the acquires after it, no more should be served by a SuperSlab that comes in place of one that
+# went; fewer acquires say nothing.
 STAGE_3_MOST, ACQUIRES_LEAST = 0.05, 100
 LARGEST_LG = 21
 
@@ -20,22 +24,24 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     classes = [row for row in facts.db.mapping_classes(facts.process['proc'], begin)
                if row['smallest'] < LARGEST_LG]
     acquires = facts.db.acquires_since(facts.process['proc'], begin)
-    mapped = sum(row['maps'] for row in classes)
-    if acquires >= ACQUIRES_LEAST and mapped > STAGE_3_MOST * acquires:
-        yield _verdict(facts, classes, mapped, acquires)
+    again = sum(min(row['maps'], row['unmapped']) for row in classes)
+    if acquires >= ACQUIRES_LEAST and again > STAGE_3_MOST * acquires:
+        yield _verdict(facts, classes, again, acquires)
     elif facts.gap:
         yield Insufficient('superslab_too_small', facts.gap, facts.next_time)
 
 
-def _verdict(facts: Facts, classes: list, mapped: int, acquires: int) -> Verdict:
-    share, worst = mapped / acquires, classes[0]
-    unmapped = sum(row['unmapped'] for row in classes)
+def _verdict(facts: Facts, classes: list, again: int, acquires: int) -> Verdict:
+    share = again / acquires
+    worst = max(classes, key=lambda row: min(row['maps'], row['unmapped']))
+    mapped = sum(row['maps'] for row in classes)
     first = min(row['first'] for row in classes)
     frozen = facts.setting('HAKMEM_SS_LG', '0')
     evidence = [
-        Evidence(f'stage 3 mapped a SuperSlab for {share:.1%} of {acquires:,} acquires after '
-                 f'warm-up, {ui.counted(unmapped, "SuperSlab")} of {mapped:,} went back', first,
-                 {'acquires': acquires, 'mapped': mapped, 'unmapped': unmapped}),
+        Evidence(f'after warm-up {mapped:,} SuperSlabs were mapped and '
+                 f'{sum(row["unmapped"] for row in classes):,} of them went back, in '
+                 f'{acquires:,} acquires', first,
+                 {'acquires': acquires, 'mapped': mapped, 'again': again}),
         Evidence(f'most for class {class_text(worst["cls"])}: {worst["maps"]:,}, as small as '
                  f'{ui.size(1 << worst["smallest"])}', worst['first'],
                  {'cls': worst['cls'], 'maps': worst['maps'], 'lg': worst['smallest']})]

@@ -144,6 +144,14 @@ class Facts:
     def legacy_blocks(self, cls: int) -> int:
         return sum(row['count'] for row in self.rows('legacy_total') if row['cls'] == cls)
 
+    def legacy_slabs(self, cls: int) -> int:
+        """What the class had in the legacy backend at most: it uses a slab again before it takes
+        another, and gives none back."""
+        slabs = sum(row['slabs'] or 0 for row in self._superslabs if row['cls'] == cls
+                    and self.db.label('ss_kind', row['kind']) == 'LEGACY')
+        whole = -(-self.legacy_blocks(cls) * STRIDES[cls] // SLAB)
+        return min(slabs, whole) if slabs else whole
+
     @property
     def system_malloc_bytes(self) -> int:
         return sum(row['bytes'] for row in self.rows('legacy_total')

@@ -26,8 +26,10 @@ SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
-# How sure: grown while other memory came and went, over many seconds, until memory ran short.
-BUSY, LASTING, GUESS = 0.75, 0.85, 0.4
+# How sure: grown while other memory came and went, over many seconds, until memory ran short. An
+# import that takes many seconds looks the same; one that takes as long as this does not.
+BUSY, LASTING, GUESS = 0.75, 0.45, 0.4
+LONG, LONG_LASTING = 300_000_000_000, 0.8
 LAYERS = ('mid', 'large', 'huge')
 
 
@@ -61,7 +63,8 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     span = dumps[-1].time - dumps[0].time if dumps else 0
     lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
     if by_time := _growing(_dumped(dumps)) if lasting else {}:
-        yield _verdict(facts, by_time, [dump.time for dump in dumps], LASTING,
+        yield _verdict(facts, by_time, [dump.time for dump in dumps],
+                       LONG_LASTING if span >= LONG else LASTING,
                        f'{len(dumps)} state dumps in {ui.duration(span)} show it')
     elif by_activity and facts.tight:
         yield _verdict(facts, by_activity, windows.times, GUESS, 'little else happened meanwhile: '
@@ -113,8 +116,10 @@ def _grows(edges: list[int], total: int) -> bool:
     steps = [after - before for before, after in zip(edges, edges[1:])]
     fair = sum(step >= FAIR * growth / parts for step in steps)
     falls = max(max(edges[:at + 1]) - edge for at, edge in enumerate(edges))
+    # What filled up and stopped grows no more at the end.
+    last = steps[-max(1, parts // 4):]
     return (fair >= GROWING_LEAST * parts and falls <= FALLS_MOST * growth
-            and sum(steps[-max(1, parts // 4):]) > 0)
+            and sum(last) >= FAIR * growth / parts * len(last))
 
 
 def _grew(windows: Optional[Windows]) -> bool:

@@ -1,7 +1,7 @@
 """Requests that the shared pool refused: by a soft cap, out of reach of EMPTY slabs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hak import ui
 from hak.geometry import STRIDES, class_name, class_text
@@ -9,18 +9,19 @@ from hak.oom.facts import SLAB, Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
 CAUSES = ('stranded_empty', 'scan_limit', 'soft_cap')
-# Of the ACTIVE slabs of a class at its cap: fewer with nothing live are those on their way.
-STRANDED_LEAST = 0.05
 # A refusal that was seen, and one that a dump has counted only.
 SEEN, COUNTED = 0.95, 0.7
 CLASSES_TOLD = 3
+# As the plugin has it: fewer slabs with nothing live are on their way to a list.
+FEW_OF_ACTIVE = 20
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Of one class; the counts are those of the refusal with most slabs that had nothing live."""
+    """Requests of one class that had the same cause; the counts of slabs are those of the refusal
+    of the class with most slabs that had nothing live."""
     cls: int
-    scan_limit: bool
+    cause: str
     count: int
     first: int
     last: int
@@ -34,37 +35,41 @@ class Refusal:
     def idle(self) -> int:
         return self.marked + self.unmarked
 
-    def stranded(self, recycles: bool) -> bool:
-        """Where slabs are recycled, those that are only marked are on their way to the list."""
-        idle = self.unmarked if recycles else self.idle
-        return idle > 0 and idle >= STRANDED_LEAST * self.active
-
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     refusals = [*_seen(facts), *_counted(facts)]
-    groups: dict[str, list[Refusal]] = {cause: [] for cause in CAUSES}
-    for refusal in refusals:
-        groups[_cause(refusal, facts)].append(refusal)
-    for cause, found in groups.items():
+    for cause in CAUSES:
+        found = [each for each in refusals if each.cause == cause]
         if found:
             yield _verdict(cause, found, facts)
         elif facts.gap:
             yield Insufficient(cause, facts.gap, facts.next_time)
 
 
-def _cause(refusal: Refusal, facts: Facts) -> str:
-    if refusal.scan_limit:
-        return 'scan_limit'
-    recycles = facts.setting('HAKMEM_SS_EMPTY_RECYCLE', 'full') == 'full'
-    return 'stranded_empty' if refusal.stranded(recycles) else 'soft_cap'
-
-
 def _seen(facts: Facts) -> Iterator[Refusal]:
     for row in facts.fails:
         if row['reason'] != 'FAIL_MAP_FAIL':
-            yield Refusal(row['cls'], row['reason'] == 'FAIL_SCAN_LIMIT', row['count'],
-                          row['first'], row['last'], row['active'], row['cap'], row['marked'],
-                          row['unmarked'], SEEN)
+            whole = Refusal(row['cls'], '', row['count'], row['first'], row['last'], row['active'],
+                            row['cap'], row['marked'], row['unmarked'], SEEN)
+            for cause, count in _shares(row, facts).items():
+                if count:
+                    yield replace(whole, cause=cause, count=count)
+
+
+def _shares(row: dict, facts: Facts) -> dict[str, int]:
+    """Of the refusals of a class: how many had which cause. Where slabs are recycled, those that
+    are only marked are on their way to the list."""
+    count = row['count']
+    if row['reason'] == 'FAIL_SCAN_LIMIT':
+        return {'scan_limit': count}
+    stranded = row['forgotten']
+    if not _recycles(facts):
+        stranded = max(stranded, row['unlisted'])
+    return {'stranded_empty': stranded, 'soft_cap': count - stranded}
+
+
+def _recycles(facts: Facts) -> bool:
+    return facts.setting('HAKMEM_SS_EMPTY_RECYCLE', 'full') == 'full'
 
 
 def _counted(facts: Facts) -> Iterator[Refusal]:
@@ -73,9 +78,16 @@ def _counted(facts: Facts) -> Iterator[Refusal]:
     dump, seen = facts.last_dump, {row['cls'] for row in facts.fails}
     for cls, row in (dump.classes if dump else {}).items():
         if row['shared_fail'] and cls not in seen and row['frozen'] and row['peak'] >= row['cap']:
-            yield Refusal(cls, bool(row['marked']) and _scans(facts), row['shared_fail'],
-                          dump.time, dump.time, row['active'], row['cap'], row['marked'],
-                          row['unmarked'], COUNTED)
+            yield Refusal(cls, _likeliest(row, facts), row['shared_fail'], dump.time, dump.time,
+                          row['active'], row['cap'], row['marked'], row['unmarked'], COUNTED)
+
+
+def _likeliest(row: dict, facts: Facts) -> str:
+    """By what the dump shows now."""
+    if row['marked'] and _scans(facts):
+        return 'scan_limit'
+    idle = row['unmarked'] + (0 if _recycles(facts) else row['marked'])
+    return 'stranded_empty' if idle and idle >= row['active'] // FEW_OF_ACTIVE else 'soft_cap'
 
 
 def _scans(facts: Facts) -> bool:
@@ -119,31 +131,40 @@ def _settings(cause: str, facts: Facts) -> Iterator[Evidence]:
 
 # ---- what to change ----
 
-def _recycle(_: list[Refusal], facts: Facts) -> str:
+def _recycle(refusals: list[Refusal], facts: Facts) -> str:
     more = ' HAKMEM_SS_EMPTY_REUSE=1' if facts.setting('HAKMEM_SS_EMPTY_REUSE', '1') == '0' else ''
-    return 'export HAKMEM_SS_EMPTY_RECYCLE=full' + more
+    return 'export HAKMEM_SS_EMPTY_RECYCLE=full' + more + _besides(refusals, facts)
 
 
-def _scan_further(_: list[Refusal], facts: Facts) -> str:
-    """Over as many SuperSlabs as there ever were, with room for as many again."""
-    there = len(facts.rows('superslab'))
-    limit = int(facts.setting('HAKMEM_SS_EMPTY_SCAN_LIMIT', '64'))
-    return f'export HAKMEM_SS_EMPTY_SCAN_LIMIT={max(64, 2 * limit, 2 * there)}'
+def _scan_further(refusals: list[Refusal], facts: Facts) -> str:
+    """Over as many SuperSlabs as there ever were."""
+    limit = max(int(facts.setting('HAKMEM_SS_EMPTY_SCAN_LIMIT', '64')),
+                len(facts.rows('superslab')))
+    return f'export HAKMEM_SS_EMPTY_SCAN_LIMIT={limit}' + _besides(refusals, facts)
+
+
+def _besides(refusals: list[Refusal], facts: Facts) -> str:
+    """Where more slabs were wanted than lay idle, the cap is too low as well."""
+    short = [each for each in refusals if facts.legacy_slabs(each.cls) > each.idle]
+    caps = _raised(short, facts) if short else ''
+    return f' HAKMEM_TINY_CAP={caps}' if caps and 'HAKMEM_TINY_CAP' in facts.settings else ''
 
 
 def _raise_caps(refusals: list[Refusal], facts: Facts) -> str:
-    """To what the classes would have needed, had no block that legacy gave been freed again."""
-    caps = _caps(facts.setting('HAKMEM_TINY_CAP', ''))
-    names = []
-    for refusal in refusals:
-        blocks = facts.legacy_blocks(refusal.cls)
-        more = -(-blocks * STRIDES[refusal.cls] // SLAB)
-        names.append(class_name(refusal.cls))
-        caps[refusal.cls] = refusal.cap + max(more, refusal.cap // 2, 1)
-    text = ','.join(f'{cls}:{cap}' for cls, cap in sorted(caps.items()))
+    text = _raised(refusals, facts)
     if facts.settings and 'HAKMEM_TINY_CAP' not in facts.settings:
-        return f'hak_set_cap in the program, which has capped {", ".join(names)}, to {text}'
+        names = ', '.join(class_name(refusal.cls) for refusal in refusals)
+        return f'hak_set_cap in the program, which has capped {names}, to {text}'
     return f'export HAKMEM_TINY_CAP={text}'
+
+
+def _raised(refusals: list[Refusal], facts: Facts) -> str:
+    """The caps by what legacy held at once, and an eighth for a course that differs a little."""
+    caps = _caps(facts.setting('HAKMEM_TINY_CAP', ''))
+    for refusal in refusals:
+        wanted = refusal.cap + facts.legacy_slabs(refusal.cls)
+        caps[refusal.cls] = wanted + max(1, wanted // 8)
+    return ','.join(f'{cls}:{cap}' for cls, cap in sorted(caps.items()))
 
 
 def _caps(text: str) -> dict[int, int]:

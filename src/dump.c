@@ -1,8 +1,8 @@
 #include "dump.h"
 
+#include "census.h"
 #include "config.h"
 #include "demand.h"
-#include "legacy.h"
 #include "limits.h"
 #include "listener.h"
 #include "os.h"
@@ -14,7 +14,11 @@
 
 #if HAK_TRACE
 
+#include <string.h>
+
 #define PERIOD_NS 5000000000u
+/* Sums cost three kilobytes of a recording. */
+#define SUMS_NS 1000000000u
 /* What dumps may add to a recording, in bytes a second: those of a large process come rarer. */
 #define BYTES_A_SECOND 8192u
 /* Of an event in a recording, with its header and context; rather too many. */
@@ -34,6 +38,7 @@ static struct {
         at_work; /* the process that makes one: a fork may have interrupted its parent's */
     uint32_t seq;
     uint64_t next_periodic;
+    uint64_t next_sums;
     uint64_t next_grown; /* not before */
     uint64_t mapped;     /* bytes, at the last dump */
     uint64_t size;       /* bytes that the last dump took in a recording, about */
@@ -50,15 +55,14 @@ static struct {
         listener_emit(HAK_EV_##name, &event_, sizeof(event_)); \
     } while (0)
 
-/* Links of remote queues that one dump follows: some milliseconds. */
-#define LINKS_MOST (1u << 17)
-
-/* Of one dump. */
-struct sums {
-    uint32_t superslabs, slabs, threads;
-    uint32_t links; /* still to be followed */
+/* Of one dump; one is made at a time. */
+static struct {
+    struct census census;
+    uint32_t threads;
     uint64_t parked[CLASSES];
-};
+    uint64_t parked_bytes, cached;
+    bool details;
+} told;
 
 static uint64_t count_of(_Atomic uint64_t *counter)
 {
@@ -69,7 +73,10 @@ static void tell_process(void)
 {
     struct limits l;
 
-    limits_read_all(&l);
+    if (told.details)
+        limits_read_all(&l);
+    else
+        limits_read(&l);
     TELL(statedump_process, .seq = dump.seq, .rss = l.rss, .vm = l.vm, .limit_as = l.limit_as,
          .cgroup_used = l.cgroup_used, .cgroup_limit = l.cgroup_limit, .maps = l.maps,
          .max_maps = l.max_maps, .overcommit = l.overcommit, .threads = l.threads,
@@ -78,26 +85,33 @@ static void tell_process(void)
          .hdr_resets = count_of(&counters.hdr_resets),
          .double_frees = count_of(&counters.double_frees),
          .invalid_frees = count_of(&counters.invalid_frees),
-         .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms));
+         .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms),
+         .anon = l.anon, .parked_bytes = told.parked_bytes, .cached = told.cached,
+         .exact = told.census.exact);
 }
 
-static void tell_thread(const struct thread_stock *t, void *arg)
+static void count_thread(const struct thread_stock *t, void *unused)
 {
-    struct sums *sums = arg;
     uint64_t blocks = 0, bytes = 0;
 
+    (void)unused;
     for (unsigned c = 0; c < CLASSES; c++) {
         blocks += t->parked[c];
         bytes += t->parked[c] * geometry[c].stride;
-        sums->parked[c] += t->parked[c];
+        told.parked[c] += t->parked[c];
     }
+    told.parked_bytes += bytes;
+    told.cached += t->cached;
+    if (!told.details)
+        return;
     TELL(statedump_thread, .seq = dump.seq, .owner = t->owner, .tid = t->tid, .parked = blocks,
          .parked_bytes = bytes, .cached = t->cached, .cpu_ns = t->cpu_ns);
-    sums->threads++;
+    told.threads++;
 }
 
-static void tell_class(unsigned cls, uint64_t parked)
+static void tell_class(unsigned cls)
 {
+    const struct census_class *n = &told.census.cls[cls];
     struct hak_class_stats c;
     uint64_t samples, sampled;
 
@@ -106,8 +120,10 @@ static void tell_class(unsigned cls, uint64_t parked)
     TELL(statedump_class, .seq = dump.seq, .cls = cls, .stride = c.stride, .active = c.active,
          .peak = c.peak, .cap = c.cap, .frozen = demand_frozen(cls), .listed = c.listed,
          .marked = c.marked, .unmarked = c.unmarked, .ss_lg = demand_lg(cls),
-         .shared_fail = c.shared_fail, .legacy_blocks = c.legacy_blocks, .parked = parked,
-         .samples = samples, .sampled = sampled);
+         .shared_fail = c.shared_fail, .legacy_blocks = c.legacy_blocks, .parked = told.parked[cls],
+         .samples = samples, .sampled = sampled, .slabs = n->slabs, .used = n->used,
+         .carved = n->carved, .capacity = n->capacity, .remote = n->remote, .sparse = n->sparse,
+         .sparse_free = n->sparse_free, .kept = n->kept);
 }
 
 static void tell_layer(enum hak_ace_layer layer)
@@ -120,14 +136,10 @@ static void tell_layer(enum hak_ace_layer layer)
          .exhaustion = l.exhaustion, .map_fail = l.map_fail, .cached = l.cached, .idle = l.idle);
 }
 
-static void tell_slab(const struct slab *s, uint32_t info, struct sums *sums)
+static void tell_slab(const struct slab *s, uint32_t info, uint32_t remote)
 {
     struct owner *o = atomic_load_explicit(&s->owner, memory_order_acquire);
-    unsigned no = slab_no(s), cls = info_cls(info), remote = 0;
-
-    if (info_state(info) == SLAB_ACTIVE)
-        remote = slab_remote_count(s, sums->links ? sums->links : 1);
-    sums->links -= remote < sums->links ? remote : sums->links;
+    unsigned no = slab_no(s), cls = info_cls(info);
 
     TELL(statedump_slab, .seq = dump.seq, .ss = (uintptr_t)slab_ss(s), .slab = no,
          .gen = slab_gen(s), .cls = cls, .state = info_state(info), .owner = o ? o->id : 0,
@@ -135,23 +147,14 @@ static void tell_slab(const struct slab *s, uint32_t info, struct sums *sums)
          .capacity = slab_capacity(cls, no), .remote = remote);
 }
 
-static void tell_superslab(struct superslab *ss, void *sums)
+static void tell_superslab(const struct superslab *ss)
 {
-    struct sums *n = sums;
-
     TELL(statedump_superslab, .seq = dump.seq, .ss = (uintptr_t)ss, .lg = ss->lg,
          .slabs = ss->slabs, .kind = ss->kind,
          .unused = atomic_load_explicit(&ss->unused, memory_order_relaxed), .purged = ss->purged);
-    n->superslabs++;
-    for (unsigned no = 0; no < ss->slabs; no++) {
-        uint32_t info = slab_info(&ss->slab[no]);
-
-        if (info_state(info) == SLAB_UNUSED)
-            continue;
-        tell_slab(&ss->slab[no], info, n);
-        n->slabs++;
-    }
 }
+
+static const struct census_taker in_detail = {tell_superslab, tell_slab}, in_sum = {NULL, NULL};
 
 /* Events that tell how slabs change hands. */
 static const enum hak_event transitions[] = {
@@ -171,26 +174,29 @@ static uint32_t transitions_recorded(void)
 
 static void tell_all(enum hak_dump_why why)
 {
-    struct sums n = {.links = LINKS_MOST};
     uint64_t began = os_now_ns();
-    bool whole;
+    const struct census *n = &told.census;
 
     dump.seq++;
+    memset(&told, 0, sizeof(told));
+    told.details = why != HAK_DUMP_SUMS;
     TELL(statedump_begin, .seq = dump.seq, .why = why, .os_pid = os_pid(),
          .classes = (uint32_t)config.classes,
-         .transitions = transitions_recorded() == (1u << TRANSITIONS) - 1);
+         .transitions = transitions_recorded() == (1u << TRANSITIONS) - 1, .details = told.details);
+    census_take(&told.census, told.details ? &in_detail : &in_sum);
+    thread_each(count_thread, NULL);
     tell_process();
-    thread_each(tell_thread, &n);
     for (unsigned c = 0; c < CLASSES; c++)
-        tell_class(c, n.parked[c]);
+        tell_class(c);
     for (enum hak_ace_layer layer = HAK_MID; layer <= HAK_HUGE; layer++)
         tell_layer(layer);
-    whole = reclaim_each(tell_superslab, &n);
-    legacy_each(tell_superslab, &n);
-    TELL(statedump_end, .seq = dump.seq, .superslabs = n.superslabs, .slabs = n.slabs,
-         .threads = n.threads, .whole = whole, .ns = os_now_ns() - began);
+    TELL(statedump_end, .seq = dump.seq, .superslabs = told.details ? n->superslabs : 0,
+         .slabs = told.details ? n->slabs : 0, .threads = told.threads, .whole = n->whole,
+         .ns = os_now_ns() - began);
+    if (!told.details)
+        return;
     dump.mapped = os_mapped_bytes();
-    dump.size = (uint64_t)EVENT_BYTES * (n.superslabs + n.slabs + n.threads + CLASSES + 8);
+    dump.size = (uint64_t)EVENT_BYTES * (n->superslabs + n->slabs + told.threads + CLASSES + 8);
 }
 
 /* Has this process a dump at work? */
@@ -262,16 +268,33 @@ static uint64_t interval_ns(void)
     return paid > PERIOD_NS ? paid : PERIOD_NS;
 }
 
-/* What is due by itself, while this event is recorded. */
-static bool periodic(uint64_t now_ns)
+/* What is due by itself, if anything. */
+static bool is_due(uint64_t now_ns, enum hak_dump_why *why)
 {
-    bool larger = grown(now_ns);
-
-    if (!listener_wants(HAK_EV_statedump_periodic) || (!larger && now_ns < dump.next_periodic))
+    if (grown(now_ns))
+        *why = HAK_DUMP_GROWN;
+    else if (now_ns >= dump.next_periodic)
+        *why = HAK_DUMP_PERIODIC;
+    else if (now_ns >= dump.next_sums)
+        *why = HAK_DUMP_SUMS;
+    else
         return false;
-    TELL(statedump_periodic, .interval_ms = (uint32_t)(interval_ns() / 1000000u));
-    dump_state(larger ? HAK_DUMP_GROWN : HAK_DUMP_PERIODIC);
     return true;
+}
+
+static void periodic(uint64_t now_ns)
+{
+    enum hak_dump_why why;
+
+    if (!is_due(now_ns, &why))
+        return;
+    TELL(statedump_periodic, .interval_ms = (uint32_t)(interval_ns() / 1000000u));
+    dump_state(why);
+    dump.next_sums = now_ns + SUMS_NS;
+    if (why == HAK_DUMP_SUMS)
+        return;
+    dump.next_periodic = now_ns + interval_ns();
+    dump.next_grown = now_ns + GROWN_APART_NS;
 }
 
 void dump_tick(uint64_t now_ns)
@@ -283,11 +306,12 @@ void dump_tick(uint64_t now_ns)
     if (begins || again) {
         dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);
-    } else if (!recorded || !periodic(now_ns)) {
-        return;
+        dump.next_sums = now_ns + SUMS_NS;
+        dump.next_periodic = now_ns + interval_ns();
+        dump.next_grown = now_ns + GROWN_APART_NS;
+    } else if (recorded && listener_wants(HAK_EV_statedump_periodic)) {
+        periodic(now_ns);
     }
-    dump.next_periodic = now_ns + interval_ns();
-    dump.next_grown = now_ns + GROWN_APART_NS;
 }
 
 void dump_at_exit(void)

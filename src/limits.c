@@ -134,7 +134,7 @@ static void read_cgroup(struct limits *l)
 /* ---- the process ---- */
 
 /* The first fields of /proc/self/statm, in bytes; all 0 if it cannot be read. */
-enum { STATM_VM, STATM_RSS, STATM_DATA = 5, STATM_FIELDS };
+enum { STATM_VM, STATM_RSS, STATM_SHARED, STATM_DATA = 5, STATM_FIELDS };
 
 static void read_statm(uint64_t bytes[STATM_FIELDS])
 {
@@ -191,6 +191,8 @@ void limits_read(struct limits *l)
     read_statm(bytes);
     l->vm = bytes[STATM_VM];
     l->rss = bytes[STATM_RSS];
+    if (l->rss > bytes[STATM_SHARED])
+        l->anon = l->rss - bytes[STATM_SHARED];
     l->limit_as = limit_of(RLIMIT_AS);
     read_cgroup(l);
     errno = saved;

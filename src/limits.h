@@ -10,6 +10,7 @@
 
 struct limits {
     uint64_t rss, vm;                   /* bytes */
+    uint64_t anon;                      /* of rss: what is no file's; in bytes */
     uint64_t limit_as;                  /* RLIMIT_AS in bytes, 0: none */
     uint64_t cgroup_used, cgroup_limit; /* bytes, 0: none; of the group nearest to its limit */
     uint64_t maps, max_maps;            /* mappings; 0 where not read */

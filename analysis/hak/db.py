@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
 
-SCHEMA = 5
+SCHEMA = 6
 # Tables with a column cls; all but a few have proc.
 PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
     AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
@@ -134,7 +134,8 @@ class Database:
     # ---- state dumps ----
 
     def dumps(self, scope: Scope) -> list:
-        """In the order of time; what is in use is added up over classes and ACE's layers."""
+        """Those in detail, in the order of time; what is in use is added up over classes and ACE's
+        layers."""
         return self._all(f'''
             SELECT d.*, p.pid, c.active, c.tiny_used, a.ace_used, a.ace_mapped
             FROM dump d JOIN process p USING (proc)
@@ -142,7 +143,7 @@ class Database:
                             FROM dump_class GROUP BY proc, seq) c USING (proc, seq)
                  LEFT JOIN (SELECT proc, seq, sum(used) AS ace_used, sum(mapped) AS ace_mapped
                             FROM dump_pool GROUP BY proc, seq) a USING (proc, seq)
-            {scope.where('')} ORDER BY begin''', scope)
+            {scope.where('', 'd.details')} ORDER BY begin''', scope)
 
     def dumped_classes(self, proc: int, seq: int) -> list:
         """What a dump says of the classes that anything is known of."""
@@ -152,7 +153,7 @@ class Database:
 
     def dump_counts(self) -> dict:
         row = self._db.execute('SELECT count(*) AS dumps, total(complete) AS complete '
-                               'FROM dump').fetchone()
+                               'FROM dump WHERE details').fetchone()
         return {'complete': int(row['complete']), 'incomplete': row['dumps'] - int(row['complete'])}
 
     def pressure(self, scope: Scope) -> list:

@@ -31,7 +31,7 @@ struct event_kind {
     const struct field *(*fields)(void);
 };
 
-#define EVENT_FIELDS_MAX 20
+#define EVENT_FIELDS_MAX 32
 
 extern const struct event_kind event_kinds[HAK_EVENTS];
 

@@ -7,11 +7,6 @@
 #include "memory.h"
 #include "totals.h"
 
-struct dumped_class {
-    struct hak_ev_statedump_class event;
-    int64_t slabs, used, carved, capacity; /* sums over the ACTIVE ones */
-};
-
 /* Of one process; each may be NULL. */
 struct dumps {
     struct dump *now;     /* being told */
@@ -85,14 +80,14 @@ static void write_all(struct machine *m, const struct process *p, struct dump *d
     }
 }
 
-static void write_class(struct machine *m, const struct process *p, const struct dumped_class *of)
+static void write_class(struct machine *m, const struct process *p,
+                        const struct hak_ev_statedump_class *c)
 {
-    const struct hak_ev_statedump_class *c = &of->event;
-
     PUT(m->store, dump_class, (NULL), p->number, c->seq, c->cls, c->stride, c->active, c->peak,
         c->cap, c->frozen, c->listed, c->marked, c->unmarked, c->ss_lg, (int64_t)c->shared_fail,
-        (int64_t)c->legacy_blocks, of->slabs, of->used, of->carved, of->capacity,
-        (int64_t)c->parked, (int64_t)c->samples, (int64_t)c->sampled);
+        (int64_t)c->legacy_blocks, c->slabs, (int64_t)c->used, (int64_t)c->carved,
+        (int64_t)c->capacity, (int64_t)c->parked, (int64_t)c->samples, (int64_t)c->sampled,
+        (int64_t)c->remote, c->sparse, (int64_t)c->sparse_free, (int64_t)c->kept);
 }
 
 static void write_dump(struct machine *m, const struct process *p, const struct dump *d)
@@ -109,7 +104,8 @@ static void write_dump(struct machine *m, const struct process *p, const struct 
         (int64_t)e->committed, (int64_t)e->commit_limit, (int64_t)e->memory, (int64_t)e->hdr_resets,
         (int64_t)e->double_frees, (int64_t)e->invalid_frees, (int64_t)e->map_fails,
         (int64_t)e->ooms, d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete,
-        d->about.transitions);
+        d->about.transitions, d->about.details, (int64_t)e->anon, (int64_t)e->parked_bytes,
+        (int64_t)e->cached, e->exact);
 }
 
 /* ---- one dump ---- */
@@ -157,8 +153,15 @@ static bool is_for_base(const struct dump *d, const struct dump *waiting)
     return !waiting || (waiting->about.why == HAK_DUMP_SESSION && d->about.why == HAK_DUMP_SESSION);
 }
 
+/* Sums are a row each and no base; and what a process ends with is not what it was like. */
 static void complete(struct machine *m, struct dumps *of, struct dump *d)
 {
+    if (!d->about.details) {
+        dump_free(d);
+        return;
+    }
+    if (of->latest && d->about.why == HAK_DUMP_EXIT)
+        write_all(m, m->process, of->latest);
     if (!of->latest || is_trouble(d->about.why))
         write_all(m, m->process, d);
     if (is_for_base(d, of->waiting)) {
@@ -194,17 +197,8 @@ static void superslab(struct machine *m, struct dump *d, const struct hak_ev_sta
 
 static void slab(struct machine *m, struct dump *d, const struct hak_ev_statedump_slab *e)
 {
-    struct dumped_class *c;
-
     d->slab = more(d->slab, d->slabs, sizeof(*d->slab));
     d->slab[d->slabs++] = (struct told_slab){m->now, *e};
-    if (e->state != HAK_DUMPED_ACTIVE || e->cls >= CLASSES)
-        return;
-    c = &d->class[e->cls];
-    c->slabs++;
-    c->used += e->used;
-    c->carved += e->carved;
-    c->capacity += e->capacity;
 }
 
 static void thread(struct dump *d, const struct hak_ev_statedump_thread *e)
@@ -217,7 +211,7 @@ static void class(struct machine *m, struct dump *d, const struct hak_ev_statedu
 {
     if (e->cls >= CLASSES)
         return;
-    d->class[e->cls].event = *e;
+    d->class[e->cls] = *e;
     d->classes |= 1u << e->cls;
     if (e->active || e->cap)
         totals_cap(m, e->cls, e->cap);

@@ -30,7 +30,7 @@ struct dump {
     struct hak_ev_statedump_thread *thread;
     unsigned superslabs, slabs, threads, pools;
     uint32_t classes; /* a bit for each */
-    struct dumped_class *class;
+    struct hak_ev_statedump_class *class;
     bool complete, written; /* written: all its rows */
 };
 

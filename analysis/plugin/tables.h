@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 5
+#define SCHEMA_VERSION 6
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
@@ -80,25 +80,24 @@
           "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
           "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
     /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing;    \
-     * transitions: see the event. */                                                             \
+     * transitions, details, exact: see the events. */                                             \
     TABLE(dump, "",                                                                               \
           "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
           "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete, "                     \
-          "transitions",                                                                          \
+          "transitions, details, anon, parked_bytes, cached, exact",                              \
           ")")                                                                                    \
-    /* slabs … capacity: sums over the class's ACTIVE slabs. */                                 \
     TABLE(dump_class, "",                                                                         \
           "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \
           "ss_lg, shared_fail, legacy_blocks, slabs, used, carved, capacity, parked, "            \
-          "samples, sampled",                                                                     \
+          "samples, sampled, remote, sparse, sparse_free, kept",                                  \
           ")")                                                                                    \
     TABLE(dump_pool, "",                                                                          \
           "proc, seq, layer, used, peak, used_limit, mapped, blocks, threshold, "                 \
           "exhaustion, map_fail, cached, idle",                                                   \
           ")")                                                                                    \
-    /* Of the first and last complete dump, and those made because memory ran short. */           \
+    /* Of the first and last whole dump in detail, and those made because memory ran short. */           \
     TABLE(dump_slab, "",                                                                          \
           "proc, seq, ss, slab, gen, cls, state, owner, used, carved, capacity, remote, "         \
           "purged",                                                                               \

@@ -138,7 +138,7 @@ class History:
              whole: int = 1, transitions: int = 1, **process: int) -> None:
         """A state dump of SuperSlabs as told_superslab() makes them."""
         self.add('statedump_begin', seq=seq, why=why, os_pid=1, classes=16,
-                 transitions=transitions)
+                 transitions=transitions, details=1)
         self.add('statedump_process', seq=seq, **process)
         for owner in threads:
             self.add('statedump_thread', seq=seq, owner=owner, tid=100 + owner)
@@ -146,7 +146,7 @@ class History:
             mine = [slab for ss in superslabs for slab in ss['slabs']
                     if slab['cls'] == cls and slab['state'] == 'DUMPED_ACTIVE']
             self.add('statedump_class', seq=seq, cls=cls, stride=STRIDES[cls], active=len(mine),
-                     peak=len(mine))
+                     peak=len(mine), **class_sums(mine))
         for layer in ('MID', 'LARGE', 'HUGE'):
             self.add('statedump_pool', seq=seq, layer=layer)
         for ss in superslabs:
@@ -160,6 +160,17 @@ class History:
                 used: int = 5, ss: int = SS) -> None:
         self.add('remote_drain', ss=hex(ss), slab=slab, gen=gen, cls=cls, owner=owner,
                  blocks=blocks, used=used)
+
+
+def class_sums(slabs: list[dict]) -> dict[str, int]:
+    """What a dump says of a class with these ACTIVE slabs."""
+    sparse = [slab for slab in slabs if slab['used']
+              and slab['used'] - slab.get('remote', 0) <= slab['carved'] // 4]
+    return {'slabs': len(slabs),
+            **{key: sum(slab.get(key, 0) for slab in slabs)
+               for key in ('used', 'carved', 'capacity', 'remote')},
+            'sparse': len(sparse),
+            'sparse_free': sum(slab['carved'] - slab['used'] for slab in sparse)}
 
 
 def told_slab(slab: int = 1, gen: int = 1, cls: int = 6, state: str = 'ACTIVE', owner: int = 1,

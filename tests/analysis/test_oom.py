@@ -115,6 +115,8 @@ CASES = {
     'misuse before': (t.corrupt_before(), ['corruption'], [], ()),
 
     'small SuperSlabs': (t.churning(8), ['superslab_too_small'], [], ()),
+    'small SuperSlabs of a program that grows': (t.churning(8, back=False), [],
+                                                 ['superslab_too_small'], ()),
     'SuperSlabs used again': (t.recycling(), [], ['superslab_too_small'], ()),
     'large SuperSlabs': (t.churning(32), [], ['superslab_too_small'], ()),
 
@@ -158,7 +160,7 @@ def change(recorded, name, number=0) -> str:
 
 def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'stranded') == 'export HAKMEM_SS_EMPTY_RECYCLE=full'
-    assert change(recorded, 'few are idle') == 'export HAKMEM_TINY_CAP=6:60'
+    assert change(recorded, 'few are idle') == 'export HAKMEM_TINY_CAP=6:45'
     assert change(recorded, 'full pool') == 'export HAKMEM_ACE_MID_CAP=2M'
     assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
     assert change(recorded, 'mappings') == 'sysctl vm.max_map_count=131060'
@@ -174,7 +176,8 @@ def test_evidence_is_numbers_with_times(recorded):
     seen = verdict['evidence'][0]
     assert seen['time'] == verdict['first_time']
     assert seen['numbers']['requests'] == 5 and seen['numbers']['unmarked'] == 20
-    sleeper = answers['queued']['verdicts'][0]['evidence'][0]
+    queued, sleeper = answers['queued']['verdicts'][0]['evidence']
+    assert queued['numbers'] == {'bytes': 160 * 120 * 512, 'exact': 1}
     assert sleeper['numbers'] == {'owner': 1, 'bytes': 160 * 120 * 512, 'tid': 101}
     assert 0 < answers['two at once']['verdicts'][1]['weight'] < 0.1
 

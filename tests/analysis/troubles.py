@@ -1,6 +1,6 @@
 """Histories of processes in trouble, for `hak oom`: what events and state dumps would tell."""
 
-from history import LG, SS, SS_STEP, History
+from history import LG, SS, SS_STEP, History, class_sums
 
 MIB = 1 << 20
 STRIDES = (8, 16, 32, 64, 128, 256, 512, 2048, 48, 96, 192, 384, 768, 1024, 1280, 1536)
@@ -22,24 +22,29 @@ class Troubled(History):
              whole: int = 1, **process: int) -> None:
         """slabs, threads: their fields; classes, pools: fields by class and layer."""
         self.seq += 1
+        slabs = [{'state': 'DUMPED_ACTIVE', 'owner': 1, 'cls': 6, 'capacity': 128, 'carved': 128,
+                  'used': 128, **slab} for slab in slabs]
         mapped = -(-len(slabs) // PER_SS)
-        self.told('begin', why=why, os_pid=1, classes=16)
+        self.told('begin', why=why, os_pid=1, classes=16, details=1)
         self.told('process', **{'rss': mapped * SS_STEP + 8 * MIB, 'vm': 100 * MIB, 'maps': 50,
                                 'max_maps': 65530, 'superslab_bytes': mapped * SS_STEP,
-                                'memory': 8 << 30, **process})
+                                'memory': 8 << 30, 'exact': 1,
+                                **{key: sum(thread.get(key, 0) for thread in threads)
+                                   for key in ('parked_bytes', 'cached')}, **process})
         for thread in threads:
             self.told('thread', **thread)
         for cls, stride in enumerate(STRIDES):
-            self.told('class', cls=cls, stride=stride, **(classes or {}).get(cls, {}))
+            mine = [slab for slab in slabs
+                    if slab['cls'] == cls and slab['state'] == 'DUMPED_ACTIVE']
+            self.told('class', **{'cls': cls, 'stride': stride, **class_sums(mine),
+                                  **(classes or {}).get(cls, {})})
         for layer in LAYERS:
             self.told('pool', layer=layer, **(pools or {}).get(layer, {}))
         for number, slab in enumerate(slabs):
             ss = hex(SS + number // PER_SS * SS_STEP)
             if number % PER_SS == 0:
                 self.told('superslab', ss=ss, lg=LG[PER_SS], slabs=PER_SS, kind='POOL')
-            self.told('slab', ss=ss, slab=number % PER_SS, gen=1,
-                      **{'state': 'DUMPED_ACTIVE', 'owner': 1, 'cls': 6, 'capacity': 128,
-                         'carved': 128, 'used': 128, **slab})
+            self.told('slab', ss=ss, slab=number % PER_SS, gen=1, **slab)
         if whole:
             self.told('end', superslabs=mapped, slabs=len(slabs), threads=len(threads), whole=1,
                       ns=1)
@@ -303,15 +308,20 @@ def corrupt_before() -> History:
     return h
 
 
-def churning(slabs: int) -> History:
-    """150 acquires after warm-up; each SuperSlab has so many slabs."""
+def churning(slabs: int, back: bool = True) -> History:
+    """160 acquires after warm-up; each SuperSlab has so many slabs. back: when all of it is used,
+    it goes back."""
     h = Troubled(SS_LG=str(LG[slabs]))
     h.lines.append('sleep 5')
-    for number in range(150):
+    for number in range(160):
         ss = SS + number // slabs * SS_STEP
         if number % slabs == 0:
             h.map(ss, slabs)
         h.active('STAGE_3' if number % slabs == 0 else 'STAGE_2', number % slabs, ss=ss)
+        if back and number % slabs == slabs - 1:
+            for slab in range(slabs):
+                h.drop(slab=slab, ss=ss)
+            h.unmap(ss, slabs)
     return h
 
 

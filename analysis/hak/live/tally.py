@@ -28,6 +28,8 @@ EVER_POOL = {'THRESHOLD': 'threshold', 'EXHAUSTION': 'exhaustion', 'MAP_FAIL_OS'
 DUMPED_POOL = ('used', 'peak', 'limit', 'mapped', 'blocks')
 DUMPED_PROCESS = ('rss', 'vm', 'limit_as', 'cgroup_used', 'cgroup_limit', 'maps', 'max_maps',
                   'threads', 'superslab_bytes', 'purged_bytes')
+# What only a dump in detail looks at.
+DETAILS = {'maps', 'max_maps', 'threads'}
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Process:
     os_pid: int = 0
     version: str = ''
     flavour: str = ''
+    detailed: bool = True                              # the dump that is being told
     last: int = 0                                      # trace time of its last event
     ended: Optional[int] = None
     memory: dict = field(default_factory=dict)         # of its last state dump, kept up to date
@@ -299,12 +302,13 @@ def _sll_drain(_: Tally, p: Process, e: Any) -> None:
 
 @_on('statedump_begin')
 def _dump_begin(_: Tally, p: Process, e: Any) -> None:
-    p.os_pid = e['os_pid']
+    p.os_pid, p.detailed = e['os_pid'], bool(e['details'])
 
 
 @_on('statedump_process')
 def _dump_process(_: Tally, p: Process, e: Any) -> None:
-    p.memory = {key: e[key] for key in DUMPED_PROCESS}
+    p.memory = {key: p.memory.get(key) if key in DETAILS and not p.detailed else e[key]
+                for key in DUMPED_PROCESS}
 
 
 @_on('statedump_class')

@@ -19,6 +19,8 @@ SMALL = 24 << 20
 OUTGROWN = 16 << 20
 # Between two looks at a thread.
 APART_NS = 100_000_000
+# The label DUMP_EXIT.
+EXIT = 7
 # Of requests, that say what those of a class are like.
 SAMPLES_LEAST = 50
 
@@ -46,8 +48,19 @@ class Dump:
 
     @property
     def outside(self) -> int:
-        """Resident bytes that cannot be hakmem's: at least so many."""
-        return max(0, self.row['rss'] - self.ours)
+        """Resident bytes that are no file's and cannot be hakmem's: at least so many."""
+        return max(0, (self.row['anon'] or self.row['rss']) - self.ours)
+
+    def live(self, cls: int) -> int:
+        """Bytes of a class that are the program's: not in threads' lists or remote queues."""
+        row = self.classes.get(cls)
+        blocks = row['used'] - row['parked'] - row['remote'] if row else 0
+        return max(0, blocks) * STRIDES[cls]
+
+    @property
+    def parting(self) -> bool:
+        """Was it made when the process ended, when much has been freed already?"""
+        return self.row['why'] == EXIT
 
 
 class Facts:
@@ -102,7 +115,7 @@ class Facts:
         """Why events may be missing that no dump makes up for; '' if none are."""
         if self.lost:
             return self.lost
-        if not self.whole and not self.looks:
+        if not self.whole and not self._all_looks:
             return "what came before the recording is not known: there is no state dump in it"
         return ''
 
@@ -168,12 +181,12 @@ class Facts:
     @property
     def small(self) -> bool:
         """Was it never large enough to be dumped, or to hold anything that matters?"""
-        return self.whole and not self.looks and self.most_rss < SMALL
+        return self.whole and self.most_rss < SMALL
 
     @cached_property
     def most_rss(self) -> int:
         """The most that is known; where nobody looked, what hakmem had mapped."""
-        return max((dump.row['rss'] for dump in self.looks),
+        return max((dump.row['rss'] for dump in self._all_looks),
                    default=max((row['tiny'] + row['mid'] + row['large'] + row['huge']
                                 for row in self._memory), default=0))
 
@@ -183,7 +196,7 @@ class Facts:
         for row in self._op_totals:
             if row['cls'] == cls and row['allocs']:
                 return row['requested'] / row['allocs']
-        for dump in reversed(self.looks):
+        for dump in reversed(self._all_looks):
             row = dump.classes.get(cls)
             if row and row['samples'] >= SAMPLES_LEAST:
                 return row['sampled'] / row['samples']
@@ -220,14 +233,14 @@ class Facts:
     @property
     def outgrown(self) -> bool:
         """Has hakmem mapped far more after the last dump than it says?"""
-        dump = self.last_dump
+        dump = self.last_state
         return self.mapped_between(dump.end, self.ended) > max(OUTGROWN, dump.ours / 2)
 
     @cached_property
     def peaks(self) -> dict[int, int]:
         """Class -> ACTIVE slabs at most."""
         peaks = {row['cls']: row['peak'] for row in self.rows('class_total')}
-        for dump in self.dumps:
+        for dump in self.states:
             for cls, row in dump.classes.items():
                 peaks[cls] = max(peaks.get(cls, 0), row['slabs'])
         return {cls: peak for cls, peak in peaks.items() if cls < len(STRIDES)}
@@ -244,13 +257,19 @@ class Facts:
     # ---- state dumps ----
 
     @cached_property
+    def states(self) -> list[Dump]:
+        """All that are whole, of sums only too."""
+        return [dump for dump in self._all_looks if dump.row['complete']]
+
+    @cached_property
     def looks(self) -> list[Dump]:
-        """Those that tell of the process, its classes and layers; of the slabs some may be lost."""
-        return list(self._looks())
+        """Those in detail that tell of the process, its classes and layers; of the slabs some may be
+        lost."""
+        return [dump for dump in self._all_looks if dump.row['details']]
 
     @cached_property
     def dumps(self) -> list[Dump]:
-        """Those that are whole."""
+        """Those in detail that are whole."""
         return [dump for dump in self.looks if dump.row['complete']]
 
     @property
@@ -258,10 +277,13 @@ class Facts:
         return self.looks[-1] if self.looks else None
 
     @property
-    def largest_dump(self) -> Optional[Dump]:
-        """Of those that tell of slabs, in which the process was largest."""
+    def last_state(self) -> Optional[Dump]:
+        return self._all_looks[-1] if self._all_looks else None
+
+    def nearest_detail(self, state: Dump) -> Optional[Dump]:
+        """Of those that tell of slabs, the one that was made nearest to a state."""
         told = [dump for dump in self.dumps if self.slabs(dump)]
-        return max(told, key=lambda dump: dump.row['rss'], default=None)
+        return min(told, key=lambda dump: abs(dump.time - state.time), default=None)
 
     def slabs(self, dump: Dump) -> list:
         """The ACTIVE ones."""
@@ -285,10 +307,14 @@ class Facts:
 
     def since(self, dump: Dump) -> int:
         """When what a dump shows began, as far as anybody knows: after the dump before."""
-        before = [each.time for each in self.dumps if each.time < dump.time]
+        before = [each.time for each in self.states if each.time < dump.time]
         return before[-1] if before else self.began
 
-    def _looks(self) -> Iterator[Dump]:
+    @cached_property
+    def _all_looks(self) -> list[Dump]:
+        return list(self._read_dumps())
+
+    def _read_dumps(self) -> Iterator[Dump]:
         for row in self.rows('dump', 'seq'):
             if row['complete'] or row['rss'] and row['end']:
                 yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},

@@ -7,6 +7,7 @@ something was given back; or else in most of the intervals between state dumps. 
 memory ran short and nothing else explains it, it may be one: that is told as a guess.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Optional
@@ -26,6 +27,8 @@ SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
+# Of it, in the last third.
+LATE = 0.1
 # How sure: grown while other memory came and went, over many seconds, until memory ran short. An
 # import that takes many seconds looks the same; one that takes as long as this does not.
 BUSY, LASTING, GUESS = 0.75, 0.45, 0.4
@@ -59,7 +62,7 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
                        f'other memory came and went meanwhile: {ui.size(sum(windows.given))} were '
                        'given back')
         return
-    dumps = facts.dumps
+    dumps = _spread(facts.states)
     span = dumps[-1].time - dumps[0].time if dumps else 0
     lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
     if by_time := _growing(_dumped(dumps)) if lasting else {}:
@@ -172,12 +175,23 @@ def _steps(facts: Facts) -> Iterator[tuple[int, object, int, int]]:
                 mapped[layer] = row[layer]
 
 
+def _spread(states: list[Dump]) -> list[Dump]:
+    """At most one more than there are windows, as evenly in time as can be; not that of the end."""
+    states = [state for state in states if not state.parting]
+    if len(states) <= WINDOWS:
+        return states
+    first, last = states[0].time, states[-1].time
+    times = [state.time for state in states]
+    at = [bisect_right(times, first + (last - first) * part // WINDOWS) - 1
+          for part in range(WINDOWS + 1)]
+    return [states[place] for place in dict.fromkeys(at)]
+
+
 def _dumped(dumps: list[Dump]) -> dict[object, list[int]]:
     """Live bytes by class and layer, as state dumps tell them."""
     live: dict[object, list[int]] = {}
-    for cls, stride in enumerate(STRIDES):
-        live[cls] = [max(0, row['used'] - row['parked']) * stride if (row := dump.classes.get(cls))
-                     else 0 for dump in dumps]
+    for cls in range(len(STRIDES)):
+        live[cls] = [dump.live(cls) for dump in dumps]
     for layer in LAYERS:
         live[layer] = [dump.pools[layer.upper()]['used'] if layer.upper() in dump.pools else 0
                        for dump in dumps]
@@ -187,7 +201,7 @@ def _dumped(dumps: list[Dump]) -> dict[object, list[int]]:
 # ---- others' memory ----
 
 def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
-    dumps = facts.dumps
+    dumps = [state for state in facts.states if not state.parting]
     if not dumps:
         yield Insufficient('not_us', 'no state dump says how much memory the process had',
                            facts.next_time)
@@ -202,6 +216,9 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     grew = grown >= OUTSIDE_GROWTH * outside
     if not grew and not facts.tight:
         return
+    # Many a program maps what it needs at its begin: that is how it is, and nothing went wrong.
+    late = dumps[-max(1, len(dumps) // 3):][0]
+    sure = 0.85 if grew and (facts.tight or outside - late.outside >= LATE * outside) else GUESS
     since = (f'{ui.size(grown)} of it in {ui.duration(last.time - first.time)}' if grew else
              'from the beginning of the recording on')
     evidence = [Evidence(f'of {ui.size(rss)} resident {ui.size(outside)} are not hakmem\'s, '
@@ -211,6 +228,6 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if passed_on:
         evidence.append(Evidence(f'{ui.size(passed_on)} more went to the system\'s malloc through '
                                  'the legacy backend', None, {'legacy_bytes': passed_on}))
-    yield Verdict('not_us', 0.85 if grew else GUESS, first.time if grew else facts.began,
+    yield Verdict('not_us', sure, first.time if grew else facts.began,
                   outside / rss, evidence,
                   'strace -f -k -e trace=mmap,mremap,brk CMD')

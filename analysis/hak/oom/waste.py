@@ -1,10 +1,11 @@
 """Memory that hakmem holds and nobody uses: which of the known reasons keeps it.
 
-The state that counts is that of the dump in which the process was largest. What is free but on
-its way back (EMPTY, purged, a pool's idle) is no waste.
+Judged by the states in which the process was large. One state may have caught blocks on their way:
+of several, the second worst says what there was for longer than a moment. What is free but on its
+way back (EMPTY, purged, a pool's idle) is no waste.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Optional
 
 from hak import ui
@@ -16,8 +17,8 @@ CAUSES = ('fragmentation', 'remote_backlog', 'thread_cache_bloat', 'class_waste'
 MIB = 1 << 20
 # What is less than this, or than this share of what hakmem holds, explains nothing.
 LEAST, SHARE_LEAST = 4 * MIB, 0.15
-# Of a slab's blocks, at most so many live.
-SPARSE = 0.25
+# Of the most that was resident: a state in which the process was large.
+LARGE = 0.7
 # Of a class's memory; no class table wastes as much of all.
 WASTE_LEAST = 0.4
 # CPU time below this share of the time that passed: the thread sleeps.
@@ -25,81 +26,110 @@ ASLEEP = 0.01
 
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
-    dump = facts.largest_dump
-    if dump is None and not facts.small:
+    states = [state for state in facts.states if not state.parting]
+    if not states and not facts.small:
         why = 'no state dump says what slabs and threads held'
         yield from (Insufficient(cause, why, facts.next_time) for cause in CAUSES[:3])
-    elif dump and facts.outgrown:
+    elif states and facts.outgrown:
         why = 'memory grew far beyond what the last state dump tells of'
         yield from (Insufficient(cause, why, 'hak flight start') for cause in CAUSES[:3])
-    elif dump:
-        yield from (each for each in (_fragmentation(dump, facts), _backlog(dump, facts),
-                                      _caches(dump, facts)) if each)
+    elif states:
+        for wasted, verdict in ((_between, _fragmentation), (_waiting, _backlog),
+                                (_cached, _caches)):
+            state = _worst(states, wasted)
+            if wasted(state) >= max(LEAST, SHARE_LEAST * state.ours):
+                yield verdict(state, wasted(state), facts)
     yield from _class_waste(facts)
 
 
-def _enough(wasted: int, dump: Dump) -> bool:
-    return wasted >= max(LEAST, SHARE_LEAST * dump.ours)
+def _worst(states: list[Dump], wasted: Callable[[Dump], int]) -> Dump:
+    most = max(state.row['rss'] for state in states)
+    large = [state for state in states if state.row['rss'] >= LARGE * most]
+    ranked = sorted(large, key=wasted, reverse=True)
+    return ranked[1] if len(ranked) > 2 else ranked[0]
 
 
-def _weight(wasted: int, dump: Dump) -> float:
-    return min(1.0, wasted / max(dump.row['rss'], wasted))
+def _sum(state: Dump, blocks: str) -> int:
+    return sum(row[blocks] * STRIDES[cls] for cls, row in state.classes.items())
+
+
+def _weight(wasted: int, state: Dump) -> float:
+    return min(1.0, wasted / max(state.row['rss'], wasted))
+
+
+def _by_class(state: Dump, blocks: str) -> list[int]:
+    """The classes with most bytes in such blocks first."""
+    return sorted((cls for cls, row in state.classes.items() if row[blocks]),
+                  key=lambda cls: -state.classes[cls][blocks] * STRIDES[cls])
 
 
 # ---- few blocks, many slabs ----
 
-def _fragmentation(dump: Dump, facts: Facts) -> Optional[Verdict]:
-    sparse = [slab for slab in facts.slabs(dump)
-              if 0 < slab['used'] - slab['remote'] <= SPARSE * slab['carved']]
-    wasted: dict[int, int] = {}
-    for slab in sparse:
-        free = (slab['carved'] - slab['used']) * STRIDES[slab['cls']]
-        wasted[slab['cls']] = wasted.get(slab['cls'], 0) + free
-    total = sum(wasted.values())
-    if not _enough(total, dump):
-        return None
-    worst = sorted(wasted, key=lambda cls: -wasted[cls])
-    evidence = [_sparse(cls, [slab for slab in sparse if slab['cls'] == cls], wasted[cls], dump)
-                for cls in worst[:3]]
-    return Verdict('fragmentation', 0.85, facts.since(dump), _weight(total, dump), evidence,
+def _between(state: Dump) -> int:
+    """Bytes free between the few blocks of slabs that these keep."""
+    return _sum(state, 'sparse_free')
+
+
+def _fragmentation(state: Dump, wasted: int, facts: Facts) -> Verdict:
+    worst = _by_class(state, 'sparse_free')
+    evidence = [_sparse(cls, state.classes[cls], state) for cls in worst[:3]]
+    if pinned := _pinned(worst[0], state, facts):
+        evidence.append(pinned)
+    return Verdict('fragmentation', 0.85, facts.since(state), _weight(wasted, state), evidence,
                    f'hak timeline {facts.trace} --pid {facts.process["pid"]} --class {worst[0]}')
 
 
-def _sparse(cls: int, slabs: list, wasted: int, dump: Dump) -> Evidence:
-    used, carved = (sum(slab[what] for slab in slabs) for what in ('used', 'carved'))
-    pinned = max(slabs, key=lambda slab: slab['carved'] - slab['used'])
-    where = f'0x{pinned["ss"]:x}:{pinned["slab"]}'
-    return Evidence(f'class {class_text(cls)}: {used:,} blocks keep '
-                    f'{ui.counted(len(slabs), "slab")} ({used / carved:.1%} of their blocks), '
-                    f'{ui.size(wasted)} free between them; {pinned["used"]} in {where}', dump.time,
-                    {'cls': cls, 'slabs': len(slabs), 'used': used, 'carved': carved,
-                     'wasted': wasted, 'slab': where})
+def _sparse(cls: int, row, state: Dump) -> Evidence:
+    wasted = row['sparse_free'] * STRIDES[cls]
+    return Evidence(f'class {class_text(cls)}: {ui.counted(row["sparse"], "slab")} of '
+                    f'{row["slabs"]:,} have at most a quarter of their blocks in use, '
+                    f'{ui.size(wasted)} are free between those', state.time,
+                    {'cls': cls, 'slabs': row['sparse'], 'of': row['slabs'], 'wasted': wasted})
+
+
+def _pinned(cls: int, state: Dump, facts: Facts) -> Optional[Evidence]:
+    """The slab of the class that the fewest blocks keep."""
+    detail = facts.nearest_detail(state)
+    slabs = [slab for slab in facts.slabs(detail) if slab['cls'] == cls and slab['used']] \
+        if detail else []
+    if not slabs:
+        return None
+    slab = max(slabs, key=lambda slab: slab['carved'] - slab['used'])
+    where = f'0x{slab["ss"]:x}:{slab["slab"]}'
+    return Evidence(f'{ui.counted(slab["used"], "block")} of {slab["carved"]:,} keep slab {where}',
+                    detail.time, {'slab': where, 'used': slab['used'], 'carved': slab['carved']})
 
 
 # ---- blocks on their way home ----
 
-def _backlog(dump: Dump, facts: Facts) -> Optional[Verdict]:
+def _waiting(state: Dump) -> int:
+    return _sum(state, 'remote')
+
+
+def _backlog(state: Dump, wasted: int, facts: Facts) -> Verdict:
+    about = '' if state.row['exact'] else 'about '
+    told = [(Evidence(f'{about}{ui.size(wasted)} of freed blocks wait in remote queues, most of '
+                      f'class {class_text(_by_class(state, "remote")[0])}', state.time,
+                      {'bytes': wasted, 'exact': state.row['exact']}), 0.75)]
+    detail = facts.nearest_detail(state)
     waiting: dict[int, int] = {}
-    for slab in facts.slabs(dump):
+    for slab in facts.slabs(detail) if detail else []:
         if slab['remote']:
             size = slab['remote'] * STRIDES[slab['cls']]
             waiting[slab['owner']] = waiting.get(slab['owner'], 0) + size
-    total = sum(waiting.values())
-    if not _enough(total, dump):
-        return None
-    worst = sorted(waiting, key=lambda owner: -waiting[owner])[:3]
-    told = [_owner(owner, waiting[owner], dump, facts) for owner in worst]
-    tid = told[0][0].numbers['tid']
+    owners = sorted(waiting, key=lambda owner: -waiting[owner])[:3]
+    told += [_owner(owner, waiting[owner], detail, facts) for owner in owners]
+    tid = told[1][0].numbers['tid'] if owners else None
     change = (f'gdb -p {facts.process["pid"]} -batch -ex "thread find {tid}" '
               '-ex "thread apply all bt"' if tid else 'hak record --tier flow -- CMD')
-    return Verdict('remote_backlog', max(sure for _, sure in told), facts.since(dump),
-                   _weight(total, dump), [evidence for evidence, _ in told], change)
+    return Verdict('remote_backlog', max(sure for _, sure in told), facts.since(state),
+                   _weight(wasted, state), [evidence for evidence, _ in told], change)
 
 
 def _owner(owner: int, size: int, dump: Dump, facts: Facts) -> tuple[Evidence, float]:
     thread = facts.thread(dump, owner)
     numbers = {'owner': owner, 'bytes': size, 'tid': thread['tid'] if thread else None}
-    what = f'{ui.size(size)} of freed blocks wait for '
+    what = f'at least {ui.size(size)} of them for '
     if thread is None:
         return Evidence(f'{what}a thread that has ended', dump.time, numbers), 0.9
     used = facts.cpu_share(dump, owner)
@@ -113,23 +143,26 @@ def _owner(owner: int, size: int, dump: Dump, facts: Facts) -> tuple[Evidence, f
 
 # ---- caches ----
 
-def _caches(dump: Dump, facts: Facts) -> Optional[Verdict]:
-    threads = sorted(facts.threads(dump), key=lambda row: -row['parked_bytes'] - row['cached'])
-    parked, cached = (sum(row[what] for row in threads) for what in ('parked_bytes', 'cached'))
-    if not threads or not _enough(parked + cached, dump):
-        return None
-    most = threads[0]
-    size = most['parked_bytes'] + most['cached']
-    evidence = [
-        Evidence(f'{ui.counted(len(threads), "thread")} keep {ui.size(parked)} of small and '
-                 f'{ui.size(cached)} of larger free blocks to themselves, '
-                 f'{ui.size((parked + cached) / len(threads))} each on average', dump.time,
-                 {'threads': len(threads), 'parked': parked, 'cached': cached}),
-        Evidence(f'thread {most["tid"]} keeps most: {ui.size(size)}', dump.time,
-                 {'tid': most['tid'], 'bytes': size})]
-    return Verdict('thread_cache_bloat', 0.85, facts.since(dump), _weight(parked + cached, dump),
-                   evidence, 'hak_drain() in threads before they sleep (src/hakmem.h), or fewer '
-                   'threads')
+def _cached(state: Dump) -> int:
+    return state.row['parked_bytes'] + state.row['cached']
+
+
+def _caches(state: Dump, wasted: int, facts: Facts) -> Verdict:
+    parked, cached = state.row['parked_bytes'], state.row['cached']
+    evidence = [Evidence(f'threads keep {ui.size(parked)} of small and {ui.size(cached)} of larger '
+                         'free blocks to themselves', state.time,
+                         {'parked': parked, 'cached': cached})]
+    detail = facts.nearest_detail(state)
+    threads = facts.threads(detail) if detail else []
+    if threads:
+        most = max(threads, key=lambda row: row['parked_bytes'] + row['cached'])
+        size = most['parked_bytes'] + most['cached']
+        evidence.append(Evidence(
+            f'{ui.counted(len(threads), "thread")} had some, thread {most["tid"]} most: '
+            f'{ui.size(size)}', detail.time,
+            {'threads': len(threads), 'tid': most['tid'], 'bytes': size}))
+    return Verdict('thread_cache_bloat', 0.85, facts.since(state), _weight(wasted, state), evidence,
+                   'hak_drain() in threads before they sleep (src/hakmem.h), or fewer threads')
 
 
 # ---- strides ----
@@ -148,7 +181,7 @@ def _class_waste(facts: Facts) -> Iterator[Verdict | Insufficient]:
                       min(1.0, total / max(total, facts.most_rss)),
                       [_loose(cls, means[cls], wasted[cls], held[cls], facts) for cls in bad[:3]],
                       _fit(bad[0], means[bad[0]], facts))
-    elif held and len(means) < len(held) and not facts.small:
+    elif held and len(means) < len(held) and (facts.states or not facts.small):
         yield Insufficient('class_waste', 'what requests ask for was not recorded',
                            'hak record --tier ops -- CMD')
 

@@ -21,6 +21,7 @@ class Scenario:
     `trigger`: the condition that takes the snapshot by itself; '': somebody asks for one.
     `group`: MiB of the memory cgroup in which the puppet lives, and is killed by the kernel.
     `missing`: why this machine cannot have it.
+    `plain`: as users have it, without a limit and with the tick as it is.
     """
     name: str
     causes: tuple[str, ...] = ()
@@ -32,6 +33,7 @@ class Scenario:
     group: int = 0
     env: dict = field(default_factory=dict)
     missing: str = ''
+    plain: bool = False
 
 
 def memory() -> int:
@@ -60,6 +62,8 @@ ALLOWED = ('' if Path('/proc/sys/vm/overcommit_memory').read_text().strip() != '
 WORK = ('churn 64 2000 20', 'churn 512 2000 20', 'churn 3000 100 20', 'churn 100000 10 20')
 # A wave of blocks that stay.
 WAVE = ('churn 512 100 20', 'hold 128 40000')
+# Time that passes, as the helper thread counts it: of its own accord it looks every 150 ms.
+LONGER = 'rest 30'
 # More at once than there is memory, far below what FAR allows.
 BEYOND = 2 * memory()
 
@@ -160,6 +164,29 @@ SCENARIOS = [
     cause('not_us', 'map 64', after=('map 64', *TIGHT), trigger='pressure'),
     near('not_us', 'it is all the allocator\'s', 'hold 4000 16000',
          after=('hold 4000 8000', *TIGHT), trigger='pressure'),
+
+    *(Scenario(f'{each.name}, plainly', each.causes, each.before, each.after, each.never, plain=True)
+      for each in (
+          Scenario('nothing wrong', (), (*WORK, LONGER), (*WORK, LONGER)),
+          cause('leak', *(*WAVE, 'rest 7') * 8, after=(*WAVE, 'rest 7') * 8),
+          near('leak', 'a cache that is full', 'hold 128 200000', *WORK, LONGER,
+               after=(*WORK, LONGER)),
+          cause('fragmentation', 'hold 512 60000', 'thin 128', LONGER, after=(LONGER,)),
+          near('fragmentation', 'whole slabs come back', 'hold 512 30000', 'churn 512 30000 2',
+               LONGER, after=(LONGER,)),
+          cause('remote_backlog', 'lend 256 100000', LONGER, after=(LONGER,)),
+          near('remote_backlog', 'the owner looks', 'lend 256 100000', 'wake', 'hold 256 100000',
+               LONGER, after=(LONGER,)),
+          cause('thread_cache_bloat', 'threads 200 512 120', LONGER, after=(LONGER,)),
+          near('thread_cache_bloat', 'a few threads', 'threads 4 512 120', 'hold 512 40000', LONGER,
+               after=(LONGER,)),
+          cause('class_waste', 'hold 17 1500000', LONGER, after=(LONGER,)),
+          near('class_waste', 'strides fit', 'hold 2000 10000', LONGER,
+               after=('hold 2000 10000', LONGER)),
+          cause('not_us', 'map 64', LONGER, after=('map 64', LONGER)),
+          near('not_us', 'it is all the allocator\'s', 'hold 4000 16000', LONGER,
+               after=('hold 4000 8000', LONGER)),
+      )),
 
     Scenario('soft_cap, then ace_exhaustion', ('soft_cap', 'ace_exhaustion'),
              ('hold 512 3000', 'hold 16384 100'), ('hold 512 100', 'hold 16384 10'),

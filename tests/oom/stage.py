@@ -33,6 +33,12 @@ class Puppet:
     def __post_init__(self) -> None:
         self.pid = self._answer()
 
+    def play(self, order: str) -> None:
+        if order.startswith('rest '):
+            self.tick(int(order.split()[1]))
+        else:
+            self.do(order)
+
     def do(self, order: str) -> int:
         self.tell(order)
         return self._answer()
@@ -89,7 +95,7 @@ class Stage:
         puppet = self._recorded(scenario)
         puppet.tick()
         for order in (*scenario.before, *scenario.after):
-            puppet.do(order)
+            puppet.play(order)
         puppet.tick(LOOK)
         if scenario.trigger:
             snapshot = self.flight.taken(scenario.trigger)
@@ -106,23 +112,23 @@ class Stage:
     def late(self, scenario) -> tuple[Path, int]:
         """Another life: the session begins when part of the story is over."""
         target = self.folder / 'late'
-        puppet = self.alone(scenario.env)
+        puppet = self.alone(scenario)
         for order in scenario.before:
-            puppet.do(order)
+            puppet.play(order)
         with self.session('late', target):
             puppet.tick(LOOK)
             for order in scenario.after:
-                puppet.do(order)
+                puppet.play(order)
             puppet.tick(LOOK)
             if self.group:
                 self._end(puppet)
         self._end(puppet)
         return target, puppet.pid
 
-    def alone(self, env: dict[str, str], **options) -> Puppet:
+    def alone(self, scenario, **options) -> Puppet:
         """A puppet that whoever records finds by the session daemon."""
-        return self._started(self._hak().launch(
-            PUPPET, env={**TICK, **self._group_env(), **env}, stderr=self._log('alone'), **options))
+        return self._started(self._hak(scenario).launch(
+            PUPPET, env=self._env(scenario), stderr=self._log('alone'), **options))
 
     @contextlib.contextmanager
     def session(self, name: str, target: Path):
@@ -160,17 +166,21 @@ class Stage:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _recorded(self, scenario) -> Puppet:
-        process = self._hak().start(
+        process = self._hak(scenario).start(
             'record', '-o', self.folder / 'session', '--tier', scenario.tier, '--', PUPPET,
-            env={**TICK, **self._group_env(), **scenario.env}, stdin=subprocess.PIPE,
+            env=self._env(scenario), stdin=subprocess.PIPE,
             stderr=self._log('record'))
         return self._started(process)
 
     def _group_env(self) -> dict[str, str]:
         return {'PUPPET_CGROUP': str(self.group.path)} if self.group else {}
 
-    def _hak(self) -> Hak:
-        return replace(self.daemon.hak, prefix=[*self.daemon.hak.prefix, *FAR])
+    def _env(self, scenario) -> dict[str, str]:
+        return {**({} if scenario.plain else TICK), **self._group_env(), **scenario.env}
+
+    def _hak(self, scenario) -> Hak:
+        far = [] if scenario.plain else FAR
+        return replace(self.daemon.hak, prefix=[*self.daemon.hak.prefix, *far])
 
     def _started(self, process: subprocess.Popen) -> Puppet:
         puppet = Puppet(process)

@@ -25,7 +25,7 @@ LEAST = 8 * MIB
 SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 # Of the activity in a window, given back again; so many windows must have that.
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
-DUMPS_LEAST, SPAN_LEAST = 5, 15_000_000_000
+DUMPS_LEAST, SPAN_LEAST, SPAN_FULL = 5, 5_000_000_000, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
 # Of it, in the last third.
 LATE = 0.1
@@ -66,8 +66,7 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     span = dumps[-1].time - dumps[0].time if dumps else 0
     lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
     if by_time := _growing(_dumped(dumps)) if lasting else {}:
-        yield _verdict(facts, by_time, [dump.time for dump in dumps],
-                       LONG_LASTING if span >= LONG else LASTING,
+        yield _verdict(facts, by_time, [dump.time for dump in dumps], _lasting(span),
                        f'{len(dumps)} state dumps in {ui.duration(span)} show it')
     elif by_activity and facts.tight:
         yield _verdict(facts, by_activity, windows.times, GUESS, 'little else happened meanwhile: '
@@ -77,6 +76,10 @@ def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
                            'looks the same', 'hak flight start')
     elif facts.gap:
         yield Insufficient('leak', facts.gap, facts.next_time)
+
+
+def _lasting(span: int) -> float:
+    return LONG_LASTING if span >= LONG else LASTING * max(0.7, min(1.0, span / SPAN_FULL))
 
 
 def _verdict(facts: Facts, grown: dict[object, list[int]], times: list[int], sure: float,

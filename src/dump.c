@@ -47,7 +47,7 @@ static struct {
     /* At the last look: who recorded dumps; which transitions were recorded. */
     const void *recorders;
     uint32_t transitions;
-} dump = {.recorders = &dump};
+} dump;
 
 #define TELL(name, ...)                                        \
     do {                                                       \
@@ -243,8 +243,8 @@ void dump_map_fail(size_t size)
 static bool session_begins(bool recorded)
 {
     uint32_t mask = transitions_recorded();
-    const void *recorders =
-        recorded ? listener_recorders(HAK_EV_statedump_begin) : &dump; /* nobody */
+    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
+    const void *recorders = ops ? listener_recorders(ops, HAK_EV_statedump_begin) : NULL;
     bool begins = recorded && (recorders != dump.recorders || mask & ~dump.transitions);
 
     dump.recorders = recorders;

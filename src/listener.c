@@ -22,8 +22,8 @@ _Atomic size_t trace_malloc_gate = TINY_MAX + 1;
 _Atomic uintptr_t trace_free_gate = PAGEMAP_ROOTS;
 _Atomic bool trace_calls_wanted;
 
-/* Has the session that records now been told what process this is? */
-static _Atomic bool announced;
+/* The recorders that have been told what process this is. */
+static _Atomic(const void *) announced_to;
 /* A session enables its events some time before it is started, and what is emitted in between is
  * lost, which nobody here can see. So the announcement to a late session is repeated, so often,
  * each time after twice the time. */
@@ -120,7 +120,8 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete, u
     };
 
     /* Emitted while nobody records, it will be said again when somebody does. */
-    atomic_store_explicit(&announced, *ops->state[HAK_EV_process_start] != 0, memory_order_relaxed);
+    atomic_store_explicit(&announced_to, listener_recorders(ops, HAK_EV_process_start),
+                          memory_order_relaxed);
     call(ops, HAK_EV_process_start, &event);
     config_each(emit_config, (void *)(uintptr_t)ops);
 }
@@ -218,20 +219,21 @@ static void look_at_gates(const struct hak_trace_ops *ops)
 void trace_poll(void)
 {
     const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
-    bool recorded;
+    const void *to, *before;
 
     if (likely(!ops) || trace_inside || atomic_load_explicit(&unsettled, memory_order_acquire))
         return;
     look_at_gates(ops);
     if (unlikely(atomic_load_explicit(&announce_again, memory_order_relaxed)))
         announce_once_more(ops);
-    recorded = *ops->state[HAK_EV_process_start] != 0;
-    if (likely(recorded == atomic_load_explicit(&announced, memory_order_relaxed)))
+    to = listener_recorders(ops, HAK_EV_process_start);
+    if (likely(to == atomic_load_explicit(&announced_to, memory_order_relaxed)))
         return;
-    if (atomic_exchange_explicit(&announced, recorded, memory_order_relaxed) == recorded ||
-        !recorded)
+    before = atomic_exchange_explicit(&announced_to, to, memory_order_relaxed);
+    if (before == to || !to)
         return;
-    emit_process_start(ops, false, 0);
+    /* Where another session knows it already, it is the same once more. */
+    emit_process_start(ops, false, before ? 1 : 0);
     atomic_store_explicit(&announce_at, os_now_ns() + ANNOUNCE_NS, memory_order_relaxed);
     atomic_store_explicit(&announce_again, 1, memory_order_relaxed);
 }

@@ -23,12 +23,13 @@ static inline bool listener_wants(enum hak_event id)
     return *ops->state[id] != 0;
 }
 
-/* Another pointer than before: a session has begun, or ended, to record the event. */
-static inline const void *listener_recorders(enum hak_event id)
+/* NULL where nobody records the event; another pointer than before where a session has begun, or
+ * ended, to do so. A listener that cannot tell sessions apart is one. */
+static inline const void *listener_recorders(const struct hak_trace_ops *ops, enum hak_event id)
 {
-    const struct hak_trace_ops *ops = atomic_load_explicit(&listener_ops, memory_order_acquire);
-
-    return ops ? *ops->recorders[id] : NULL;
+    if (*ops->state[id] == 0)
+        return NULL;
+    return ops->recorders[id] ? *ops->recorders[id] : ops;
 }
 
 /* Hands event, a struct hak_ev_* of size bytes, to the listener or to the queue. Nested calls

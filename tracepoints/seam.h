@@ -60,7 +60,8 @@ struct hak_trace_ops {
     void (*emit[HAK_EVENTS])(const void *event);
     /* *state[i] != 0: somebody records event i. */
     const volatile int *state[HAK_EVENTS];
-    /* *recorders[i] is another pointer after a session has begun, or ended, to record event i. */
+    /* May be NULL. *recorders[i] is another pointer after a session has begun, or ended, to record
+     * event i. */
     void *const volatile *recorders[HAK_EVENTS];
     /* The same for the calls of libc.def. */
     void (*emit_call[HAK_LIBC_CALLS])(const void *event);

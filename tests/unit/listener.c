@@ -113,6 +113,21 @@ SCENARIO(a_session_that_begins_late_is_told_what_process_this_is)
     check(witness_count(HAK_EV_config) > 10);
 }
 
+SCENARIO(a_session_that_begins_beside_another_is_told_too)
+{
+    witness_begin();
+    witness_want(HAK_EV_process_start, true);
+    fill_blocks(4, 0, 1000);
+    witness_forget();
+    trace_poll();
+    check_eq(witness_all(), 0);
+    witness_join(HAK_EV_process_start);
+    trace_poll();
+    check_eq(witness_count(HAK_EV_process_start), 1);
+    check_eq(E(process_start, 0)->again, 1);
+    check(witness_count(HAK_EV_config) > 10);
+}
+
 SCENARIO(a_tracer_that_is_not_there_is_one_line)
 {
     check(!trace_attach(true, true));
@@ -129,6 +144,7 @@ int main(void)
         cmocka_unit_test(a_thread_that_ends_under_such_a_listener_ends_well),
         cmocka_unit_test(nobody_is_told_what_nobody_wants),
         cmocka_unit_test(a_session_that_begins_late_is_told_what_process_this_is),
+        cmocka_unit_test(a_session_that_begins_beside_another_is_told_too),
         cmocka_unit_test(a_tracer_that_is_not_there_is_one_line),
     };
 

@@ -61,8 +61,10 @@ static const struct hak_trace_ops ops = {
 
 void witness_begin(void)
 {
-    for (unsigned id = 0; id < HAK_EVENTS; id++)
+    for (unsigned id = 0; id < HAK_EVENTS; id++) {
         wanted[id] = id != HAK_EV_process_start && id != HAK_EV_alloc && id != HAK_EV_free;
+        recorders[id] = kept;
+    }
     atomic_store(&listener_ops, &ops);
 }
 

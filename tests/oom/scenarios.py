@@ -63,7 +63,7 @@ WORK = ('churn 64 2000 20', 'churn 512 2000 20', 'churn 3000 100 20', 'churn 100
 # A wave of blocks that stay.
 WAVE = ('churn 512 100 20', 'hold 128 40000')
 # Time that passes, as the helper thread counts it: of its own accord it looks every 150 ms.
-LONGER = 'rest 30'
+LONGER = 'rest 20'
 # More at once than there is memory, far below what FAR allows.
 BEYOND = 2 * memory()
 
@@ -168,7 +168,7 @@ SCENARIOS = [
     *(Scenario(f'{each.name}, plainly', each.causes, each.before, each.after, each.never, plain=True)
       for each in (
           Scenario('nothing wrong', (), (*WORK, LONGER), (*WORK, LONGER)),
-          cause('leak', *(*WAVE, 'rest 7') * 8, after=(*WAVE, 'rest 7') * 8),
+          cause('leak', *(*WAVE, 'rest 5') * 8, after=(*WAVE, 'rest 5') * 9),
           near('leak', 'a cache that is full', 'hold 128 200000', *WORK, LONGER,
                after=(*WORK, LONGER)),
           cause('fragmentation', 'hold 512 60000', 'thin 128', LONGER, after=(LONGER,)),

@@ -56,7 +56,7 @@
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
     TABLE(stage_total, "", "proc, cls, stage, outcome, count, scanned, ns",                       \
           "PRIMARY KEY (proc, cls, stage, outcome)) WITHOUT ROWID")                               \
-    /* active … unmarked: of the refusal with the most slabs that had nothing live. forgotten,    \
+    /* active … unmarked: of the refusal with the most slabs that had nothing live. forgotten,  \
      * unlisted: refusals while slabs were so. */                                                 \
     TABLE(fail_total, "",                                                                         \
           "proc, cls, reason, count, first, last, active, cap, listed, marked, beyond, "          \
@@ -80,7 +80,7 @@
           "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
           "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
     /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing;    \
-     * transitions, details, exact: see the events. */                                             \
+     * transitions, details, exact: see the events. */                                            \
     TABLE(dump, "",                                                                               \
           "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
@@ -97,7 +97,7 @@
           "proc, seq, layer, used, peak, used_limit, mapped, blocks, threshold, "                 \
           "exhaustion, map_fail, cached, idle",                                                   \
           ")")                                                                                    \
-    /* Of the first and last whole dump in detail, and those made because memory ran short. */           \
+    /* Of the first and last whole dump in detail, and those made because memory ran short. */    \
     TABLE(dump_slab, "",                                                                          \
           "proc, seq, ss, slab, gen, cls, state, owner, used, carved, capacity, remote, "         \
           "purged",                                                                               \

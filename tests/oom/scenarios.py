@@ -165,7 +165,8 @@ SCENARIOS = [
     near('not_us', 'it is all the allocator\'s', 'hold 4000 16000',
          after=('hold 4000 8000', *TIGHT), trigger='pressure'),
 
-    *(Scenario(f'{each.name}, plainly', each.causes, each.before, each.after, each.never, plain=True)
+    *(Scenario(f'{each.name}, plainly', each.causes, each.before, each.after, each.never,
+               plain=True)
       for each in (
           Scenario('nothing wrong', (), (*WORK, LONGER), (*WORK, LONGER)),
           cause('leak', *(*WAVE, 'rest 5') * 8, after=(*WAVE, 'rest 5') * 9),

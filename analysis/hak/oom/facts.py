@@ -263,8 +263,8 @@ class Facts:
 
     @cached_property
     def looks(self) -> list[Dump]:
-        """Those in detail that tell of the process, its classes and layers; of the slabs some may be
-        lost."""
+        """Those in detail that tell of the process, its classes and layers; of the slabs some may
+        be lost."""
         return [dump for dump in self._all_looks if dump.row['details']]
 
     @cached_property

@@ -10,6 +10,8 @@ from hak.errors import HakError
 
 # What `--tier` records, from always affordable to everything: all tiers but these.
 LEFT_OUT = {'lifecycle': {'flow', 'ops'}, 'flow': {'ops'}, 'ops': set()}
+# Tiers of which each has a channel of its own.
+DENSE = {'statedump', 'periodic', 'flow', 'ops'}
 SLABS = {'statedump_superslab', 'statedump_slab'}
 
 _COMMENT = re.compile(r'/\*.*?\*/', re.DOTALL)
@@ -35,6 +37,8 @@ def events(source: Optional[Path] = None) -> list[Event]:
 def channel_of(event: Event) -> str:
     """What a dump says of slabs is as much as there are slabs: that shall not push out what it says
     of the process."""
+    if event.tier == 'periodic':
+        return 'statedump'
     return 'statedump_slabs' if event.name in SLABS else event.tier
 
 
@@ -47,6 +51,6 @@ def recorded_by(tier: str, source: Optional[Path] = None) -> dict[str, list[str]
     channels: dict[str, list[str]] = {}
     for event in events(source):
         if event.tier not in LEFT_OUT[tier]:
-            channel = channel_of(event) if event.tier in ('statedump', 'flow', 'ops') else 'lifecycle'
+            channel = channel_of(event) if event.tier in DENSE else 'lifecycle'
             channels.setdefault(channel, []).append(event.name)
     return channels

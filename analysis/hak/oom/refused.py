@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from hak import ui
-from hak.geometry import STRIDES, class_name, class_text
-from hak.oom.facts import SLAB, Facts
+from hak.geometry import class_name, class_text
+from hak.oom.facts import Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
 CAUSES = ('stranded_empty', 'scan_limit', 'soft_cap')

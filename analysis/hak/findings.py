@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Optional
 
 from hak import ui
-from hak.geometry import class_name, class_text
+from hak.geometry import Names, class_name, class_text
 
 # Of all acquires after warm-up, stage 3 should not serve more.
 STAGE_3_LIMIT = 0.05
@@ -16,8 +16,8 @@ REGRET_LIMIT = 0.25
 REGRET_LEAST = 20
 # A cap or size that turns round so often has not been learned.
 TURNS = 6
-LAYERS = {'TINY': 'the SuperSlabs', 'MID': 'the mid pool', 'LARGE': 'the large pool',
-          'HUGE': 'direct mapping', 'SYSTEM': "the system's malloc"}
+LAYERS = Names(TINY='the SuperSlabs', MID='the mid pool', LARGE='the large pool',
+               HUGE='direct mapping', SYSTEM="the system's malloc")
 NEXT = {'MID': 'LARGE', 'LARGE': 'HUGE'}   # who is asked after a refusal
 PRESSED = {'PRESSURE_CGROUP': ("the cgroup's memory.max",
                                'raise it, or find out what grows with `hak oom`'),

@@ -9,10 +9,19 @@ ADDRESSES = 1 << 48
 # Events of single blocks name ACE's layers as classes.
 LAYER_CLASSES = {252: 'MID', 253: 'LARGE', 254: 'HUGE'}
 
+
+class Names(dict):
+    """Words for labels of the trace. A damaged one may have values without a label, '?7': as they
+    are."""
+
+    def __missing__(self, label: str) -> str:
+        return label
+
+
 # In the order in which the shared pool tries them.
 STAGES = ('STAGE_0_5', 'STAGE_1', 'STAGE_2', 'ADOPT', 'REBIND', 'STAGE_3')
-STAGE_NAMES = {'STAGE_0_5': '0.5', 'STAGE_1': '1', 'STAGE_2': '2', 'ADOPT': 'adopt',
-               'REBIND': 'rebind', 'STAGE_3': '3'}
+STAGE_NAMES = Names(STAGE_0_5='0.5', STAGE_1='1', STAGE_2='2', ADOPT='adopt', REBIND='rebind',
+                    STAGE_3='3')
 
 
 def class_name(cls: int) -> str:

@@ -62,10 +62,11 @@ class _Stages:
             stage, outcome = db.label('stage', row['stage']), db.label('outcome', row['outcome'])
             if outcome == 'HIT':
                 self._hits.setdefault(row['cls'], {})[stage] = row['count']
-            of_stage = self.outcomes[stage]
+            of_stage = self.outcomes.setdefault(stage, {})
             of_stage[outcome] = of_stage.get(outcome, 0) + row['count']
-            self._tries[stage][0] += row['count']
-            self._tries[stage][1] += row['ns']
+            tries = self._tries.setdefault(stage, [0, 0])
+            tries[0] += row['count']
+            tries[1] += row['ns']
 
     def hits(self, cls: Optional[int]) -> dict:
         """Stage -> acquires it served; of all classes for None."""

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from history import Wanderer
+from history import SS, Wanderer
 from recorder import HAK, Channel, hak, on_terminal, unprivileged
 
 from hak import apart, places, ui
@@ -116,6 +116,52 @@ def broken_module(folder: Path) -> Path:
     (folder / 'sitecustomize.py').write_text(
         'import hashlib\nhashlib.sha256 = lambda *a: 1 // 0\n')
     return folder
+
+
+UNLABELLED = """
+import sqlite3
+theirs = sqlite3.connect
+def connect(*args, **kwargs):
+    db = theirs(*args, **kwargs)
+    if 'mode=ro' in str(args[0]):
+        db.executescript('CREATE TEMP VIEW label AS SELECT * FROM main.label WHERE 0')
+    return db
+sqlite3.connect = connect
+"""
+
+
+@pytest.fixture(scope='module')
+def troubled(lttng_recorder, tmp_path_factory):
+    """With something of every enumeration."""
+    trace = tmp_path_factory.mktemp('troubled') / 'trace'
+    history = Wanderer(5, 200).history
+    history.cap(80)
+    history.size(19, 20)
+    history.ace_fail(70000, 'MID', 'EXHAUSTION', class_size=81920, used=90, limit=100)
+    history.ace_fail(70000, 'LARGE', 'THRESHOLD', class_size=81920)
+    history.ace_fail(5000, 'HUGE', 'MAP_FAIL_OS', class_size=5000, err=12)
+    history.add('oom', size=5000, err=12)
+    history.add('hdr_reset', cls=6, base=hex(SS), got=1, expect=166, count=1, where='AT_POP')
+    history.add('double_free', base=hex(SS), ss=hex(SS), slab=1, gen=1, cls=6)
+    history.add('invalid_free', ptr=hex(SS), ss=hex(SS), slab=1, cls=6, why='IN_HEADER')
+    history.add('legacy_alloc', base=hex(SS), size=70, cls=6, source='SYSTEM_MALLOC', why='WHY_LARGE')
+    history.add('pressure', what='PRESSURE_CGROUP', percent=90, used=90, limit=100, rss=80)
+    history.dump(seq=9, why='DUMP_PRESSURE')
+    with lttng_recorder.session(trace, Channel(subbuf_size=65536, subbufs=8)) as emit:
+        emit(history.text())
+    return trace
+
+
+def test_values_that_no_enumeration_has_are_told_as_they_are(troubled, tmp_path):
+    """As if each value of a trace were damaged."""
+    (tmp_path / 'sitecustomize.py').write_text(UNLABELLED)
+    env = {**os.environ, 'PYTHONPATH': str(tmp_path)}
+    assert '"?' in hak('timeline', '--json', troubled, env=env).out
+    for args in ([], ['--json']):
+        for command in ('report', 'oom', 'timeline', 'verify'):
+            result = hak(command, *args, troubled, env=env)
+            assert result.code in (0, 1), (command, args, result.err)
+            assert on_terminal(command, troubled, env=env, codes=(0, 1))
 
 
 # ---- the terminal ----

@@ -281,12 +281,12 @@ def text_of(raw: bytes) -> str:
         _, _, _, content, packet, _ = METADATA_HEADER.unpack_from(raw, at)
         parts.append(raw[at + METADATA_HEADER.size:at + content // 8])
         at += packet // 8
-    return b''.join(parts).decode()
+    return b''.join(parts).decode('utf-8', 'surrogateescape')
 
 
 def packed(text: str, like: bytes) -> bytes:
     """As LTTng packs it, in one packet."""
-    raw = text.encode('utf-8', 'replace')
+    raw = text.encode('utf-8', 'surrogateescape')
     magic, uuid, check, _, _, rest = METADATA_HEADER.unpack_from(like)
     bits = (METADATA_HEADER.size + len(raw)) * 8
     return METADATA_HEADER.pack(magic, uuid, check, bits, bits, rest) + raw
@@ -354,7 +354,7 @@ def metadata_text(d: Damager) -> str:
         text = TEXT[name](d, text_of(raw))
     except struct.error:
         return 'plain already'
-    path.write_bytes(packed(text, raw) if d.random.random() < 0.8 else text.encode())
+    path.write_bytes(packed(text, raw) if d.random.random() < 0.8 else text.encode('utf-8', 'surrogateescape'))
     return f'"{name}"'
 
 

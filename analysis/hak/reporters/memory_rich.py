@@ -5,15 +5,15 @@ from typing import Optional
 from rich.text import Text
 
 from hak import times, ui
-from hak.geometry import class_name
+from hak.geometry import Names, class_name
 from hak.model import Report
 from hak.reporters.tables import SHOWN, heading, more, table
 
 LEVELS = ' ▁▂▃▄▅▆▇█'
 NAMES = {'TINY': 'SuperSlabs', 'MID': 'mid', 'LARGE': 'large', 'HUGE': 'huge'}
-WORDS = {'CAP_KNOB': 'the knob', 'CAP_API': 'the program', 'CAP_DEMAND': 'demand',
-         'CAP_IDLE': 'idleness', 'SIZE_MAP_RATE': 'map rate', 'SIZE_LOW_OCCUPANCY': 'low occupancy',
-         'SIZE_MAP_FAIL': 'the system refused more'}
+WORDS = Names(CAP_KNOB='the knob', CAP_API='the program', CAP_DEMAND='demand',
+              CAP_IDLE='idleness', SIZE_MAP_RATE='map rate', SIZE_LOW_OCCUPANCY='low occupancy',
+              SIZE_MAP_FAIL='the system refused more')
 
 
 WHYS = {'DUMP_SESSION': 'a session began', 'DUMP_PERIODIC': 'every few seconds',

@@ -11,6 +11,7 @@
 #include "provider.h"
 #include "reserve.h"
 #include "vg.h"
+#include "who.h"
 
 TLS_FAST bool trace_inside;
 
@@ -42,6 +43,8 @@ static TLS_FAST bool attaching;
 static _Atomic bool unsettled;
 /* The process this one was forked from; 0 if it was executed. */
 static uint32_t forked_from;
+/* When this life began, or began to be told; 0: it has not yet. */
+static uint64_t born;
 
 static void hand_over(void (*emit)(const void *), const void *event)
 {
@@ -110,6 +113,7 @@ static void emit_config(const char *name, const char *value, bool is_default, vo
 
 static void emit_process_start(const struct hak_trace_ops *ops, bool complete, uint32_t again)
 {
+    struct who who;
     struct hak_ev_process_start event = {
         .version = hak_version(),
         .flavour = HAK_FLAVOUR,
@@ -117,8 +121,14 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete, u
         .parent = forked_from,
         .complete = complete,
         .again = again,
+        .name = who.name,
+        .command = who.command,
+        .born = born,
     };
 
+    who_look(&who);
+    event.ppid = who.parent;
+    event.started = who.started;
     /* Emitted while nobody records, it will be said again when somebody does. */
     atomic_store_explicit(&announced_to, listener_recorders(ops, HAK_EV_process_start),
                           memory_order_relaxed);
@@ -149,6 +159,8 @@ static bool attach(bool complete, bool loud)
         return false;
     }
     complete = early_close() && complete;
+    if (!born)
+        born = os_now_ns();
     emit_process_start(ops, complete, 0);
     replay_to = ops;
     if (complete)
@@ -283,6 +295,7 @@ bool trace_is_attaching(void)
 
 void trace_forked_alone(void)
 {
+    born = os_now_ns();
     forked_from = os_parent();
 }
 
@@ -311,6 +324,7 @@ void trace_forked_unseen(void)
     trace_detach();
     trace_early_end();
     attaching = false;
+    born = os_now_ns();
     forked_from = os_parent();
 }
 
@@ -331,6 +345,7 @@ void trace_after_fork_child(void)
     if (!forking.locked)
         trace_early_end();
     unlock_attach(true);
+    born = os_now_ns();
     forked_from = forking.parent;
     if (!forking.told || !ops)
         return;

@@ -73,7 +73,7 @@ struct hak_trace_ops {
     int (*close)(int fd, int (*close_fd)(int fd));
 };
 
-#define HAK_TRACE_ABI 3u
+#define HAK_TRACE_ABI 4u
 /* The name under which a listener library exports its `const struct hak_trace_ops`. */
 #define HAK_TRACE_OPS_SYMBOL "hakmem_trace_ops"
 /* The function of libhakmem that a listener calls when it goes away. */

@@ -8,8 +8,12 @@ from hak import ui
 
 @dataclass
 class Process:
+    """A program that a process executed, or was forked with."""
     pid: int
     name: str
+    command: str                 # '' if not known
+    program: int                 # 1 for the first that the process executed while recorded
+    ppid: Optional[int]          # whose child it is; None: not known
     begin: int
     end: int
     events: int

@@ -1,6 +1,7 @@
 """Makes the report from the database's rows."""
 
 import errno
+from collections import Counter
 from typing import Optional
 
 from hak import dumps, findings, footprint
@@ -82,11 +83,19 @@ def _processes(db, scope: Scope) -> list:
     for row in db.settings(scope):
         settings.setdefault(row['proc'], {})[row['key']] = row['value']
     bases = {base['proc']: base['time'] for base in dumps.bases(db, scope)}
-    return [Process(pid=row['pid'], name=row['name'], begin=row['began'], end=row['ended'],
-                    events=row['events'], version=row['version'], flavour=row['flavour'],
-                    parent=row['parent'], complete=bool(row['complete']),
-                    base=bases.get(row['proc']), settings=settings.get(row['proc'], {}))
-            for row in db.processes(scope)]
+    programs: Counter = Counter()
+    found = []
+    for row in db.processes(scope):
+        # A pid may be given to another process, which was started at another time.
+        process = (row['pid'], row['started'] or row['proc'])
+        programs[process] += 1
+        found.append(Process(
+            pid=row['pid'], name=row['name'], command=row['command'],
+            program=programs[process], ppid=row['ppid'], begin=row['began'], end=row['ended'],
+            events=row['events'], version=row['version'], flavour=row['flavour'],
+            parent=row['parent'], complete=bool(row['complete']), base=bases.get(row['proc']),
+            settings=settings.get(row['proc'], {})))
+    return found
 
 
 def _losses(source: Source) -> dict:

@@ -251,15 +251,24 @@ static bool set_error(struct component *c, const char *error)
     return false;
 }
 
-/* What the context has is the name of a thread: the allocator's own says nothing. */
+/* What the context has is the name of a thread: the allocator's own says nothing, and LTTng calls
+ * its own as the first thread, with this behind it. */
 #define HELPER_NAME "hakmem-tick"
+#define TRACER_SUFFIX "-ust"
 
-static void set_name(struct process *p, const struct event_shape *shape, const bt_event *event)
+/* Names a process that has not said who it is. What its first thread is called, it is. */
+static void guess_name(struct process *p, const struct event_shape *shape, const bt_event *event)
 {
     const char *name = decode_procname(shape, event);
+    size_t len = name ? strlen(name) : 0, suffix = sizeof(TRACER_SUFFIX) - 1;
 
-    if (name)
-        snprintf(p->name, sizeof(p->name), "%s", name);
+    if (len && decode_tid(shape, event) == p->pid)
+        p->named = true;
+    else if (!len || p->name[0] || strcmp(name, HELPER_NAME) == 0)
+        return;
+    else if (len > suffix && strcmp(name + len - suffix, TRACER_SUFFIX) == 0)
+        len -= suffix;
+    snprintf(p->name, sizeof(p->name), "%.*s", (int)len, name);
 }
 
 static struct process *process_of(struct component *c, const struct event_shape *shape,
@@ -268,13 +277,12 @@ static struct process *process_of(struct component *c, const struct event_shape 
     uint64_t pid = decode_pid(shape, event);
     struct process *p = map_get(&c->machine.processes, pid);
 
-    if (p && strcmp(p->name, HELPER_NAME) == 0)
-        set_name(p, shape, event);
-    if (p)
-        return p;
-    p = machine_process(&c->machine, pid,
-                        losses_until(&c->losses, c->store, bt_event_borrow_stream_const(event)));
-    set_name(p, shape, event);
+    if (!p)
+        p = machine_process(
+            &c->machine, pid,
+            losses_until(&c->losses, c->store, bt_event_borrow_stream_const(event)));
+    if (!p->named)
+        guess_name(p, shape, event);
     return p;
 }
 
@@ -282,12 +290,12 @@ static bool on_event(struct component *c, const bt_message *message)
 {
     const bt_event *event = bt_message_event_borrow_event_const(message);
     const struct event_shape *shape = decode_shape(&c->decoder, event);
+    const bt_clock_snapshot *clock = bt_message_event_borrow_default_clock_snapshot_const(message);
     int64_t now;
 
     if (!shape)
         return set_error(c, c->decoder.error);
-    if (bt_clock_snapshot_get_ns_from_origin(
-            bt_message_event_borrow_default_clock_snapshot_const(message), &now) !=
+    if (bt_clock_snapshot_get_ns_from_origin(clock, &now) !=
         BT_CLOCK_SNAPSHOT_GET_NS_FROM_ORIGIN_STATUS_OK)
         return set_error(c, "the trace has times that cannot be told in nanoseconds");
     if (c->first == UNKNOWN)
@@ -309,11 +317,12 @@ static bool on_event(struct component *c, const bt_message *message)
     }
     c->machine.process = process_of(c, shape, event);
     decode_payload(shape, event, &c->payload);
+    c->machine.clock_zero = (uint64_t)now - bt_clock_snapshot_get_value(clock);
     machine_event(&c->machine, now, shape->kind, &c->payload,
                   shape->threaded ? (uint32_t)decode_tid(shape, event) : 0);
-    /* exec changes it. */
-    if (shape->kind == HAK_EV_process_start)
-        set_name(c->machine.process, shape, event);
+    /* What has announced itself is another process, and may not know its name. */
+    if (!c->machine.process->named)
+        guess_name(c->machine.process, shape, event);
     return true;
 }
 

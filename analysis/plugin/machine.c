@@ -37,7 +37,7 @@ static struct process *process_new(struct machine *m, uint64_t pid, const int64_
 
     p->number = ++m->process_count;
     p->pid = pid;
-    p->began = p->ended = p->based = UNKNOWN;
+    p->began = p->ended = p->based = p->born = UNKNOWN;
     p->dump_due = INT64_MAX;
     p->loss_until = loss_until;
     footprint_init(&p->footprint);
@@ -64,32 +64,55 @@ static void process_close(struct machine *m, struct process *p, enum life_end en
     totals_end_tick_of(m, p);
     totals_close(m, p);
     if (p->events)
-        PUT(m->store, process, (p->name, p->version, p->flavour), p->number, (int64_t)p->pid,
-            p->began, p->ended, p->started ? (int64_t)p->parent : NO_VALUE,
+        PUT(m->store, process, (p->name, p->command, p->version, p->flavour), p->number,
+            (int64_t)p->pid, p->began, p->ended, p->started ? (int64_t)p->parent : NO_VALUE,
+            p->ppid ? (int64_t)p->ppid : NO_VALUE, p->forked ? (int64_t)p->forked : NO_VALUE,
             p->started ? (int64_t)p->complete : NO_VALUE, (int64_t)p->events);
     free(p);
+}
+
+/* Is it what has been here under this pid? In a forked child, the tracer's threads may have done
+ * something before it could be announced. */
+static bool is_known(const struct process *p, const struct hak_ev_process_start *e, int64_t born)
+{
+    if (p->began == UNKNOWN)
+        return true;
+    return p->started ? p->born == born : !e->complete && p->began >= born;
+}
+
+static void name_process(struct process *p, const struct hak_ev_process_start *e)
+{
+    if (e->name[0]) {
+        snprintf(p->name, sizeof(p->name), "%s", e->name);
+        p->named = true;
+    }
+    snprintf(p->command, sizeof(p->command), "%s", e->command);
+    snprintf(p->version, sizeof(p->version), "%s", e->version);
+    snprintf(p->flavour, sizeof(p->flavour), "%s", e->flavour);
 }
 
 /* A process says who it is: at its begin, after a fork, or when a session has begun to record. */
 static void process_start(struct machine *m, const struct hak_ev_process_start *e)
 {
     struct process *p = m->process;
-    /* Neither the first of its life nor forked: it has been here, though not announced. */
-    bool late = !e->complete && !e->parent;
+    int64_t born = (int64_t)(e->born + m->clock_zero);
 
-    if (e->again && p->started)
+    if (p->started && p->born == born) {
+        name_process(p, e); /* it may have got another since */
         return;
-    if (p->began != UNKNOWN && (p->started || !late)) {
+    }
+    if (!is_known(p, e, born)) {
         m->process = process_new(m, p->pid, p->loss_until);
-        snprintf(m->process->name, sizeof(p->name), "%s", p->name);
-        process_close(m, p, late ? LIFE_UNSEEN : LIFE_PROCESS);
+        process_close(m, p, e->complete || e->parent ? LIFE_PROCESS : LIFE_UNSEEN);
         p = m->process;
     }
     p->started = true;
+    p->born = born;
     p->complete = e->complete != 0;
     p->parent = e->parent;
-    snprintf(p->version, sizeof(p->version), "%s", e->version);
-    snprintf(p->flavour, sizeof(p->flavour), "%s", e->flavour);
+    p->ppid = e->ppid;
+    p->forked = e->started;
+    name_process(p, e);
 }
 
 /* Every announcement of a process repeats them. */

@@ -25,6 +25,7 @@ struct machine {
 
     /* The event at hand. */
     int64_t now;
+    uint64_t clock_zero; /* when the clock of its trace showed 0 */
     struct process *process;
     enum hak_event event;
     const union any_event *payload;

@@ -168,10 +168,12 @@ struct process {
     uint32_t number;
     uint64_t pid;
     int64_t began, ended;
-    bool started, complete;
-    uint32_t parent;
+    bool started, complete, named; /* named: by its first thread */
+    uint32_t parent, ppid;
+    uint64_t forked; /* clock ticks from boot to its fork; 0: not known */
+    int64_t born;    /* as it says itself; UNKNOWN: it has not */
     uint64_t events;
-    char name[32], version[32], flavour[32];
+    char name[32], command[512], version[32], flavour[32];
     uint32_t superslab_count; /* that there have been */
     uint32_t ss_lg;           /* HAKMEM_SS_LG; 0: learned, or not known */
     struct map superslabs, owners, regions, flows;

@@ -8,14 +8,15 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
     TABLE(label, "kind, text", "value", "PRIMARY KEY (kind, value)) WITHOUT ROWID")               \
     TABLE(event_total, "name, tier", "count", "PRIMARY KEY (name)) WITHOUT ROWID")                \
     /* began, ended: first and last event. complete: see process_start; NULL: none seen. */       \
-    TABLE(process, "name, version, flavour", "proc, pid, began, ended, parent, complete, events", \
+    TABLE(process, "name, command, version, flavour",                                             \
+          "proc, pid, began, ended, parent, ppid, started, complete, events",                     \
           "PRIMARY KEY (proc)) WITHOUT ROWID")                                                    \
     TABLE(config, "key, value", "proc, is_default", ")")                                          \
     /* time: NULL if it was mapped before the recording. unmapped: NULL if it was not. */         \

@@ -3,7 +3,8 @@
  * sequence, right or wrong, can be recorded. usage: emit libhakmem-lttng.so < script
  *
  *     EVENT field=value …   one event; numbers as in C, labels of enums.def, texts without
- *                           spaces; what is left out is 0 or ""
+ *                           spaces; what is left out is 0 or "", but for the moment at which
+ *                           a process was born: that is now, or as it said last if it says so again
  *     cpu N                 from here on, on this CPU: in that CPU's stream
  *     sleep MILLISECONDS
  *     fork … end            the lines between, in a forked child; the parent waits for it
@@ -219,13 +220,28 @@ static void on_cpu(long cpu)
         perror("emit: cpu");
 }
 
+static void emit(const struct line *l)
+{
+    static uint64_t born;
+    union payload payload = l->payload;
+    struct timespec now;
+
+    if (l->event == HAK_EV_process_start && !payload.process_start.born) {
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        if (!payload.process_start.again || !born)
+            born = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+        payload.process_start.born = born;
+    }
+    ops->emit[l->event](&payload);
+}
+
 static void run(unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to; i++) {
         const struct line *l = &lines[i];
 
         switch (l->command) {
-        case EVENT: ops->emit[l->event](&l->payload); break;
+        case EVENT: emit(l); break;
         case CPU: on_cpu(l->number); break;
         case SLEEP:
             nanosleep(&(struct timespec){l->number / 1000, l->number % 1000 * 1000000}, NULL);

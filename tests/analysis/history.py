@@ -26,8 +26,10 @@ class History:
     def __init__(self, complete: int = 1, parent: int = 0, announced: bool = True):
         self.lines: list[str] = []
         if announced:
+            # Neither executed nor forked just now: it has been there.
+            born = {} if complete or parent else {'born': 1}
             self.add('process_start', version='1.0', flavour='trace', os_pid=1, parent=parent,
-                     complete=complete)
+                     complete=complete, **born)
 
     def add(self, event: str, **fields) -> None:
         self.lines.append(line(event, **fields))

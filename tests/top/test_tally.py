@@ -96,14 +96,16 @@ def test_the_same_failure_again_takes_one_place():
 
 
 def test_a_pid_that_is_used_again_begins_anew():
-    start = {'version': '1', 'flavour': 'trace', 'os_pid': 7, 'complete': 1, 'again': 0}
+    start = {'version': '1', 'flavour': 'trace', 'os_pid': 7, 'complete': 1, 'again': 0,
+             'name': 'one', 'born': 100}
     session = Session()
     session.tell(1, 'process_start', **start)
     session.tell(1, 'slab_active', cls=6, stage='STAGE_1')
     session.tell(2, 'process_start', **{**start, 'again': 1})
     assert session.process()['counts']['acquires'] == 1
-    session.tell(3, 'process_start', **start)
+    session.tell(3, 'process_start', **{**start, 'name': 'two', 'born': 200})
     assert session.process()['counts']['acquires'] == 0
+    assert session.process()['name'] == 'two'
 
 
 @pytest.mark.parametrize('processes', (0, 1, 40))

@@ -114,7 +114,7 @@ class _Payload:
         if isinstance(value, bt2._EnumerationFieldConst):
             labels = value.labels
             return labels[0] if labels else f'?{int(value)}'
-        return str(value) if isinstance(value, bt2._StringFieldConst) else int(value)
+        return _text(str(value)) if isinstance(value, bt2._StringFieldConst) else int(value)
 
 
 def _look(tally: Tally, local: set[int]) -> None:

@@ -39,6 +39,7 @@ class Process:
     os_pid: int = 0
     version: str = ''
     flavour: str = ''
+    born: int = 0                                      # by its own clock
     detailed: bool = True                              # the dump that is being told
     last: int = 0                                      # trace time of its last event
     ended: Optional[int] = None
@@ -130,9 +131,8 @@ def behind(snapshot: dict) -> Optional[float]:
 
 
 def _is_another(process: Process, event: str, payload: Any) -> bool:
-    """Has the pid been given to a new process?"""
-    return (event == 'process_start' and payload['complete'] == 1 and payload['again'] == 0
-            and process.version != '')
+    """Has the process executed another program, or the pid been given to another?"""
+    return event == 'process_start' and process.born not in (0, payload['born'])
 
 
 def _sums(process: Process) -> Counter:
@@ -224,6 +224,7 @@ def _on(*names: str):
 @_on('process_start')
 def _process_start(_: Tally, p: Process, e: Any) -> None:
     p.os_pid, p.version, p.flavour = e['os_pid'], e['version'], e['flavour']
+    p.name, p.born = e['name'] or p.name, e['born']
 
 
 def _change(state: dict, key: str, by: int) -> None:

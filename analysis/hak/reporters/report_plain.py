@@ -43,7 +43,8 @@ def _process(process, line, seconds) -> None:
     line('process', pid=process.pid, name=process.name, begin=seconds(process.begin),
          end=seconds(process.end), events=process.events, version=process.version,
          flavour=process.flavour, parent=process.parent or None, complete=process.complete,
-         base=seconds(process.base))
+         base=seconds(process.base), program=process.program if process.program > 1 else None,
+         ppid=process.ppid, command=process.command or None)
     for key, value in process.settings.items():
         line('setting', pid=process.pid, key=key, value=value)
 

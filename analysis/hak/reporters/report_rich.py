@@ -40,14 +40,30 @@ def _recorded(report: Report, console) -> None:
     for text in report.warnings:
         console.print(Text(f'warning: {text}', 'yellow'))
     _losses(report, console)
-    for process in report.processes[:SHOWN]:
-        console.print(f'process {process.pid} {_process(process)}: '
-                      f'{times.since(process.begin, report.begin)} … '
-                      f'{times.since(process.end, report.begin)} s, '
-                      f'{ui.counted(process.events, "event")}')
-    more(console, len(report.processes), 'process', 'processes')
+    processes = _by_process(report.processes)
+    for programs in processes[:SHOWN]:
+        console.print(f'process {programs[0].pid} {", then ".join(map(_process, programs))}: '
+                      f'{times.since(programs[0].begin, report.begin)} … '
+                      f'{times.since(programs[-1].end, report.begin)} s, '
+                      f'{ui.counted(sum(each.events for each in programs), "event")}')
+        for each in programs:
+            if each.command not in ('', each.name):
+                console.print(Text(f'  {each.command}', 'dim'), no_wrap=True, overflow='ellipsis')
+    more(console, len(processes), 'process', 'processes')
     for process in [each for each in report.processes if not each.complete][:SHOWN]:
         console.print(memory_rich.middle(process.pid, process.base, report.begin))
+
+
+def _by_process(programs: list) -> list[list]:
+    """What each process executed, in order."""
+    found: list[list] = []
+    of: dict[int, list] = {}
+    for each in programs:
+        if each.program == 1:
+            of[each.pid] = []
+            found.append(of[each.pid])
+        of[each.pid].append(each)
+    return found
 
 
 def _process(process) -> str:

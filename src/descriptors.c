@@ -123,13 +123,18 @@ EXPORT void closefrom(int first)
  * nobody. */
 #define OUT_OF_THE_WAY 512
 
-static int moved(int fd)
+EXPORT int hak_descriptor_apart(int fd)
 {
     struct rlimit most = {0};
-    int high;
 
     (void)kernel_call(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &most);
-    high = os_dup(fd, most.rlim_cur / 2 < OUT_OF_THE_WAY ? (int)most.rlim_cur / 2 : OUT_OF_THE_WAY);
+    return os_dup(fd, most.rlim_cur / 2 < OUT_OF_THE_WAY ? (int)most.rlim_cur / 2 : OUT_OF_THE_WAY);
+}
+
+static int moved(int fd)
+{
+    int high = hak_descriptor_apart(fd);
+
     if (high < 0)
         return fd;
     (void)kernel_call(SYS_close, fd);

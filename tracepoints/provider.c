@@ -2,7 +2,7 @@
  * libhakmem-lttng.so: the only place that knows LTTng. It exports one table; libhakmem.so
  * dlopens this library where a recording is wanted and reads the table. What is called
  * of the allocator is malloc and its relatives, hak_helper_begin() as a thread of LTTng's begins,
- * and hak_trace_detach() when LTTng is about to go.
+ * hak_descriptor_apart() where LTTng calls in vain, and hak_trace_detach() when it is about to go.
  */
 #define LTTNG_UST_TRACEPOINT_CREATE_PROBES
 #define LTTNG_UST_TRACEPOINT_DEFINE
@@ -16,11 +16,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* Of liblttng-ust-common, for liblttng-ust-fd; no header declares it. */
 int lttng_ust_safe_close_fd(int fd, int (*close_fd)(int fd));
+
+static int close_for_program(int fd, int (*close_fd)(int fd));
+static void after_fork_child(sigset_t *saved);
 
 #define HAK_EVENT(name, ...)                                                     \
     static void emit_##name(const void *event)                                   \
@@ -62,8 +66,8 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
 #undef HAK_LIBC_CALL
     .before_fork = lttng_ust_before_fork,
     .after_fork_parent = lttng_ust_after_fork_parent,
-    .after_fork_child = lttng_ust_after_fork_child,
-    .close = lttng_ust_safe_close_fd,
+    .after_fork_child = after_fork_child,
+    .close = close_for_program,
 };
 
 /* ---- in front of LTTng ----
@@ -71,11 +75,90 @@ __attribute__((visibility("default"))) const struct hak_trace_ops hakmem_trace_o
  * Opened with RTLD_DEEPBIND, this library comes first where LTTng looks its functions up, then
  * libhakmem.so for malloc and its relatives, then the C library: nobody else meets these. */
 
+/* Sockets that nobody answered, at high numbers; 0: none. Where there was a daemon once, LTTng
+ * calls again every five seconds, and a socket made for each call would for a moment have the
+ * number that the program's next file gets. LTTng calls, and closes for the program, under a lock
+ * of its own. */
+static _Atomic int unanswered[4];
+static _Atomic unsigned in_vain; /* threads that have called so */
+static _Thread_local _Atomic int *mine;
+static _Thread_local int lent;
+
+static bool is_unanswered(int fd)
+{
+    for (unsigned i = 0; i < sizeof(unanswered) / sizeof(unanswered[0]); i++)
+        if (fd > 0 && fd == atomic_load(&unanswered[i]))
+            return true;
+    return false;
+}
+
 /* Its descriptors are its own. libhakmem's close() would ask whose, and go on to one that another
  * library may have put behind it. */
 __attribute__((visibility("default"))) int close(int fd)
 {
-    return (int)syscall(SYS_close, fd);
+    return is_unanswered(fd) ? 0 : (int)syscall(SYS_close, fd);
+}
+
+__attribute__((visibility("default"))) int socket(int domain, int type, int protocol)
+{
+    lent = mine && domain == AF_UNIX ? atomic_exchange(mine, 0) : 0;
+    return lent ? lent : (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+/* LTTng is about to close what it has called with. */
+static void keep(int fd)
+{
+    if (!mine) {
+        unsigned i = atomic_fetch_add(&in_vain, 1);
+
+        if (i >= sizeof(unanswered) / sizeof(unanswered[0]))
+            return;
+        mine = &unanswered[i];
+    }
+    if (fd != lent)
+        fd = hak_descriptor_apart(fd);
+    if (fd > 0)
+        atomic_store(mine, fd);
+}
+
+__attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *to,
+                                                   socklen_t length)
+{
+    int result = (int)syscall(SYS_connect, fd, to, length), saved = errno;
+
+    if (result != 0 && to->sa_family == AF_UNIX)
+        keep(fd);
+    errno = saved;
+    return result;
+}
+
+static int (*_Atomic program_s_close)(int fd);
+
+static int close_but_unanswered(int fd)
+{
+    if (!is_unanswered(fd))
+        return atomic_load(&program_s_close)(fd);
+    errno = EBADF;
+    return -1;
+}
+
+static int close_for_program(int fd, int (*close_fd)(int fd))
+{
+    atomic_store(&program_s_close, close_fd);
+    return lttng_ust_safe_close_fd(fd, close_but_unanswered);
+}
+
+/* The parent's are the same sockets: who connects one connects it for both. */
+static void after_fork_child(sigset_t *saved)
+{
+    for (unsigned i = 0; i < sizeof(unanswered) / sizeof(unanswered[0]); i++) {
+        int fd = atomic_exchange(&unanswered[i], 0);
+
+        if (fd)
+            (void)syscall(SYS_close, fd);
+    }
+    atomic_store(&in_vain, 0);
+    lttng_ust_after_fork_child(saved);
 }
 
 /* What threads that are about to begin will do. Not a block of malloc's: it would be freed by

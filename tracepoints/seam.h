@@ -81,5 +81,8 @@ void hak_trace_detach(void);
 /* And the one that each thread of a listener's own begins with: it becomes as those of libhakmem's
  * are (src/helper.h). */
 void hak_helper_begin(void);
+/* And a copy of the descriptor fd, closed on exec, where those of a listener lie
+ * (src/descriptors.c); -1: none. */
+int hak_descriptor_apart(int fd);
 
 #endif

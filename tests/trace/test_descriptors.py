@@ -1,7 +1,10 @@
 """A recorded program closes the descriptors that it did not open, as daemons do: its exit code, its
 files and its recording are what they would be if it had not."""
 
+import subprocess
+
 import pytest
+import running
 from conftest import events, named
 
 # Closes, then has files of its own under the lowest numbers, and goes on allocating.
@@ -92,3 +95,43 @@ def test_shells_close_and_use_any_number(hak, tmp_path):
     result = hak('record', '-o', 'trace', '--', 'bash', '-c', script)
     assert result.code == 9, result.err
     assert sorted(map(int, result.out.split())) == list(range(3, 21))
+
+
+# Has taken all numbers that there are when it says so, and keeps them.
+FULL = r'''
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
+kept = []
+try:
+    while True:
+        kept.append(os.dup(0))
+except OSError:
+    print(kept[0], flush=True)
+sys.stdin.read()
+'''
+
+# Where root's session daemon would listen, and who calls it.
+DAEMON_S_SOCKET = r'''
+import os, socket
+os.makedirs('/run/lttng', exist_ok=True)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind('/run/lttng/lttng-ust-sock-8')
+listener.listen()
+listener.settimeout(%d)
+listener.accept()
+''' % running.SECONDS
+
+
+def test_the_tracer_looks_for_a_daemon_without_the_numbers_that_a_program_gets(tmp_path, mark):
+    """Root's daemon, which may have been there once: LTTng goes on calling it."""
+    with running.a_machine(tmp_path, mark) as hak:
+        running_program = hak.start('record', '-o', 'trace', '--', '/usr/bin/python3', '-c', FULL,
+                                    stdin=subprocess.PIPE)
+        try:
+            assert running_program.stdout.readline() == '3\n'
+            answered = subprocess.run([*hak.prefix, '/usr/bin/python3', '-c', DAEMON_S_SOCKET],
+                                      timeout=running.SECONDS, check=False)
+        finally:
+            _, err = running_program.communicate()
+    assert answered.returncode == 0
+    assert running_program.returncode == 0 and 'nothing lost' in err, err

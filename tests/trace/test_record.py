@@ -183,9 +183,19 @@ def test_being_ended_before_the_program_runs_leaves_nothing(hak, tmp_path, numbe
             # Late: the program got it, or had ended.
             assert running.returncode in (0, 128 + number), err
         else:
-            # The earliest signals find the Python interpreter starting.
+            # The earliest signals find no hak yet.
             assert running.returncode in (-number, 128 + number), err
             assert 'hak: ' in err or not trace.exists()
+
+
+def test_an_interrupt_at_any_moment_of_the_start_ends_hak_without_a_traceback(hak):
+    for moment in range(40):
+        running = hak.start('config')
+        time.sleep(moment / 500)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=SECONDS)
+        assert (running.returncode in (-signal.SIGINT, 128 + signal.SIGINT, 0), err) == (True, ''), (
+            moment, running.returncode)
 
 
 @pytest.mark.parametrize('options', [[], ['--private']])

@@ -78,7 +78,7 @@ static void tell_process(void)
     else
         limits_read(&l);
     TELL(statedump_process, .seq = dump.seq, .rss = l.rss, .vm = l.vm, .limit_as = l.limit_as,
-         .cgroup_used = l.cgroup_used, .cgroup_limit = l.cgroup_limit, .maps = l.maps,
+         .cgroup_used = l.cgroup.used, .cgroup_limit = l.cgroup.limit, .maps = l.maps,
          .max_maps = l.max_maps, .overcommit = l.overcommit, .threads = l.threads,
          .superslab_bytes = ss_mapped_bytes(), .purged_bytes = reclaim_purged_bytes(),
          .committed = l.committed, .commit_limit = l.commit_limit, .memory = l.memory,
@@ -88,6 +88,11 @@ static void tell_process(void)
          .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms),
          .anon = l.anon, .parked_bytes = told.parked_bytes, .cached = told.cached,
          .exact = told.census.exact);
+    if (told.details)
+        TELL(statedump_limits, .seq = dump.seq, .data = l.data, .limit_data = l.limit_data,
+             .locked = l.locked, .limit_memlock = l.limit_memlock, .limit_stack = l.limit_stack,
+             .cgroup_version = l.cgroup.version, .cgroup_kills = l.cgroup.kills,
+             .cgroup = l.cgroup.path);
 }
 
 static void count_thread(const struct thread_stock *t, void *unused)

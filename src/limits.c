@@ -53,67 +53,121 @@ static uint64_t count_lines(const char *path)
 
 /* ---- the memory cgroup ---- */
 
-#define PATH_SIZE 512
 /* v1 says "none" by a number just below 2^63. */
 #define NO_LIMIT ((uint64_t)1 << 62)
 
+/* Names of files in a group, and of lines in them. */
 struct hierarchy {
+    uint32_t version;
     const char *mounted;
-    const char *limit, *used;
+    const char *limit, *used, *events;
+    const char *cache[2];
 };
 
-static const struct hierarchy v1 = {"/sys/fs/cgroup/memory", "memory.limit_in_bytes",
-                                    "memory.usage_in_bytes"};
-static const struct hierarchy v2 = {"/sys/fs/cgroup", "memory.max", "memory.current"};
+static const struct hierarchy v1 = {1,
+                                    "/sys/fs/cgroup/memory",
+                                    "memory.limit_in_bytes",
+                                    "memory.usage_in_bytes",
+                                    "memory.oom_control",
+                                    {"total_inactive_file ", "total_active_file "}};
+static const struct hierarchy v2 = {2,
+                                    "/sys/fs/cgroup",
+                                    "memory.max",
+                                    "memory.current",
+                                    "memory.events",
+                                    {"inactive_file ", "active_file "}};
+
+#define FILE_PATH (CGROUP_PATH + 64)
+
+static void group_file(char path[FILE_PATH], const struct hierarchy *h, const char *group,
+                       const char *file)
+{
+    snprintf(path, FILE_PATH, "%s%s/%s", h->mounted, group, file);
+}
 
 static uint64_t group_number(const struct hierarchy *h, const char *group, const char *file)
 {
-    char path[PATH_SIZE + 64];
+    char path[FILE_PATH];
 
-    snprintf(path, sizeof(path), "%s%s/%s", h->mounted, group, file);
+    group_file(path, h, group, file);
     return file_number(path, 0);
 }
 
-/* Looks at one group: the one whose use is nearest to its limit counts. */
-static void consider(const struct hierarchy *h, const char *group, struct limits *l)
+/* The number behind a name at the begin of a line; 0 if no line begins so. */
+static uint64_t line_number(const char *text, const char *name)
 {
-    uint64_t limit = group_number(h, group, h->limit);
-    uint64_t used = limit ? group_number(h, group, h->used) : 0;
+    size_t length = strlen(name);
+
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (!strncmp(line, name, length))
+            return strtoull(line + length, NULL, 10);
+    }
+    return 0;
+}
+
+/* Bytes of files, which the kernel drops where memory runs short. */
+static uint64_t cache_of(const struct hierarchy *h, const char *group)
+{
+    char path[FILE_PATH], text[4096];
+
+    group_file(path, h, group, "memory.stat");
+    if (!file_text(path, text, sizeof(text)))
+        return 0;
+    return line_number(text, h->cache[0]) + line_number(text, h->cache[1]);
+}
+
+static uint64_t kills_of(const struct hierarchy *h, const char *group)
+{
+    char path[FILE_PATH], text[512];
+
+    group_file(path, h, group, h->events);
+    return file_text(path, text, sizeof(text)) ? line_number(text, "oom_kill ") : 0;
+}
+
+/* Looks at one group: the one whose use is nearest to its limit counts. */
+static void consider(const struct hierarchy *h, const char *group, struct cgroup *nearest)
+{
+    uint64_t limit = group_number(h, group, h->limit), used, cache;
 
     if (!limit || limit >= NO_LIMIT)
         return;
-    /* used / limit above what was found before, in 128 bits. */
-    if (!l->cgroup_limit ||
-        (unsigned __int128)used * l->cgroup_limit > (unsigned __int128)l->cgroup_used * limit) {
-        l->cgroup_limit = limit;
-        l->cgroup_used = used;
-    }
+    used = group_number(h, group, h->used);
+    cache = cache_of(h, group);
+    used -= cache < used ? cache : used;
+    /* used / limit not above what was found before, in 128 bits. */
+    if (nearest->limit &&
+        (unsigned __int128)used * nearest->limit <= (unsigned __int128)nearest->used * limit)
+        return;
+    nearest->used = used;
+    nearest->limit = limit;
+    nearest->version = h->version;
+    snprintf(nearest->path, sizeof(nearest->path), "%s", *group ? group : "/");
 }
 
 /* The group and all above it. In a container some of the path may lie outside of what is mounted:
  * then only the upper groups answer. */
-static void consider_path(const struct hierarchy *h, char *group, struct limits *l)
+static void consider_path(const struct hierarchy *h, char *group, struct cgroup *nearest)
 {
     for (;;) {
         char *slash = strrchr(group, '/');
 
-        consider(h, strcmp(group, "/") == 0 ? "" : group, l);
+        consider(h, strcmp(group, "/") == 0 ? "" : group, nearest);
         if (!slash)
             return;
         *slash = '\0';
         if (slash == group) {
-            consider(h, "", l);
+            consider(h, "", nearest);
             return;
         }
     }
 }
 
-static void read_cgroup(struct limits *l)
+static void read_cgroup(struct cgroup *nearest)
 {
     char text[2048];
     char *rest = NULL;
 
-    l->cgroup_used = l->cgroup_limit = 0;
     if (!file_text("/proc/self/cgroup", text, sizeof(text)))
         return;
     /* Lines of "number:controllers:path"; v2's has number 0 and no controllers. */
@@ -121,13 +175,13 @@ static void read_cgroup(struct limits *l)
         char *controllers = strchr(line, ':');
         char *path = controllers ? strchr(controllers + 1, ':') : NULL;
 
-        if (!path || strlen(path) > PATH_SIZE)
+        if (!path || strlen(path) > CGROUP_PATH)
             continue;
         *path++ = '\0';
         if (strcmp(controllers + 1, "memory") == 0)
-            consider_path(&v1, path, l);
+            consider_path(&v1, path, nearest);
         else if (controllers[1] == '\0')
-            consider_path(&v2, path, l);
+            consider_path(&v2, path, nearest);
     }
 }
 
@@ -194,7 +248,7 @@ void limits_read(struct limits *l)
     if (l->rss > bytes[STATM_SHARED])
         l->anon = l->rss - bytes[STATM_SHARED];
     l->limit_as = limit_of(RLIMIT_AS);
-    read_cgroup(l);
+    read_cgroup(&l->cgroup);
     errno = saved;
 }
 
@@ -211,12 +265,11 @@ static uint32_t read_threads(void)
     return at ? (uint32_t)strtoul(at, NULL, 10) : 0;
 }
 
-/* The number of kB in one line of /proc/meminfo, in bytes; 0 if it has none. */
-static uint64_t meminfo(const char *text, const char *name)
+/* The number of kB in one line of /proc/meminfo or /proc/self/status, in bytes; 0 if it has none.
+ */
+static uint64_t kib_line(const char *text, const char *name)
 {
-    const char *line = strstr(text, name);
-
-    return line ? strtoull(line + strlen(name), NULL, 10) << 10 : 0;
+    return line_number(text, name) << 10;
 }
 
 static void read_machine(struct limits *l)
@@ -225,9 +278,22 @@ static void read_machine(struct limits *l)
 
     if (!file_text("/proc/meminfo", text, sizeof(text)))
         return;
-    l->memory = meminfo(text, "MemTotal:") + meminfo(text, "SwapTotal:");
-    l->commit_limit = meminfo(text, "CommitLimit:");
-    l->committed = meminfo(text, "Committed_AS:");
+    l->memory = kib_line(text, "MemTotal:") + kib_line(text, "SwapTotal:");
+    l->commit_limit = kib_line(text, "CommitLimit:");
+    l->committed = kib_line(text, "Committed_AS:");
+}
+
+static void read_resources(struct limits *l)
+{
+    char text[4096];
+
+    l->limit_data = limit_of(RLIMIT_DATA);
+    l->limit_memlock = limit_of(RLIMIT_MEMLOCK);
+    l->limit_stack = limit_of(RLIMIT_STACK);
+    if (!file_text("/proc/self/status", text, sizeof(text)))
+        return;
+    l->data = kib_line(text, "VmData:");
+    l->locked = kib_line(text, "VmLck:");
 }
 
 void limits_read_all(struct limits *l)
@@ -240,5 +306,9 @@ void limits_read_all(struct limits *l)
     l->overcommit = (uint32_t)file_number("/proc/sys/vm/overcommit_memory", 0);
     l->threads = read_threads();
     read_machine(l);
+    read_resources(l);
+    if (l->cgroup.limit)
+        l->cgroup.kills = kills_of(l->cgroup.version == 1 ? &v1 : &v2,
+                                   strcmp(l->cgroup.path, "/") == 0 ? "" : l->cgroup.path);
     errno = saved;
 }

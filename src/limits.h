@@ -1,21 +1,34 @@
 /*
  * What the kernel says of this process's memory, and how much it allows: read from /proc and from
  * the memory cgroup (v2, or v1's hierarchy) with plain system calls and small buffers on the
- * stack. Allocates nothing, keeps nothing, no cancellation point.
+ * stack. Allocates nothing, keeps nothing, no cancellation point. Page cache of files, which the
+ * kernel drops before it kills, does not count as used by a cgroup.
  */
 #ifndef HAKMEM_LIMITS_H
 #define HAKMEM_LIMITS_H
 
 #include "base.h"
 
+#define CGROUP_PATH 512
+
+/* The memory cgroup that is nearest to its limit, of the process's own and those above it. */
+struct cgroup {
+    uint64_t used, limit; /* bytes; limit 0: none */
+    uint64_t kills;       /* processes that the kernel killed in it; where read_all read it */
+    uint32_t version;     /* of the hierarchy, 0: none was found */
+    char path[CGROUP_PATH];
+};
+
 struct limits {
-    uint64_t rss, vm;                   /* bytes */
-    uint64_t anon;                      /* of rss: what is no file's; in bytes */
-    uint64_t limit_as;                  /* RLIMIT_AS in bytes, 0: none */
-    uint64_t cgroup_used, cgroup_limit; /* bytes, 0: none; of the group nearest to its limit */
-    uint64_t maps, max_maps;            /* mappings; 0 where not read */
-    uint32_t overcommit;                /* vm.overcommit_memory */
+    uint64_t rss, vm;  /* bytes */
+    uint64_t anon;     /* of rss: what is no file's; in bytes */
+    uint64_t limit_as; /* RLIMIT_AS in bytes, 0: none */
+    struct cgroup cgroup;
+    uint64_t maps, max_maps; /* mappings; 0 where not read */
+    uint32_t overcommit;     /* vm.overcommit_memory */
     uint32_t threads;
+    /* What RLIMIT_DATA and RLIMIT_MEMLOCK count, in bytes; the limits, 0: none. */
+    uint64_t data, limit_data, locked, limit_memlock, limit_stack;
     /* Of the whole machine, in bytes: committed and how much may be; RAM and swap. */
     uint64_t committed, commit_limit, memory;
 };

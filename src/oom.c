@@ -83,7 +83,8 @@ static void report(size_t size, size_t align, int err)
         log_line("hakmem:   %lu MiB that nobody uses and the kernel would not unmap\n",
                  MIB(kept_bytes()));
     report_limit("RLIMIT_AS (ulimit -v)", l.vm, l.limit_as);
-    report_limit("memory cgroup", l.cgroup_used, l.cgroup_limit);
+    report_limit("RLIMIT_DATA (ulimit -d)", l.data, l.limit_data);
+    report_limit("memory cgroup", l.cgroup.used, l.cgroup.limit);
     report_classes();
     report_layers();
 }

@@ -40,7 +40,7 @@ uint32_t pressure_level(struct pressure_memory *m, uint64_t used, uint64_t limit
 }
 
 static void look_at(struct pressure_memory *m, enum hak_pressure_what what, uint64_t used,
-                    uint64_t limit, uint64_t rss)
+                    uint64_t limit, const struct limits *l)
 {
     uint32_t level;
 
@@ -51,7 +51,7 @@ static void look_at(struct pressure_memory *m, enum hak_pressure_what what, uint
         return;
     /* First, so that a snapshot which the event triggers has all of it. */
     dump_state(HAK_DUMP_PRESSURE);
-    trace_pressure(what, level, used, limit, rss);
+    trace_pressure(what, level, used, limit, l->rss, l->anon);
 }
 
 void pressure_tick(uint64_t now_ns)
@@ -61,7 +61,7 @@ void pressure_tick(uint64_t now_ns)
     if (!config.pressure || now_ns < pressure.next)
         return;
     limits_read(&l);
-    look_at(&pressure.cgroup, HAK_PRESSURE_CGROUP, l.cgroup_used, l.cgroup_limit, l.rss);
-    look_at(&pressure.as, HAK_PRESSURE_AS, l.vm, l.limit_as, l.rss);
-    pressure.next = now_ns + (l.cgroup_limit || l.limit_as ? LOOK_NS : SEEK_NS);
+    look_at(&pressure.cgroup, HAK_PRESSURE_CGROUP, l.cgroup.used, l.cgroup.limit, &l);
+    look_at(&pressure.as, HAK_PRESSURE_AS, l.vm, l.limit_as, &l);
+    pressure.next = now_ns + (l.cgroup.limit || l.limit_as ? LOOK_NS : SEEK_NS);
 }

@@ -303,13 +303,14 @@ void trace_oom(size_t size, size_t align, int err)
 }
 
 void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,
-                    uint64_t rss)
+                    uint64_t rss, uint64_t anon)
 {
     bump(&counters.pressures);
     LOG_IF(config.log_ace, "[PRESSURE] %s at %u %%: %lu of %lu bytes, rss %lu\n",
            what == HAK_PRESSURE_CGROUP ? "memory cgroup" : "RLIMIT_AS", percent,
            (unsigned long)used, (unsigned long)limit, (unsigned long)rss);
-    EMIT(pressure, .what = what, .percent = percent, .used = used, .limit = limit, .rss = rss);
+    EMIT(pressure, .what = what, .percent = percent, .used = used, .limit = limit, .rss = rss,
+         .anon = anon);
 }
 
 void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,

@@ -97,7 +97,7 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
                         enum hak_invalid_why why);
 void trace_oom(size_t size, size_t align, int err);
 void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,
-                    uint64_t rss);
+                    uint64_t rss, uint64_t anon);
 
 /* flow */
 void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,

@@ -380,6 +380,7 @@ class Database:
         return self._db.execute(f'''
             SELECT layer, {PASSED_ON}, reason, err, count(*) AS count, min(size) AS smallest,
                    max(size) AS largest, max(CAST(class_size AS REAL) / size) AS class_share,
+                   max(class_size) AS class_size, sum(max(size, ifnull(class_size, 0))) AS bytes,
                    max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
                    max(time) AS last
             FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer

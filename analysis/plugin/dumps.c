@@ -108,6 +108,13 @@ static void write_dump(struct machine *m, const struct process *p, const struct 
         (int64_t)e->cached, e->exact);
 }
 
+static void put_limits(struct machine *m, const struct hak_ev_statedump_limits *e)
+{
+    PUT(m->store, dump_limits, (e->cgroup), m->process->number, e->seq, (int64_t)e->data,
+        (int64_t)e->limit_data, (int64_t)e->locked, (int64_t)e->limit_memlock,
+        (int64_t)e->limit_stack, e->cgroup_version, (int64_t)e->cgroup_kills);
+}
+
 /* ---- one dump ---- */
 
 static bool is_trouble(uint32_t why)
@@ -252,6 +259,7 @@ void dumps_event(struct machine *m)
         begin(m, of, &u->statedump_begin);
         break;
         ADD(process, d->process = u->statedump_process);
+        ADD(limits, put_limits(m, &u->statedump_limits));
         ADD(thread, thread(d, &u->statedump_thread));
         ADD(class, class(m, d, &u->statedump_class));
         ADD(pool, pool(m, d, &u->statedump_pool));
@@ -275,7 +283,7 @@ void dumps_pressure(struct machine *m, const struct hak_ev_pressure *e)
 {
     if (m->counting)
         PUT(m->store, pressure, (NULL), m->process->number, m->now, e->what, e->percent,
-            (int64_t)e->used, (int64_t)e->limit, (int64_t)e->rss);
+            (int64_t)e->used, (int64_t)e->limit, (int64_t)e->rss, (int64_t)e->anon);
 }
 
 /* ---- the end ---- */

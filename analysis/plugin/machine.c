@@ -179,6 +179,7 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_statedump_periodic: break;
     case HAK_EV_statedump_begin:
     case HAK_EV_statedump_process:
+    case HAK_EV_statedump_limits:
     case HAK_EV_statedump_thread:
     case HAK_EV_statedump_class:
     case HAK_EV_statedump_pool:

@@ -105,7 +105,12 @@
           ")")                                                                                    \
     TABLE(dump_superslab, "", "proc, seq, ss, lg, slabs, kind, unused, purged", ")")              \
     TABLE(dump_thread, "", "proc, seq, owner, tid, parked, parked_bytes, cached, cpu_ns", ")")    \
-    TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss", ")")                  \
+    /* Limits of a dump in detail; see the event. */                                              \
+    TABLE(dump_limits, "cgroup",                                                                  \
+          "proc, seq, data, limit_data, locked, limit_memlock, limit_stack, cgroup_version, "     \
+          "cgroup_kills",                                                                         \
+          ")")                                                                                    \
+    TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss, anon", ")")            \
     /* From events of single operations. */                                                       \
     TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
           "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \

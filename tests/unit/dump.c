@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -197,6 +199,25 @@ SCENARIO(misuse_from_before_is_told)
     check_eq(E(statedump_process, 0)->double_frees, 1);
     check_eq(E(statedump_process, 0)->hdr_resets, 0);
     check_eq(E(statedump_process, 0)->invalid_frees, 0);
+}
+
+SCENARIO(limits_of_every_kind_are_told)
+{
+    struct rlimit data = {(rlim_t)1 << 40, RLIM_INFINITY};
+    void *page = mmap(NULL, os_page(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const struct hak_ev_statedump_limits *e;
+
+    begin();
+    check_eq(setrlimit(RLIMIT_DATA, &data), 0);
+    check_eq(mlock(page, os_page()), 0);
+    dump_state(HAK_DUMP_API);
+    e = E(statedump_limits, 0);
+    check_eq(e->limit_data, data.rlim_cur);
+    check_eq(e->locked, os_page());
+    check(e->data > os_page() && e->data < e->limit_data);
+    check_eq(munlock(page, os_page()), 0);
+    dump_state(HAK_DUMP_SUMS);
+    check_eq(witness_count(HAK_EV_statedump_limits), 1);
 }
 
 SCENARIO(requests_are_sampled_off_the_fast_path)
@@ -463,6 +484,7 @@ int main(void)
         cmocka_unit_test(threads_tell_what_is_parked_with_them_while_they_live),
         cmocka_unit_test(blocks_on_their_way_home_are_told_with_their_slab),
         cmocka_unit_test(misuse_from_before_is_told),
+        cmocka_unit_test(limits_of_every_kind_are_told),
         cmocka_unit_test(requests_are_sampled_off_the_fast_path),
         cmocka_unit_test(a_refusal_of_the_system_brings_one_dump),
         cmocka_unit_test(a_fork_in_the_middle_of_a_dump_leaves_the_child_able_to_make_one),

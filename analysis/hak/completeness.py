@@ -30,7 +30,7 @@ ENTRY = struct.Struct('>QQQQQQQQQ')
 INDEX_BEGINS = (_INDEX_MAGIC, 1, 1, ENTRY.size)
 _INDEX_MOST = 256 << 20
 NOTE = 'hak-recording.json'
-_NOTE_MOST = 1 << 20
+NOTE_MOST = 1 << 20
 _STREAM_ID = 'stream {'
 
 
@@ -197,8 +197,8 @@ def _lacking(name: str, entries: list[tuple], there: int) -> Missing:
 
 # ---- the note ----
 
-def write_note(top: Path, trouble: list[str]) -> None:
-    """Says what a recording that has just ended consists of."""
+def write_note(top: Path, trouble: list[str], program: Optional[dict] = None) -> None:
+    """Says what a recording that has just ended consists of, and what is known of the program."""
     files = {}
     for path in sorted(top.rglob('*')):
         if path.is_file() and path.suffix != '.idx' and path.name != NOTE:
@@ -206,7 +206,8 @@ def write_note(top: Path, trouble: list[str]) -> None:
             if path.name == 'metadata':
                 told['sha256'] = _hash(path)
             files[path.relative_to(top).as_posix()] = told
-    text = json.dumps({'version': 1, 'trouble': trouble, 'files': files}, indent=1)
+    text = json.dumps({'version': 1, 'trouble': trouble, 'files': files, 'program': program},
+                      indent=1)
     (top / NOTE).write_text(text + '\n', encoding='utf-8')
 
 
@@ -246,7 +247,7 @@ def _by_note(top: Path, found: list[Trace], findings: Findings) -> None:
 
 def _note(path: Path) -> Optional[dict[str, Any]]:
     try:
-        note = json.loads(traces.read(path, _NOTE_MOST))
+        note = json.loads(traces.read(path, NOTE_MOST))
         fine = (note['version'] == 1 and all(isinstance(text, str) for text in note['trouble'])
                 and all(isinstance(told['size'], int) for told in note['files'].values()))
         return note if fine else None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from hak import daemon as daemons
-from hak import completeness, lttng, preload, program, ui
+from hak import completeness, fate, lttng, preload, program, ui
 from hak.buffers import Buffers
 from hak.errors import HakError
 
@@ -31,6 +31,7 @@ class Recording:
         self.losses: Optional[lttng.Losses] = None
         self.trouble: list[str] = []
         self.begun = False   # the program runs or has run
+        self.fate: Optional[fate.Fate] = None
 
     def open(self) -> None:
         program.stop_if_interrupted()
@@ -44,9 +45,12 @@ class Recording:
 
     def run(self, executable: Path, argv: list[str], mask: set) -> int:
         env = {**os.environ, **preload.changes(os.environ, self.daemon.home)}
+        watch = fate.Watch()
         child = program.start(executable, argv, env, mask)
         self.begun = True
-        return program.wait(child)
+        code = program.wait(child)
+        self.fate = watch.ended(argv, child)
+        return code
 
     def close(self) -> None:
         """The program has ended: its events go to the disk, what we set up goes away.
@@ -72,7 +76,8 @@ class Recording:
         """For whoever reads the recording: what it consists of, and what went wrong with it."""
         try:
             if any(self.output.iterdir()):
-                completeness.write_note(self.output, self.trouble)
+                completeness.write_note(self.output, self.trouble,
+                                        self.fate and self.fate.as_json())
         except (OSError, HakError) as error:
             self.trouble.append(f'what it consists of cannot be noted: {error}')
 

@@ -11,7 +11,7 @@ from recorder import SECONDS, Channel, hak
 from troubles import MIB, Troubled
 
 from hak.db import Database, Scope
-from hak.oom import growth
+from hak.oom import demand, growth
 from hak.oom.facts import Facts
 from hak.oom.verdict import CAUSES
 
@@ -43,8 +43,22 @@ CASES = {
 
     'address space': (t.limited(limit_as=103 * MIB), ['map_fail_rlimit_as'],
                       ['map_fail_unknown', 'map_fail_overcommit'], ()),
+    'mapped after the dump': (t.mapped_then_refused(), ['map_fail_rlimit_as'],
+                              ['map_fail_unknown'], ()),
     'address space to spare': (t.limited(limit_as=200 * MIB), ['map_fail_unknown'],
                                ['map_fail_rlimit_as'], ()),
+    'an aligned place': (t.limited(limit_as=120 * MIB, asked=32 * MIB), ['map_fail_rlimit_as'],
+                         ['map_fail_unknown'], ()),
+    'near the limit from the begin': (t.refused_by_malloc(limit_as=103 * MIB),
+                                      ['map_fail_rlimit_as'], ['map_fail_unknown'], ()),
+    'data': (t.limited(limits={'data': 99 * MIB, 'limit_data': 100 * MIB}),
+             ['map_fail_rlimit_data'], ['map_fail_unknown', 'map_fail_rlimit_as'], ()),
+    'data to spare': (t.limited(limits={'data': 50 * MIB, 'limit_data': 100 * MIB}),
+                      ['map_fail_unknown'], ['map_fail_rlimit_data'], ()),
+    'locked': (t.limited(err=11, limits={'locked': 7 * MIB, 'limit_memlock': 8 * MIB}),
+               ['map_fail_rlimit_memlock'], ['map_fail_unknown'], ()),
+    'locked, refused otherwise': (t.limited(limits={'locked': 7 * MIB, 'limit_memlock': 8 * MIB}),
+                                  ['map_fail_unknown'], ['map_fail_rlimit_memlock'], ()),
     'mappings': (t.limited(maps=65500, max_maps=65530), ['map_fail_max_map_count'],
                  ['map_fail_unknown', 'map_fail_rlimit_as'], ()),
     'mappings to spare': (t.limited(maps=60000, max_maps=65530), ['map_fail_unknown'],
@@ -69,8 +83,14 @@ CASES = {
     'more than addresses': (t.limited(size=1 << 50), [], ['map_fail_overcommit',
                                                           'map_fail_unknown'], ()),
     'group': (t.in_group(95 * MIB), ['map_fail_cgroup'], [], ()),
+    'group of a user': (t.in_group(95 * MIB, path='/user.slice/user@7.service/editor.scope'),
+                        ['map_fail_cgroup'], [], ()),
+    'group without a unit': (t.in_group(95 * MIB, path='/my;jobs/1', version=1),
+                             ['map_fail_cgroup'], [], ()),
+    'group that has a part': (t.in_group(95 * MIB, anon=int(171.5 * MIB)), ['map_fail_cgroup'],
+                              [], ()),
     'group with room': (t.in_group(80 * MIB), [], ['map_fail_cgroup'], ()),
-    'group of others': (t.in_group(95 * MIB, rss=5 * MIB), [], ['map_fail_cgroup'], ()),
+    'group of others': (t.in_group(95 * MIB, anon=5 * MIB), [], ['map_fail_cgroup'], ()),
     'group that recovered': (t.in_group(95 * MIB, later=50 * MIB), [], ['map_fail_cgroup'], ()),
 
     'leak': (t.leaking(), ['leak'], [], ()),
@@ -163,11 +183,48 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'few are idle') == 'export HAKMEM_TINY_CAP=6:45'
     assert change(recorded, 'full pool') == 'export HAKMEM_ACE_MID_CAP=2M'
     assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
-    assert change(recorded, 'mappings') == 'sysctl vm.max_map_count=131060'
-    assert change(recorded, 'address space') == f'ulimit -v {2 * 104 * 1024}'
+    # As many as there are pages in 8 GiB: how fast they came is not known.
+    assert change(recorded, 'mappings') == f'sysctl vm.max_map_count={(8 << 30) // 4096}'
+    assert change(recorded, 'address space') == 'ulimit -v unlimited'
+    assert change(recorded, 'data') == 'ulimit -d unlimited'
+    assert change(recorded, 'locked') == 'ulimit -l unlimited'
     assert change(recorded, 'injected') == 'unset HAKMEM_FAIL_MAP'
     assert change(recorded, 'strides') == 'export HAKMEM_TINY_CLASSES=16'
     assert '--class 6' in change(recorded, 'sparse')
+
+
+@pytest.mark.parametrize('used, overflow, rate, wanted', [
+    (800 * MIB, 0, 0.0, 900 * MIB), (800 * MIB, 80 * MIB, 0.0, 990 * MIB),
+    (800 * MIB, 80 * MIB, 1024.0, 990 * MIB),
+    (800 * MIB, 80 * MIB, 1.0 * MIB, (800 + 86_400) * MIB),
+])
+def test_what_is_enough_lasts_a_day_and_has_room_for_what_was_refused(used, overflow, rate, wanted):
+    assert demand.enough(used, overflow, demand.Growth(rate, 10 ** 9, 0)) == wanted
+    assert demand.enough(used, overflow, None) is None
+
+
+def test_the_evidence_of_a_limit_is_of_one_moment(recorded):
+    """What was mapped since the dump is in both, what was used and hakmem's part of it."""
+    _, seen, _ = recorded[1]['mapped after the dump']['verdicts'][0]['evidence']
+    numbers = seen['numbers']
+    assert numbers['used'] == 180 * MIB and numbers['hakmem'] == 82 * MIB
+    assert 'RLIMIT_AS' in seen['text'] and '82.0 MiB of it hakmem' in seen['text']
+
+
+def test_a_group_is_named_with_what_raises_its_limit(recorded):
+    assert change(recorded, 'group') == 'systemctl set-property cart.service MemoryMax=8192M'
+    assert change(recorded, 'group of a user') == (
+        'systemctl --user set-property editor.scope MemoryMax=8192M')
+    assert change(recorded, 'group without a unit') == (
+        "echo 8192M > '/sys/fs/cgroup/memory/my;jobs/1/memory.limit_in_bytes'")
+    seen = recorded[1]['group']['verdicts'][0]['evidence'][0]
+    assert seen['text'].startswith('the memory cgroup /shop/cart.service was at 95.0 MiB of 100.0 '
+                                   'MiB without page cache, 95%: 80.0 MiB of it this process')
+
+
+def test_no_process_has_more_of_a_group_than_there_is(recorded):
+    text = recorded[1]['group that has a part']['verdicts'][0]['evidence'][0]['text']
+    assert 'all of it this process, of whose 171.5 MiB the rest counts elsewhere' in text
 
 
 def test_evidence_is_numbers_with_times(recorded):

@@ -19,7 +19,7 @@ class Troubled(History):
         self.thread()
 
     def dump(self, why: str = 'DUMP_PRESSURE', slabs=(), threads=(), classes=None, pools=None,
-             whole: int = 1, **process: int) -> None:
+             whole: int = 1, limits=None, **process: int) -> None:
         """slabs, threads: their fields; classes, pools: fields by class and layer."""
         self.seq += 1
         slabs = [{'state': 'DUMPED_ACTIVE', 'owner': 1, 'cls': 6, 'capacity': 128, 'carved': 128,
@@ -31,6 +31,7 @@ class Troubled(History):
                                 'memory': 8 << 30, 'exact': 1,
                                 **{key: sum(thread.get(key, 0) for thread in threads)
                                    for key in ('parked_bytes', 'cached')}, **process})
+        self.told('limits', **(limits or {}))
         for thread in threads:
             self.told('thread', **thread)
         for cls, stride in enumerate(STRIDES):
@@ -52,10 +53,11 @@ class Troubled(History):
     def told(self, what: str, **fields) -> None:
         self.add(f'statedump_{what}', seq=self.seq, **fields)
 
-    def refused(self, size: int = 5000, layer: str = 'HUGE', count: int = 1) -> None:
-        """By the system; the caller gets NULL."""
+    def refused(self, size: int = 5000, layer: str = 'HUGE', count: int = 1, err: int = 12,
+                asked: int = 0) -> None:
+        """By the system, who was asked for so much; the caller gets NULL."""
         for _ in range(count):
-            self.ace_fail(size, layer, 'MAP_FAIL_OS', class_size=size, err=12)
+            self.ace_fail(size, layer, 'MAP_FAIL_OS', class_size=asked or size, err=err)
             self.add('oom', size=size, err=12)
 
     def fails(self, count: int = 5, **fields) -> None:
@@ -150,10 +152,11 @@ def full_before() -> History:
 
 # ---- limits ----
 
-def limited(count: int = 3, size: int = 5000, settings=None, **process: int) -> History:
+def limited(count: int = 3, size: int = 5000, settings=None, err: int = 12, asked: int = 0,
+            **process: int) -> History:
     """Refused, and a dump of how near the limits were."""
     h = Troubled(**(settings or {}))
-    h.refused(size, count=count)
+    h.refused(size, count=count, err=err, asked=asked)
     h.dump('DUMP_OOM', **process)
     return h
 
@@ -170,12 +173,36 @@ def never_dumped() -> History:
     return h
 
 
-def in_group(used: int, rss: int = 80 * MIB, later: int = 0) -> History:
+def mapped_then_refused() -> History:
+    """80 MiB more than the last dump tells of, and then the limit."""
     h = Troubled()
-    h.dump('DUMP_PRESSURE', cgroup_used=used, cgroup_limit=100 * MIB, rss=rss)
-    h.add('pressure', what='PRESSURE_CGROUP', percent=90, used=used, limit=100 * MIB, rss=rss)
+    h.map()
+    h.dump(limit_as=181 * MIB, slabs=[{}])
+    h.lines.append('sleep 40')
+    h.region('ace_map', SS + (1 << 40), 80 * MIB, 'HUGE', 80 * MIB)
+    h.lines.append('sleep 40')
+    h.refused()
+    return h
+
+
+def refused_by_malloc(**process: int) -> History:
+    """The process began near its limit, and has the system's malloc."""
+    h = Troubled()
+    h.add('oom', size=1000, err=12)
+    h.dump('DUMP_OOM', **process)
+    return h
+
+
+def in_group(used: int, anon: int = 80 * MIB, later: int = 0, path: str = '/shop/cart.service',
+             version: int = 2) -> History:
+    h = Troubled()
+    process = {'cgroup_limit': 100 * MIB, 'rss': anon + 90 * MIB, 'anon': anon,
+               'limits': {'cgroup': path, 'cgroup_version': version}}
+    h.dump('DUMP_PRESSURE', cgroup_used=used, **process)
+    h.add('pressure', what='PRESSURE_CGROUP', percent=90, used=used, limit=100 * MIB,
+          rss=anon + 90 * MIB, anon=anon)
     if later:
-        h.dump('DUMP_PERIODIC', cgroup_used=later, cgroup_limit=100 * MIB, rss=rss)
+        h.dump('DUMP_PERIODIC', cgroup_used=later, **process)
     return h
 
 

@@ -3,8 +3,9 @@
 import argparse
 import shlex
 from pathlib import Path
+from typing import Optional
 
-from hak import reading, ui
+from hak import fate, reading, ui
 from hak.errors import FINDINGS, OK, HakError
 from hak.oom import inputs, judge
 from hak.oom.verdict import CAUSES, Answer
@@ -47,22 +48,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ask(path: Path) -> Answer:
-    answers, failures = [], []
+    answers, failures, looks = {}, [], {}
     with inputs.recordings(path) as traces:
         for trace in traces:
             try:
-                answers.append(_answer(path, trace, trace if len(traces) > 1 else path))
+                answers[trace] = _answer(path, trace, trace if len(traces) > 1 else path, looks)
             except HakError as error:
                 failures.append(error)
+        for trace in [trace for trace in answers if _lacks_limits(answers[trace], looks)]:
+            answers[trace] = _answer(path, trace, trace, {}, looks)
     if not answers:
         raise failures[0]
-    joined = judge.joined(answers)
+    joined = judge.joined([*answers.values()])
     joined.warnings += [f'not read: {error.line()}' for error in failures]
     return joined
 
 
-def _answer(path: Path, trace: Path, name: Path) -> Answer:
-    """Of one recording; `name`: by which other commands find it."""
+def _answer(path: Path, trace: Path, name: Path, found: judge.Elsewhere,
+            elsewhere: Optional[judge.Elsewhere] = None) -> Answer:
+    """Of one recording; `name`: by which other commands find it. `found`: what it shows of
+    processes is added; `elsewhere`: what others have shown."""
     with reading.opened(reading.Request(trace), whole=True) as source:
-        return Answer(str(path), source.first, judge.judge(source, shlex.quote(str(name))),
+        for key, looks in judge.looks(source).items():
+            found.setdefault(key, []).extend(looks)
+        return Answer(str(path), source.first,
+                      judge.judge(source, shlex.quote(str(name)), fate.read(trace), elsewhere),
                       list(source.warnings))
+
+
+def _lacks_limits(answer: Answer, looks: judge.Elsewhere) -> bool:
+    """Was it refused memory, and others know what the limits were?"""
+    return any(verdict.cause == 'map_fail_unknown' and looks.get((process.pid, process.name))
+               for process in answer.processes for verdict in process.verdicts)

@@ -1,13 +1,14 @@
 """What a recording says of one process."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
 
 from hak import ui
 from hak.db import Database
+from hak.fate import Fate
 from hak.geometry import ADDRESSES, STRIDES
 
 SLAB = 1 << 16
@@ -31,6 +32,7 @@ class Dump:
     row: Any
     classes: dict[int, Any]
     pools: dict[str, Any]            # by the layer's name
+    limits: Optional[Any] = None     # that only a dump in detail has looked at
 
     @property
     def time(self) -> int:
@@ -58,20 +60,35 @@ class Dump:
         return max(0, blocks) * STRIDES[cls]
 
     @property
+    def all_live(self) -> int:
+        """Bytes of blocks that are the program's, of all classes and layers."""
+        return (sum(map(self.live, self.classes))
+                + sum(pool['used'] - pool['cached'] for pool in self.pools.values()))
+
+    @property
     def parting(self) -> bool:
         """Was it made when the process ended, when much has been freed already?"""
         return self.row['why'] == EXIT
 
 
 class Facts:
-    """Of one process, from the database of one recording; asked for when a rule needs it."""
+    """Of one process, from the database of one recording; asked for when a rule needs it.
 
-    def __init__(self, db: Database, process: Any, trace: str):
+    `fate`: what `hak record` knows of the program. `killed`: the memory cgroup in which the kernel
+    killed this process, '': not known which, None: it did not, as far as anybody knows. `elsewhere`:
+    dumps of the process that other recordings have.
+    """
+
+    def __init__(self, db: Database, process: Any, trace: str, fate: Optional[Fate] = None,
+                 elsewhere: Sequence[Dump] = ()):
         self.db = db
         self.trace = trace
         self.process = process
         self.began: int = process['began']
         self.ended: int = process['ended']
+        self.fate = fate
+        self.killed: Optional[str] = None
+        self.elsewhere = elsewhere
 
     def rows(self, table: str, order: str = '1') -> list:
         return self.db.rows_of(table, self.process['proc'], order)
@@ -165,6 +182,14 @@ class Facts:
         whole = -(-self.legacy_blocks(cls) * STRIDES[cls] // SLAB)
         return min(slabs, whole) if slabs else whole
 
+    def behind(self, layer: str) -> int:
+        """Bytes that the layers had mapped at most which serve what this one refuses."""
+        order = ('MID', 'LARGE', 'HUGE')
+        names = order[order.index(layer) + 1:]
+        return self.system_malloc_bytes + sum(
+            row['peak'] for row in self.rows('layer')
+            if self.db.label('ace_layer', row['layer']) in names)
+
     @property
     def system_malloc_bytes(self) -> int:
         return sum(row['bytes'] for row in self.rows('legacy_total')
@@ -229,6 +254,14 @@ class Facts:
     def _memory(self) -> list:
         """What was mapped at the end of each tick in which that changed."""
         return self.rows('memory', 'tick')
+
+    @property
+    def mapped(self) -> int:
+        """Bytes that hakmem had at the end and had not given back, as far as that was recorded."""
+        if not self._memory:
+            return 0
+        row = self._memory[-1]
+        return row['tiny'] - row['returned'] + row['mid'] + row['large'] + row['huge']
 
     @property
     def outgrown(self) -> bool:
@@ -319,7 +352,8 @@ class Facts:
             if row['complete'] or row['rss'] and row['end']:
                 yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},
                            {self.db.label('ace_layer', each['layer']): each
-                            for each in self._of('dump_pool', row)})
+                            for each in self._of('dump_pool', row)},
+                           next(iter(self._of('dump_limits', row)), None))
 
     def _of(self, table: str, dump: Any) -> list:
         return self._by_seq(table).get(dump['seq'], [])

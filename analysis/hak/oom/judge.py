@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from signal import Signals
+from typing import Any, Optional
 
 from hak.db import Scope
-from hak.oom import churn, growth, layers, limits, misuse, refused, waste
-from hak.oom.facts import Facts
+from hak.fate import Fate
+from hak.oom import churn, groups, growth, layers, limits, misuse, refused, waste
+from hak.oom.facts import Dump, Facts
 from hak.oom.verdict import CAUSES, Answer, Evidence, Insufficient, ProcessVerdict, Verdict
 from hak.reading import Source
 
-RULES = (refused, layers, limits, growth, waste, misuse, churn)
+RULES = (refused, layers, groups, limits, growth, waste, misuse, churn)
 # Causes that explain half and more of what went wrong come before those that explain some of it;
 # among their like, the first in time comes first.
 MUCH, SOME = 0.5, 0.1
@@ -17,22 +20,67 @@ MUCH, SOME = 0.5, 0.1
 OTHERS = {*waste.CAUSES, 'stranded_empty', 'not_us', 'map_fail_injected',
           'map_fail_max_map_count', 'map_fail_overcommit'}
 GUESS_MOST = 0.5
+# Of a process, from each end of a recording: for others that have none.
+LOOKS_MOST = 16
 # Of the confidence, that is left where events were lost.
 LOSSY = 0.8
 
 
-def judge(source: Source, trace: str) -> list[ProcessVerdict]:
+# Of processes: what other recordings have of the one with this pid and name.
+Elsewhere = dict[tuple[int, str], list[Dump]]
+
+
+def judge(source: Source, trace: str, fate: Optional[Fate] = None,
+          elsewhere: Optional[Elsewhere] = None) -> list[ProcessVerdict]:
     """`trace`: what to call it, where other commands are told to look at it."""
     rows = source.db.processes(Scope())
     last = {row['pid']: row['proc'] for row in rows}
-    answers = [(row, _process(Facts(source.db, row, trace))) for row in rows]
+    processes: list[Facts] = []
+    for row in rows:
+        # What it was before it executed another program had the same limits.
+        before = [dump for facts in processes if facts.process['pid'] == row['pid']
+                  for dump in facts.looks[-LOOKS_MOST:]]
+        processes.append(Facts(source.db, row, trace, fate,
+                               [*before, *(elsewhere or {}).get(_key(row), ())]))
+    killed = groups.victims(processes, fate)
+    for facts in processes:
+        facts.killed = killed.get(facts.process['proc'])
+    answers = [(facts.process, _process(facts)) for facts in processes]
     # What a process was before it executed another program matters only if it was in trouble.
-    return [answer for row, answer in answers
+    return [_known(answer, row, fate) for row, answer in answers
             if answer.verdicts or row['proc'] == last[row['pid']]]
 
 
+def _key(row: Any) -> tuple[int, str]:
+    return row['pid'], row['name']
+
+
+def _known(answer: ProcessVerdict, row: Any, fate: Optional[Fate]) -> ProcessVerdict:
+    if fate is not None and fate.pid == row['pid']:
+        answer.command = fate.argv
+        answer.ended = (f'killed by {_signal(-fate.code)}' if fate.code < 0 else
+                        f'exit code {fate.code}')
+    return answer
+
+
+def _signal(number: int) -> str:
+    try:
+        return Signals(number).name
+    except ValueError:
+        return f'signal {number}'
+
+
+def looks(source: Source) -> Elsewhere:
+    """What recordings without a dump may be judged by."""
+    found: Elsewhere = {}
+    for row in source.db.processes(Scope()):
+        mine = Facts(source.db, row, '').looks
+        found.setdefault(_key(row), []).extend([*mine[:LOOKS_MOST], *mine[LOOKS_MOST:][-LOOKS_MOST:]])
+    return found
+
+
 def _process(facts: Facts) -> ProcessVerdict:
-    answer = ProcessVerdict(facts.process['pid'], facts.process['name'])
+    answer = ProcessVerdict(facts.process['pid'], facts.process['name'], limits=_limits(facts))
     for rule in RULES:
         found = list(rule.judge(facts))
         verdicts = [each for each in found if isinstance(each, Verdict)]
@@ -47,6 +95,15 @@ def _process(facts: Facts) -> ProcessVerdict:
     _drop_guess(answer)
     answer.verdicts = ranked(answer.verdicts)
     return answer
+
+
+def _limits(facts: Facts) -> dict:
+    dump = facts.last_dump
+    if dump is None:
+        return {}
+    told = {key: dump.row[key] for key in ('limit_as', 'max_maps', 'overcommit', 'cgroup_limit')}
+    more = ('limit_data', 'limit_memlock', 'limit_stack', 'cgroup', 'cgroup_version')
+    return {**told, **({key: dump.limits[key] for key in more} if dump.limits else {})}
 
 
 def _with_losses(verdict: Verdict, facts: Facts) -> Verdict:
@@ -104,10 +161,23 @@ def _join(said: list[ProcessVerdict]) -> ProcessVerdict:
     unknown = {each.cause: each for process in said for each in process.insufficient
                if each.cause not in verdicts}
     ruled_out = {cause for process in said for cause in process.ruled_out}
+    _replace_unknown(verdicts)
     return ProcessVerdict(
         said[0].pid, said[0].name, ranked(map(_clearest, verdicts.values())),
         [each for cause, each in unknown.items() if cause not in ruled_out],
-        [cause for cause in CAUSES if cause in ruled_out and cause not in verdicts])
+        [cause for cause in CAUSES if cause in ruled_out and cause not in verdicts],
+        next((each.ended for each in said if each.ended), ''),
+        next((each.command for each in said if each.command), []),
+        next((each.limits for each in reversed(said) if each.limits), {}))
+
+
+def _replace_unknown(verdicts: dict[str, list[Verdict]]) -> None:
+    """Of refusals whose limit one recording does not know, and another does."""
+    known = [cause for cause in limits.CAUSES if cause != 'map_fail_unknown' and cause in verdicts]
+    if known and 'map_fail_unknown' in verdicts:
+        first = min(each.first_time for each in verdicts.pop('map_fail_unknown'))
+        verdicts[known[0]] = [replace(each, first_time=min(first, each.first_time))
+                              for each in verdicts[known[0]]]
 
 
 def _clearest(same: list[Verdict]) -> Verdict:

@@ -1,7 +1,7 @@
 """What ACE's layers refused by their own rules."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 from hak import ui
 from hak.oom.facts import Facts
@@ -14,6 +14,7 @@ SEEN, COUNTED = 0.95, 0.7
 UNFIT_LEAST = 256
 # With this W_MAX every size has a class.
 FITS_ALL = 1.33
+MIB = 1 << 20
 KNOBS = {'MID': 'HAKMEM_ACE_MID_CAP', 'LARGE': 'HAKMEM_ACE_LARGE_CAP'}
 
 
@@ -57,13 +58,21 @@ def _change(cause: str, rows: list[dict], facts: Facts) -> str:
     if cause == 'ace_threshold':
         share = max(row['class_share'] for row in rows)
         return f'export HAKMEM_ACE_WMAX={max(FITS_ALL, share + 0.01):.2f}'
-    return _limits({row['layer']: row['used_limit'] for row in rows})
+    return _limits({row['layer']: (row['used_limit'], row['bytes']) for row in rows}, facts)
 
 
-def _limits(full: dict[str, int]) -> str:
-    """Twice as much; how much the program would take is not known."""
-    return 'export ' + ' '.join(f'{KNOBS[layer]}={max(1, -(-2 * limit >> 20))}M'
-                                for layer, limit in full.items() if layer in KNOBS)
+def _limits(full: dict[str, tuple[int, Optional[int]]], facts: Facts) -> str:
+    """By layer: its limit, and bytes that it refused, as far as they were recorded."""
+    return 'export ' + ' '.join(f'{KNOBS[layer]}={_raised(layer, limit, over, facts)}M'
+                                for layer, (limit, over) in full.items() if layer in KNOBS)
+
+
+def _raised(layer: str, limit: int, over: Optional[int], facts: Facts) -> int:
+    """In MiB. What was passed on came and went: no more of it was there at once than the layers
+    behind had mapped at most. An eighth more for a course that differs a little."""
+    behind = facts.behind(layer)
+    wanted = limit + (behind if over is None else min(over, behind))
+    return -(-(wanted + max(MIB, wanted // 8)) // MIB)
 
 
 # ---- before the recording ----
@@ -89,6 +98,6 @@ def _from_dump(cause: str, pools: dict[str, Any], facts: Facts) -> Verdict:
         dump.time, {'layer': layer, 'count': pool[column], 'peak': pool['peak'],
                     'limit': pool['used_limit']}) for layer, pool in pools.items()]
     change = (f'export HAKMEM_ACE_WMAX={FITS_ALL}' if cause == 'ace_threshold' else
-              _limits({layer: pool['used_limit'] for layer, pool in pools.items()}))
+              _limits({layer: (pool['used_limit'], None) for layer, pool in pools.items()}, facts))
     count = sum(pool[column] for pool in pools.values())
     return Verdict(cause, COUNTED, facts.began, facts.share_of_refused(count), evidence, change)

@@ -1,28 +1,33 @@
-"""The system refused memory, or killed: which limit was it?
+"""The system refused memory: which limit was it?
 
 The dump that says how near the limits were is made within a tick of the refusal; what was mapped
-at the refusal itself is known, so the address space then is too.
+at the refusal itself is known, so the address space then is too. A recording without such a dump
+is judged by those that other recordings have of the same process, if they have any.
 """
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from hak import ui
+from hak.oom import demand
 from hak.oom.facts import TICK_NS, Dump, Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
-CAUSES = ('map_fail_rlimit_as', 'map_fail_cgroup', 'map_fail_max_map_count',
-          'map_fail_overcommit', 'map_fail_injected', 'map_fail_unknown')
+CAUSES = ('map_fail_rlimit_as', 'map_fail_rlimit_data', 'map_fail_rlimit_memlock',
+          'map_fail_max_map_count', 'map_fail_overcommit', 'map_fail_injected', 'map_fail_unknown')
 # Told by limits as they are in dumps.
-BY_LIMITS = ('map_fail_rlimit_as', 'map_fail_max_map_count', 'map_fail_overcommit')
-# A SuperSlab, aligned, or a region of a pool takes so much at once.
+BY_LIMITS = CAUSES[:5]
+# A SuperSlab, aligned, or a region of a pool takes so much at once; a part of it is asked for
+# with the largest request too.
 AT_ONCE = 4 << 20
 # The count of mappings is not quite the kernel's.
 MAPS_NEAR = 0.98
-# The group's memory holds page cache too, which the kernel drops before it kills; and other
-# processes.
-GROUP_NEAR, GROUP_OURS = 0.9, 0.1
+# A mapping has at least a page, and the kernel counts them in an int.
+PAGE, MAPS_MOST = 4096, (1 << 31) - 1
+# Of the address space, so that it is worth a word.
+STACKS_SHARE = 0.25
 # Dumps that are looked at, from each end of what may be hours.
 DUMPS_MOST = 16
 # The tick looks for refusals; later the numbers may be others.
@@ -32,17 +37,44 @@ SURE, NEAR, GUESS = 0.95, 0.8, 0.5
 
 @dataclass(frozen=True)
 class Refused:
-    """What the system refused. `whole`: bytes of the largest request, with what goes with it."""
+    """What the system refused. `whole`: bytes of the largest request, with what goes with it.
+    `overflow`: of the requests that nobody served. `errors`: errno."""
     count: int
     first: int
     last: int
     smallest: int
     largest: int
     whole: int
+    overflow: int = 0
+    errors: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One of setrlimit(2)'s, as a dump tells it."""
+    cause: str
+    name: str
+    what: str                        # it limits
+    letter: str                      # of the shell's ulimit
+    used: Callable[[Dump], int]
+    limit: Callable[[Dump], int]     # 0: none
+
+
+def _told_limit(column: str) -> Callable[[Dump], int]:
+    return lambda dump: dump.limits[column] if dump.limits else 0
+
+
+RLIMITS = (
+    Limit('map_fail_rlimit_as', 'RLIMIT_AS', 'the address space', 'v', lambda dump: dump.row['vm'],
+          lambda dump: dump.row['limit_as']),
+    Limit('map_fail_rlimit_data', 'RLIMIT_DATA', 'private writable memory', 'd',
+          _told_limit('data'), _told_limit('limit_data')),
+    Limit('map_fail_rlimit_memlock', 'RLIMIT_MEMLOCK', 'locked memory (mlockall)', 'l',
+          _told_limit('locked'), _told_limit('limit_memlock')),
+)
 
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
-    yield from _group(facts)
     refused = _refused(facts) or _refused_before(facts)
     if refused is None:
         yield from (Insufficient(cause, facts.gap, facts.next_time)
@@ -50,8 +82,9 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
         return
     weight = _weight(facts, refused)
     found = [each for each in (_best(test, facts, refused) for test in TESTS) if each]
+    found = found or [*_only_one(facts, refused)]
     for cause, evidence, change, sure in found:
-        yield Verdict(cause, sure, refused.first, weight, [_told(refused), evidence], change)
+        yield Verdict(cause, sure, refused.first, weight, [_told(refused), *evidence], change)
     fault = facts.setting('HAKMEM_FAIL_MAP', '')
     if fault:
         yield Verdict('map_fail_injected', GUESS if found else SURE, refused.first, weight,
@@ -64,13 +97,20 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
 
 def _refused(facts: Facts) -> Optional[Refused]:
     rows = [row for row in facts.ace_fails if row['reason'] == 'MAP_FAIL_OS']
+    ooms = facts.failures('oom')
+    overflow = sum(row['size'] for row in ooms)
     if not rows:
-        return None
+        # A process that began near a limit has the system's malloc, which was refused.
+        sizes = [row['size'] for row in ooms]
+        return Refused(len(ooms), ooms[0]['time'], ooms[-1]['time'], min(sizes), max(sizes),
+                       AT_ONCE + max(sizes), overflow,
+                       frozenset(row['err'] for row in ooms)) if ooms else None
     own = [row for row in rows if not row['passed_on']] or rows
     return Refused(sum(row['count'] for row in own), min(row['first'] for row in rows),
                    max(row['last'] for row in rows), min(row['smallest'] for row in own),
                    max(row['largest'] for row in own),
-                   max(AT_ONCE, *(row['largest'] for row in own)))
+                   AT_ONCE + max(max(row['largest'], row['class_size'] or 0) for row in rows),
+                   overflow, frozenset(row['err'] for row in rows))
 
 
 def _refused_before(facts: Facts) -> Optional[Refused]:
@@ -94,15 +134,24 @@ def _told(refused: Refused) -> Evidence:
                         'recording began', refused.first, {'requests': refused.count})
     sizes = (f'{refused.smallest:,}' if refused.smallest == refused.largest else
              f'{refused.smallest:,} to {refused.largest:,}')
+    errors = ', '.join(errno.errorcode.get(each, str(each)) for each in sorted(refused.errors)
+                       if each)
+    unserved = (f', {ui.size(refused.overflow)} of which nobody could serve' if refused.overflow
+                else '')
     return Evidence(f'the system refused memory for {ui.counted(refused.count, "request")} of '
-                    f'{sizes} B', refused.first,
+                    f'{sizes} B{unserved}' + (f' ({errors})' if errors else ''), refused.first,
                     {'requests': refused.count, 'first': refused.first, 'last': refused.last,
-                     'smallest': refused.smallest, 'largest': refused.largest})
+                     'smallest': refused.smallest, 'largest': refused.largest,
+                     'overflow': refused.overflow, 'errors': sorted(refused.errors)})
 
 
 # ---- the limits: each test says of one dump how near it was, None: not near ----
 
-def _best(test, facts: Facts, refused: Refused) -> Optional[tuple]:
+# Cause, evidence, what to change, how sure.
+Found = tuple[str, list[Evidence], str, float]
+
+
+def _best(test: Callable, facts: Facts, refused: Refused) -> Optional[Found]:
     found = [each for each in (test(dump, facts, refused) for dump in _near(facts, refused))
              if each]
     return max(found, key=lambda each: each[3], default=None)
@@ -111,67 +160,131 @@ def _best(test, facts: Facts, refused: Refused) -> Optional[tuple]:
 def _near(facts: Facts, refused: Refused) -> list[Dump]:
     """Dumps that say how it was: before the refusals some things were different. Of many, the
     first and the last."""
-    after = [dump for dump in facts.looks if dump.time >= refused.first - SOON_NS]
+    looks = facts.looks or sorted(facts.elsewhere, key=lambda dump: dump.time)
+    after = [dump for dump in looks if dump.time >= refused.first - SOON_NS]
     if len(after) > 2 * DUMPS_MOST:
         after = after[:DUMPS_MOST] + after[-DUMPS_MOST:]
-    return after or facts.looks[-1:]
+    return after or looks[-1:]
 
 
-def _rlimit_as(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
-    limit = dump.row['limit_as']
-    if not limit:
-        return None
-    most = min(limit, max(_vm_at(time, dump, facts) for time in (refused.first, refused.last)))
-    if most + refused.whole <= limit:
-        return None
-    soon = refused.largest and dump.time <= refused.last + SOON_NS
-    return ('map_fail_rlimit_as', Evidence(
-        f'the address space was {ui.size(most)} of {ui.size(limit)} (RLIMIT_AS), '
-        f'{ui.size(dump.ours)} of it hakmem\'s, and up to {ui.size(refused.whole)} more were '
-        'wanted at once', dump.time,
-        {'vm': dump.row['vm'], 'vm_then': most, 'limit_as': limit, 'hakmem': dump.ours,
-         'wanted': refused.whole}),
-        f'ulimit -v {2 * max(limit, most + refused.whole) >> 10}', SURE if soon else NEAR)
+def _rlimit(which: Limit) -> Callable[[Dump, Facts, Refused], Optional[Found]]:
+    def test(dump: Dump, facts: Facts, refused: Refused) -> Optional[Found]:
+        limit = which.limit(dump)
+        if not limit or which.cause == 'map_fail_rlimit_memlock' and \
+                errno.EAGAIN not in refused.errors:
+            return None
+        time, mapped = _fullest(dump, facts, refused)
+        used = min(limit, which.used(dump) + mapped)
+        if used + refused.whole <= limit:
+            return None
+        soon = refused.largest and dump.time <= refused.last + SOON_NS
+        return _reached(which, Evidence(
+            f'{which.what} was {ui.size(used)} of {ui.size(limit)} ({which.name}), '
+            f'{ui.size(dump.ours + mapped)} of it hakmem\'s, and up to {ui.size(refused.whole)} '
+            'more were wanted at once', time,
+            {'used': used, 'limit': limit, 'hakmem': dump.ours + mapped,
+             'wanted': refused.whole}), dump, facts, refused, SURE if soon else NEAR)
+    return test
 
 
-def _vm_at(time: int, dump: Dump, facts: Facts) -> int:
-    """The address space then, which differs from the dump's by what hakmem mapped meanwhile; what
-    was lost of that cannot be counted."""
-    if facts.lost or abs(time - dump.time) < 2 * TICK_NS:
-        return dump.row['vm']
+def _fullest(dump: Dump, facts: Facts, refused: Refused) -> tuple[int, int]:
+    """When most was used, as far as anybody knows: at the dump or a refusal; and how much more
+    hakmem had mapped then than at the dump. What was lost of that cannot be counted."""
+    times = [time for time in (refused.first, refused.last)
+             if not facts.lost and facts.began <= dump.time <= facts.ended
+             and abs(time - dump.time) >= 2 * TICK_NS]
+    return max([(dump.time, 0), *((time, _mapped_since(dump, time, facts)) for time in times)],
+               key=lambda each: each[1])
+
+
+def _mapped_since(dump: Dump, time: int, facts: Facts) -> int:
     if time < dump.time:
-        return dump.row['vm'] - facts.mapped_between(time, dump.end)
-    return dump.row['vm'] + facts.mapped_between(dump.end, time)
+        return -facts.mapped_between(time, dump.end)
+    return facts.mapped_between(dump.end, time)
 
 
-def _max_map_count(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
+def _reached(which: Limit, seen: Evidence, dump: Dump, facts: Facts, refused: Refused,
+             sure: float) -> Found:
+    used, limit = which.used(dump), which.limit(dump)
+    # A dump of sums tells of the address space, and nothing else grows without that.
+    grown = demand.growth(facts, 'vm', refused.first)
+    wanted = demand.enough(max(used, limit), refused.overflow + refused.whole, grown)
+    most = demand.memory(facts)
+    fits = wanted is not None and most is not None and wanted < most
+    evidence = [seen, demand.told(grown, 'the address space', dump.time), *_stacks(which, dump)]
+    return (which.cause, evidence,
+            f'ulimit -{which.letter} {-(-wanted >> 10) if fits else "unlimited"}', sure)
+
+
+def _stacks(which: Limit, dump: Dump) -> Iterator[Evidence]:
+    """Every thread takes as many addresses for its stack as RLIMIT_STACK allows."""
+    stack, threads = _told_limit('limit_stack')(dump), dump.row['threads']
+    if which.letter != 'v' or not stack or threads < 2:
+        return
+    size = (threads - 1) * stack
+    if size >= STACKS_SHARE * which.limit(dump):
+        yield Evidence(f'the stacks of {threads - 1:,} threads take up to {ui.size(size)} of it, '
+                       f'{ui.size(stack)} each (RLIMIT_STACK, ulimit -s)', dump.time,
+                       {'threads': threads, 'limit_stack': stack})
+
+
+def _max_map_count(dump: Dump, facts: Facts, refused: Refused) -> Optional[Found]:
     maps, most = dump.row['maps'], dump.row['max_maps']
     if not most or maps < MAPS_NEAR * most:
         return None
-    return ('map_fail_max_map_count', Evidence(
+    grown = demand.growth(facts, 'maps', dump.time)
+    evidence = [Evidence(
         f'the process had {maps:,} mappings of at most {most:,} (vm.max_map_count)', dump.time,
-        {'maps': maps, 'max_maps': most}), f'sysctl vm.max_map_count={2 * most}', SURE)
+        {'maps': maps, 'max_maps': most})]
+    if grown:
+        evidence.append(Evidence(
+            f'they grew by {grown.rate:,.0f} a second in the {ui.duration(grown.span)} before',
+            grown.time, {'rate': grown.rate, 'span': grown.span}))
+    top = min(MAPS_MOST, max((demand.memory(facts) or MAPS_MOST * PAGE) // PAGE, most + 1))
+    wanted = min(top, demand.enough(max(maps, most), refused.count, grown) or top)
+    return 'map_fail_max_map_count', evidence, f'sysctl vm.max_map_count={wanted}', SURE
 
 
-def _overcommit(dump: Dump, facts: Facts, refused: Refused) -> Optional[tuple]:
+def _overcommit(dump: Dump, facts: Facts, refused: Refused) -> Optional[Found]:
     """0: one request may not be more than there is memory. 2: all together may not."""
     mode, row = dump.row['overcommit'], dump.row
     numbers = {key: row[key] for key in ('overcommit', 'committed', 'commit_limit', 'memory')}
     if mode == 0 and row['memory'] and refused.largest > row['memory']:
-        return ('map_fail_overcommit', Evidence(
+        return ('map_fail_overcommit', [Evidence(
             f'{ui.size(refused.largest)} at once are more than all RAM and swap, '
-            f'{ui.size(row["memory"])} (vm.overcommit_memory 0)', dump.time, numbers),
+            f'{ui.size(row["memory"])} (vm.overcommit_memory 0)', dump.time, numbers)],
             'sysctl vm.overcommit_memory=1', SURE)
     if mode == 2 and row['commit_limit'] and \
             row['committed'] + refused.whole > row['commit_limit']:
-        return ('map_fail_overcommit', Evidence(
+        return ('map_fail_overcommit', [Evidence(
             f'{ui.size(row["committed"])} of {ui.size(row["commit_limit"])} were committed on the '
-            f'machine (vm.overcommit_memory 2)', dump.time, numbers),
+            f'machine (vm.overcommit_memory 2)', dump.time, numbers)],
             'sysctl vm.overcommit_memory=0', SURE)
     return None
 
 
-TESTS = (_max_map_count, _rlimit_as, _overcommit)   # in the order in which the kernel looks
+TESTS = (_max_map_count, *map(_rlimit, RLIMITS), _overcommit)   # in the order of the kernel's looks
+
+
+# ---- no dump of that time ----
+
+def _only_one(facts: Facts, refused: Refused) -> Iterator[Found]:
+    """Where nobody looked when it was refused: the one limit that is set, as other dumps of the
+    process tell, if there is no other."""
+    looks = _near(facts, refused)
+    if not looks or any(abs(time - dump.time) <= SOON_NS for dump in looks
+                        for time in (refused.first, refused.last)):
+        return
+    dump = min(looks, key=lambda dump: abs(dump.time - refused.last))
+    locked = errno.EAGAIN in refused.errors
+    set_ = [which for which in RLIMITS if which.limit(dump)
+            and (which.cause == 'map_fail_rlimit_memlock') == locked]
+    if len(set_) == 1 and dump.row['overcommit'] != 2:
+        which = set_[0]
+        used, limit = which.used(dump), which.limit(dump)
+        yield _reached(which, Evidence(
+            f'{which.what} was {ui.size(used)} of {ui.size(limit)} ({which.name}), and no other '
+            'limit is set', dump.time, {'used': used, 'limit': limit}), dump, facts, refused, GUESS)
 
 
 def _unknown(facts: Facts, refused: Refused, weight: float) -> Iterator[Verdict | Insufficient]:
@@ -182,48 +295,20 @@ def _unknown(facts: Facts, refused: Refused, weight: float) -> Iterator[Verdict 
         why = 'no state dump says how near the limits were'
         yield from (Insufficient(cause, why, facts.next_time) for cause in BY_LIMITS)
     else:
-        row = last.row
-        limits = {key: row[key] for key in ('vm', 'limit_as', 'maps', 'max_maps', 'overcommit')}
-        evidence.append(Evidence(
-            f'address space {ui.size(row["vm"])} of '
-            f'{ui.size(row["limit_as"]) if row["limit_as"] else "no limit"}, {row["maps"]:,} '
-            f'mappings of {row["max_maps"]:,}, overcommit {row["overcommit"]}', last.time, limits))
+        evidence.append(_as_they_were(last))
     yield Verdict('map_fail_unknown', GUESS if last is None else NEAR, refused.first, weight,
-                  evidence, 'hak doctor; ulimit -d unlimited')
+                  evidence, 'hak doctor')
 
 
-# ---- the cgroup's limit, at which nothing is refused but processes are killed ----
-
-def _group(facts: Facts) -> Iterator[Verdict | Insufficient]:
-    """The last that was seen: what had fallen again did not kill."""
-    looks = sorted([*_pressures(facts), *_dumped(facts)])
-    near = [look for look in looks if _is_near(*look)]
-    if near and near[-1] == looks[-1]:
-        time, used, limit, rss = near[-1]
-        share = used / limit
-        sure = (SURE if share >= 0.98 else NEAR) * (1 if rss >= limit / 2 else 0.7)
-        yield Verdict('map_fail_cgroup', sure, near[0][0], min(1.0, share), [
-            Evidence(f'the memory cgroup was at {ui.size(used)} of {ui.size(limit)}, '
-                     f'{share:.0%}, {ui.size(rss)} of it this process', time,
-                     {'cgroup_used': used, 'cgroup_limit': limit, 'rss': rss}),
-            Evidence(f'what was recorded ends {ui.duration(facts.ended - time)} later: the kernel '
-                     'kills without a word', facts.ended, {'ended': facts.ended})],
-            f'systemctl set-property UNIT MemoryMax={2 * limit >> 20}M')
-    elif not facts.looks and not facts.small:
-        yield Insufficient('map_fail_cgroup', 'no state dump says how near the limits were',
-                           facts.next_time)
-
-
-def _is_near(_: int, used: int, limit: int, rss: int) -> bool:
-    return used >= GROUP_NEAR * limit and rss >= GROUP_OURS * limit
-
-
-def _dumped(facts: Facts) -> list[tuple[int, int, int, int]]:
-    """Time, used, limit, and this process's part."""
-    return [(dump.time, dump.row['cgroup_used'], dump.row['cgroup_limit'], dump.row['rss'])
-            for dump in facts.looks if dump.row['cgroup_limit']]
-
-
-def _pressures(facts: Facts) -> list[tuple[int, int, int, int]]:
-    return [(row['time'], row['used'], row['used_limit'], row['rss'])
-            for row in facts.pressures if row['what'] == 'PRESSURE_CGROUP']
+def _as_they_were(dump: Dump) -> Evidence:
+    row = dump.row
+    limits: dict[str, Any] = {key: row[key] for key in
+                              ('vm', 'limit_as', 'maps', 'max_maps', 'overcommit')}
+    told = []
+    for which in RLIMITS:
+        limit = which.limit(dump)
+        told.append(f'{which.what} {ui.size(which.used(dump))} of '
+                    f'{ui.size(limit) if limit else "no limit"}')
+        limits[which.name] = limit
+    return Evidence(f'{", ".join(told)}, {row["maps"]:,} mappings of {row["max_maps"]:,}, '
+                    f'overcommit {row["overcommit"]}', dump.time, limits)

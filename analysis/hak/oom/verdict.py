@@ -11,7 +11,10 @@ CAUSES = {
     'ace_threshold': 'no size class fits within W_MAX',
     'ace_exhaustion': "a pool's limit was reached",
     'map_fail_rlimit_as': 'the address space limit (RLIMIT_AS) was reached',
+    'map_fail_rlimit_data': 'the limit of private writable memory (RLIMIT_DATA) was reached',
+    'map_fail_rlimit_memlock': 'the limit of locked memory (RLIMIT_MEMLOCK) was reached',
     'map_fail_cgroup': "the memory cgroup's limit was reached",
+    'machine_oom': 'the machine ran out of memory, and the kernel killed',
     'map_fail_max_map_count': 'the limit of mappings (vm.max_map_count) was reached',
     'map_fail_overcommit': 'the kernel refused to overcommit memory',
     'map_fail_injected': 'HAKMEM_FAIL_MAP made maps fail',
@@ -56,11 +59,16 @@ class Insufficient:
 
 @dataclass
 class ProcessVerdict:
+    """`ended`: how, as `hak record` saw it, '': not known. `command`: of the program that it ran.
+    `limits`: in bytes, 0: none, as the last dump in detail has them."""
     pid: int
     name: str
     verdicts: list[Verdict] = field(default_factory=list)
     insufficient: list[Insufficient] = field(default_factory=list)
     ruled_out: list[str] = field(default_factory=list)
+    ended: str = ''
+    command: list[str] = field(default_factory=list)
+    limits: dict = field(default_factory=dict)
 
 
 @dataclass

@@ -1,5 +1,7 @@
 """`hak oom` for people: a screen."""
 
+import shlex
+
 from rich.text import Text
 
 from hak import times, ui
@@ -20,7 +22,8 @@ def write(answer: Answer) -> None:
 
 
 def _process(process: ProcessVerdict, begin: int, console) -> None:
-    console.print(Text.assemble('process ', (f'{process.pid} {process.name}', 'bold')))
+    ended = f', {process.ended}: {shlex.join(process.command)}' if process.ended else ''
+    console.print(Text.assemble('process ', (f'{process.pid} {process.name}', 'bold'), ended))
     for number, verdict in enumerate(process.verdicts[:VERDICTS_SHOWN], 1):
         _verdict(number, verdict, begin, console)
     for verdict in process.verdicts[VERDICTS_SHOWN:]:

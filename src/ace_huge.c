@@ -212,7 +212,7 @@ bool huge_has_idle(void)
 static struct ace_answer map(size_t size, size_t align)
 {
     /* A place that is aligned is cut from so much. */
-    struct ace_answer a = {.class_size = size + (align > os_page() ? align : 0),
+    struct ace_answer a = {.class_size = size + (align > PAGEMAP_GRANULE ? align : 0),
                            .reason = HAK_MAP_FAIL_OS};
     uint64_t began = trace_clock(HAK_EV_ace_map), ns, mapped = 0;
     void *p = os_map_aligned(size, align);

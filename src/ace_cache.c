@@ -148,6 +148,7 @@ bool cache_push_mid(struct ace_cache *c, unsigned cls, void *p)
     touch(c);
     if (unlikely(full))
         give_older_half(c, cls);
+    hak_assert(c->mid_top[cls] < CACHE_MID);
     put(&c->mid[cls][c->mid_top[cls]++], p);
     put_add(c, 0, mid_stride(cls));
     return full;
@@ -167,6 +168,7 @@ bool cache_push_large(struct ace_cache *c, unsigned cls, void *p)
     if (full) {
         large_give(p);
     } else {
+        hak_assert(c->large_top[cls] < CACHE_LARGE);
         put(&c->large[cls][c->large_top[cls]++], p);
         put_add(c, 1, stride);
     }

@@ -81,6 +81,30 @@ static struct waiting pick(unsigned i)
     return w;
 }
 
+#ifdef HAK_DEBUG
+/* With the lock held. */
+static void huge_check(void)
+{
+    size_t bytes = 0;
+
+    hak_assert(huge.count <= WAITING && huge.waiting_bytes <= WAITING_BYTES);
+    for (unsigned i = 0; i < huge.count; i++) {
+        const struct waiting *w = &huge.waiting[i];
+
+        hak_assert(atomic_load_explicit(pagemap_word(w->p), memory_order_relaxed) ==
+                   (w->size | HUGE_FREE));
+        hak_assert(pagemap_lookup(w->p) == PAGEMAP_HUGE);
+        for (unsigned j = 0; j < i; j++)
+            hak_assert(huge.waiting[j].p != w->p);
+        bytes += w->size;
+    }
+    hak_assert(huge.waiting_bytes == bytes);
+    hak_assert(huge.used <= huge.peak);
+    hak_assert(!huge.blocks == !huge.used);
+    hak_assert(huge.used + huge.waiting_bytes <= huge.mapped);
+}
+#endif
+
 /* How well a waiting block suits a request: 0 not at all, and the higher the better. At most a
  * quarter more than is wanted serves as it is. Up to the half, or to double, its pages are worth
  * the system call that makes it fit: they need not be faulted in, and zeroed, again. */
@@ -116,6 +140,7 @@ static struct waiting reuse(size_t size, size_t align)
         w = pick(best);
         count(w.size);
     }
+    hak_check(huge_check());
     lock_give(&huge.lock);
     return w;
 }
@@ -172,6 +197,7 @@ void huge_give(void *p)
         huge.waiting[huge.count++] = w;
         huge.waiting_bytes += size;
     }
+    hak_check(huge_check());
     lock_give(&huge.lock);
     while (n)
         (void)unmap(out[--n]);

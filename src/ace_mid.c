@@ -127,6 +127,19 @@ static void partial_remove(struct chunk *c, unsigned cls)
         mid.partial[cls] = c->next;
 }
 
+#ifdef HAK_DEBUG
+static void chunk_check(const struct chunk *c)
+{
+    unsigned cls = chunk_cls(c);
+
+    hak_assert(cls < MID_CLASSES);
+    hak_assert(!(c->free >> capacity(cls)));
+    hak_assert(!(c->purged & c->refused));
+    /* All free: it would have gone back. */
+    hak_assert(c->free != (1u << capacity(cls)) - 1);
+}
+#endif
+
 /* A chunk for class cls; NULL if no region has one. */
 static struct chunk *chunk_cut(unsigned cls)
 {
@@ -171,6 +184,7 @@ static void *take_one(unsigned cls, bool *zero)
     c->old &= c->free;
     if (!c->free)
         partial_remove(c, cls);
+    hak_check(chunk_check(c));
     space_count(&mid_space, mid_stride(cls), 1);
     first = (char *)region_of(c);
     p = block_at(first + ((size_t)(c - chunk_of(first)) << CHUNK_LG), cls, i);
@@ -222,6 +236,7 @@ static void add_free(char *base, struct chunk *c, uint32_t blocks)
         space_give(&mid_space, base, CHUNK_UNITS);
     } else {
         count_free(c);
+        hak_check(chunk_check(c));
     }
 }
 
@@ -316,6 +331,7 @@ static uint32_t claim(struct chunk *c, bool all, uint64_t *budget)
     count_free(c);
     if (!c->free)
         partial_remove(c, chunk_cls(c));
+    hak_check(chunk_check(c));
     bytes -= unpurged(c);
     *budget -= bytes < *budget ? bytes : *budget;
     return blocks;
@@ -393,6 +409,29 @@ static size_t tend_region(struct region *r, bool all, uint64_t *budget)
     return bytes;
 }
 
+#ifdef HAK_DEBUG
+/* Of all chunks, with the lock held and nothing claimed. */
+static void mid_check(void)
+{
+    uint64_t bytes = 0, left = 0;
+
+    for (const struct region *r = mid_space.all; r; r = r->next) {
+        for (unsigned n = 1; n < CHUNKS; n++) {
+            const struct chunk *c = &chunk_of(r)[n];
+
+            if (!in_use(r, n))
+                continue;
+            chunk_check(c);
+            hak_assert(!((c->purged | c->refused | c->old) & ~c->free));
+            bytes += unpurged(c);
+            left += refused(c);
+        }
+    }
+    hak_assert(mid.unpurged == bytes);
+    hak_assert(mid.refused == left);
+}
+#endif
+
 size_t mid_tend(bool all)
 {
     struct region *r;
@@ -400,6 +439,7 @@ size_t mid_tend(bool all)
     size_t bytes = 0;
 
     lock_take(&mid_space.lock);
+    hak_check(mid_check());
     keep = all ? 0 : mid_space.used >> SPACE_CUSHION_LG;
     budget = mid.unpurged > keep ? mid.unpurged - keep : 0;
     r = mid_space.all;

@@ -86,6 +86,57 @@ static void set_longest(struct space *sp, struct region *r, unsigned longest)
     bucket_add(sp, r);
 }
 
+#ifdef HAK_DEBUG
+static bool in_bucket(const struct space *sp, const struct region *r)
+{
+    const struct region *at = sp->bucket[bucket_of(r->longest)];
+
+    while (at && at != r)
+        at = at->peer_next;
+    return at == r;
+}
+
+void region_check(const struct space *sp, const struct region *r)
+{
+    unsigned dirty = 0;
+
+    for (unsigned w = 0; w < REGION_WORDS; w++) {
+        hak_assert(!(r->old[w] & ~r->dirty[w]));
+        dirty += (unsigned)__builtin_popcountl(r->dirty[w] & ~r->used[w]);
+    }
+    hak_assert(count_units(r->used, 0, sp->reserved) == sp->reserved);
+    hak_assert(r->free == REGION_UNITS - count_units(r->used, 0, REGION_UNITS));
+    hak_assert(r->longest == longest_run(r));
+    hak_assert(r->refused <= dirty);
+    hak_assert(sp->filled >> bucket_of(r->longest) & 1);
+    hak_assert(pagemap_lookup(r) == sp->kind);
+}
+
+void space_check(const struct space *sp)
+{
+    uint32_t whole = 0, dirty = 0, refused = 0;
+    uint64_t mapped = 0;
+
+    for (const struct region *r = sp->all; r; r = r->next) {
+        region_check(sp, r);
+        hak_assert(in_bucket(sp, r));
+        whole += r->free == REGION_UNITS - sp->reserved;
+        for (unsigned w = 0; w < REGION_WORDS; w++)
+            dirty += (uint32_t)__builtin_popcountl(r->dirty[w] & ~r->used[w]);
+        refused += r->refused;
+        mapped += REGION_SIZE;
+    }
+    hak_assert(sp->whole == whole);
+    hak_assert(sp->dirty_free == dirty);
+    hak_assert(sp->refused == refused);
+    hak_assert(sp->mapped == mapped);
+    hak_assert(sp->used <= sp->mapped && sp->used <= sp->peak);
+    hak_assert(!sp->blocks == !sp->used);
+    for (unsigned b = 0; b < SPACE_BUCKETS; b++)
+        hak_assert((sp->bucket[b] != NULL) == (sp->filled >> b & 1));
+}
+#endif
+
 /* ---- runs ---- */
 
 static bool is_whole(const struct space *sp, const struct region *r)
@@ -136,6 +187,7 @@ void *space_take(struct space *sp, unsigned n, unsigned step, bool *clean)
     }
     *clean = count_units(r->dirty, aligned, n) == 0;
     occupy(sp, r, aligned, n, end - at);
+    hak_check(region_check(sp, r));
     return (char *)r + ((size_t)aligned << UNIT_LG);
 }
 
@@ -151,6 +203,7 @@ void space_give(struct space *sp, void *p, unsigned n)
     run = next_unit(r->used, at, true) - run_start(r->used, at);
     if (run > r->longest)
         set_longest(sp, r, run);
+    hak_check(region_check(sp, r));
 }
 
 bool space_extend(struct space *sp, void *p, unsigned n, unsigned more)
@@ -164,6 +217,7 @@ bool space_extend(struct space *sp, void *p, unsigned n, unsigned more)
     if (end - at < more)
         return false;
     occupy(sp, r, at, more, end - at);
+    hak_check(region_check(sp, r));
     return true;
 }
 
@@ -238,6 +292,7 @@ bool space_grow(struct space *sp, struct space_news *news)
     set_units(r->used, 0, sp->reserved);
     r->longest = r->free = (uint16_t)(REGION_UNITS - sp->reserved);
     link_region(sp, r);
+    hak_check(space_check(sp));
     *news = (struct space_news){r, sp->mapped, began ? os_now_ns() - began : 0, false};
     return true;
 }
@@ -270,8 +325,10 @@ static unsigned claim(struct space *sp, struct region *r, bool all, unsigned mos
         sp->whole -= is_whole(sp, r);
         r->free = (uint16_t)(r->free - n);
         sp->dirty_free -= n;
+        set_refused(sp, r, 0);
         set_longest(sp, r, longest_run(r));
     }
+    hak_check(region_check(sp, r));
     *mapped = sp->mapped;
     lock_give(&sp->lock);
     return n;
@@ -292,6 +349,7 @@ static void unclaim(struct space *sp, struct region *r, unsigned n, unsigned wen
     set_refused(sp, r, n - went);
     sp->whole += is_whole(sp, r);
     set_longest(sp, r, longest_run(r));
+    hak_check(space_check(sp));
     lock_give(&sp->lock);
 }
 
@@ -357,6 +415,7 @@ static size_t unmap_if_idle(struct space *sp, struct region *r, bool all)
         sp->dirty_free -= r->refused;
         unlink_region(sp, r);
     }
+    hak_check(space_check(sp));
     mapped = sp->mapped;
     lock_give(&sp->lock);
     if (!go)
@@ -402,7 +461,7 @@ void space_begin_anew(struct space *sp)
 {
     sp->all = NULL;
     memset(sp->bucket, 0, sizeof(sp->bucket));
-    sp->filled = sp->whole = sp->dirty_free = sp->refuse = 0;
+    sp->filled = sp->whole = sp->dirty_free = sp->refused = sp->refuse = 0;
     sp->used = sp->blocks = sp->mapped = 0;
 }
 
@@ -410,13 +469,14 @@ void space_take_over(struct space *sp, struct region *r)
 {
     r->free = (uint16_t)(REGION_UNITS - count_units(r->used, 0, REGION_UNITS));
     r->longest = (uint16_t)longest_run(r);
-    r->idle = 0;
+    r->idle = r->refused = 0;
     memset(r->dirty, 0xff, sizeof(r->dirty));
     memset(r->old, 0, sizeof(r->old));
     sp->dirty_free += r->free;
     /* It may have been caught while it was entered. */
     (void)pagemap_set(r, REGION_SIZE, sp->kind);
     link_region(sp, r);
+    hak_check(space_check(sp));
 }
 
 bool space_has_idle(struct space *sp)

@@ -112,6 +112,12 @@ void space_take_over(struct space *sp, struct region *r);
  * what is used; with all, everything that is free. Returns the bytes purged or unmapped. */
 size_t space_tend(struct space *sp, bool all);
 
+#ifdef HAK_DEBUG
+/* Ends the process unless what is said of r, and of sp as a whole, is so; the lock is held. */
+void region_check(const struct space *sp, const struct region *r);
+void space_check(const struct space *sp);
+#endif
+
 /* Would space_tend() in time give something back? */
 bool space_has_idle(struct space *sp);
 

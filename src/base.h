@@ -23,11 +23,25 @@
 /* The library is preloaded, never dlopened by the programs it serves: the cheap TLS model. */
 #define TLS_FAST __thread __attribute__((tls_model("initial-exec")))
 
+/* hak_check: a structure's own check, NAME_check(), which is compiled for debug flavours only. */
 #ifdef HAK_DEBUG
-#define hak_assert(x) ((x) ? (void)0 : __builtin_trap())
+#define hak_assert(x) ((x) ? (void)0 : log_assert(__FILE__, __LINE__, #x))
+#define hak_check(call) (call)
+/* log.c: says which assertion does not hold, and ends the process. */
+_Noreturn void log_assert(const char *file, int line, const char *what);
 #else
 #define hak_assert(x) ((void)sizeof(!(x)))
+#define hak_check(call) ((void)0)
 #endif
+
+/* A counter of what there is. */
+static inline void count_down(_Atomic uint32_t *n, uint32_t by)
+{
+    uint32_t had = atomic_fetch_sub_explicit(n, by, memory_order_relaxed);
+
+    hak_assert(had >= by);
+    (void)had;
+}
 
 static inline size_t align_up(size_t n, size_t a)
 {

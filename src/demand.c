@@ -89,7 +89,7 @@ static bool add(struct demand *d, uint32_t limit)
     uint32_t n = atomic_fetch_add_explicit(&d->active, 1, memory_order_relaxed);
 
     if (limit && n >= limit) {
-        atomic_fetch_sub_explicit(&d->active, 1, memory_order_relaxed);
+        count_down(&d->active, 1);
         return false;
     }
     raise_to(&d->peak, n + 1);
@@ -121,7 +121,7 @@ void demand_back(unsigned cls)
 
 void demand_drop(unsigned cls)
 {
-    atomic_fetch_sub_explicit(&demand[cls].active, 1, memory_order_relaxed);
+    count_down(&demand[cls].active, 1);
 }
 
 void demand_count_anew(unsigned cls, uint32_t active)

@@ -40,8 +40,10 @@ bool lock_take_within(struct lock *l, uint64_t ns);
 
 static inline void lock_give(struct lock *l)
 {
-    if (unlikely(atomic_exchange_explicit(&l->word, LOCK_FREE, memory_order_release) ==
-                 LOCK_AWAITED))
+    uint32_t was = atomic_exchange_explicit(&l->word, LOCK_FREE, memory_order_release);
+
+    hak_assert(was != LOCK_FREE);
+    if (unlikely(was == LOCK_AWAITED))
         lock_wake(l);
 }
 

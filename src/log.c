@@ -82,3 +82,11 @@ void log_to(int fd, const char *format, ...)
     log_args(fd, format, args);
     va_end(args);
 }
+
+#ifdef HAK_DEBUG
+_Noreturn NOINLINE void log_assert(const char *file, int line, const char *what)
+{
+    log_line("[ASSERT] %s:%d: %s\n", file, line, what);
+    __builtin_trap();
+}
+#endif

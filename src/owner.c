@@ -94,6 +94,7 @@ static void take_free(struct owner *o, struct slab *s, unsigned cls, uint32_t wa
     slab_set_used(s, s->used + (lost ? s->nfree : n));
     s->nfree = (uint16_t)(lost ? 0 : s->nfree - n);
     c->count += n;
+    hak_check(slab_check(s));
     if (n)
         trace_sll_refill(slab_ref(s), o->id, HAK_FREELIST, n, s->used);
 }
@@ -129,6 +130,7 @@ static void take_carved(struct owner *o, struct slab *s, unsigned cls, uint32_t 
     slab_set_info(s, info_make(cls, SLAB_ACTIVE, carved + n));
     slab_set_used(s, s->used + n);
     c->count += n;
+    hak_check(slab_check(s));
     trace_sll_refill(slab_ref(s), o->id, HAK_CARVED, n, s->used);
 }
 
@@ -138,6 +140,7 @@ static void collect_remote(struct owner *o, struct slab *s, unsigned cls, uintpt
     struct block *chain = slab_remote_take(s, flags);
     unsigned n = slab_remote_collect(s, chain, cls);
 
+    hak_check(slab_check(s));
     if (n)
         trace_remote_drain(slab_ref(s), o->id, n, s->used);
 }
@@ -337,6 +340,7 @@ static void give_own(struct owner *o, struct slab *s, struct block *first, struc
     s->freelist = first;
     s->nfree = (uint16_t)(s->nfree + n);
     slab_set_used(s, s->used - n);
+    hak_check(slab_check(s));
     settle(o, s, cls, was_idle);
 }
 
@@ -378,8 +382,44 @@ void owner_give(struct owner *o, struct chain c, unsigned cls)
     trace_sll_drain(cls, o->id, own, remote, slabs);
 }
 
+#ifdef HAK_DEBUG
+/* s, on the list l of o's slabs of class cls. */
+static void place_check(const struct owner *o, const struct slab_link *l, unsigned cls)
+{
+    const struct slab *s = (const struct slab *)l;
+
+    hak_assert(l->next->prev == l && l->prev->next == l);
+    hak_assert(s != o->cls[cls].current);
+    hak_assert(atomic_load_explicit(&s->owner, memory_order_relaxed) == o);
+    hak_assert(slab_cls(s) == cls);
+    slab_check(s);
+}
+
+/* Every slab of o is where it should be. */
+static void owner_check(const struct owner *o)
+{
+    hak_assert(o->seal == seal_of(o));
+    for (unsigned c = 0; c < CLASSES; c++) {
+        const struct owner_class *oc = &o->cls[c];
+
+        for (const struct slab_link *l = oc->usable.next; l != &oc->usable; l = l->next)
+            place_check(o, l, c);
+        for (const struct slab_link *l = oc->full.next; l != &oc->full; l = l->next) {
+            place_check(o, l, c);
+            hak_assert(!((const struct slab *)l)->freelist ||
+                       (config.recycle == RECYCLE_OFF && !is_legacy(o)));
+        }
+        if (!oc->current)
+            continue;
+        hak_assert(atomic_load_explicit(&oc->current->owner, memory_order_relaxed) == o);
+        slab_check(oc->current);
+    }
+}
+#endif
+
 void owner_collect(struct owner *o)
 {
+    hak_check(owner_check(o));
     if (config.recycle == RECYCLE_OFF)
         return;
     for (unsigned c = 0; c < CLASSES; c++) {
@@ -400,6 +440,8 @@ void owner_collect(struct owner *o)
 
 void owner_adopt(struct owner *o, struct slab *s, unsigned cls)
 {
+    hak_assert(!atomic_load_explicit(&s->owner, memory_order_relaxed));
+    hak_assert(atomic_load_explicit(&s->remote, memory_order_relaxed) & REMOTE_UNOWNED);
     slab_set_owner(s, o, cls);
     trace_slab_adopt(slab_ref(s), o->id, s->used);
     /* Clearing UNOWNED releases the new owner to those who will read it. */

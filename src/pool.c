@@ -55,6 +55,7 @@ static struct stage_result stage_hit(struct owner *o, struct slab *s, unsigned c
                                      enum hak_stage stage, uint32_t scanned)
 {
     slab_bind(s, o, cls, was);
+    hak_check(slab_check(s));
     trace_slab_active(slab_ref(s), stage, o->id, slab_capacity(cls, slab_no(s)),
                       info_state(was) == SLAB_UNUSED ? cls : info_cls(was));
     return (struct stage_result){s, HAK_HIT, scanned};
@@ -76,7 +77,7 @@ static bool claim_empty(struct superslab *ss, unsigned no, unsigned cls, enum sl
                                                  info_make(cls, SLAB_ACTIVE, 0),
                                                  memory_order_seq_cst, memory_order_seq_cst))
         return false;
-    atomic_fetch_sub_explicit(empty_count(cls, state), 1, memory_order_relaxed);
+    count_down(empty_count(cls, state), 1);
     return true;
 }
 
@@ -188,7 +189,7 @@ static struct slab *claim_unused(struct superslab *ss)
 
         if (atomic_compare_exchange_weak_explicit(&ss->unused, &mask, mask & (mask - 1),
                                                   memory_order_acquire, memory_order_relaxed)) {
-            atomic_fetch_sub_explicit(&pool.unused, 1, memory_order_relaxed);
+            count_down(&pool.unused, 1);
             return &ss->slab[no];
         }
     }
@@ -487,6 +488,9 @@ void pool_release(struct owner *o, struct slab *s)
 
     uint32_t carved = info_carved(slab_info(s));
 
+    hak_assert(info_state(slab_info(s)) == SLAB_ACTIVE && s->used == 0);
+    hak_assert(atomic_load_explicit(&s->owner, memory_order_relaxed) == o);
+    hak_assert(!atomic_load_explicit(&s->remote, memory_order_relaxed));
     /* In a forked child some may be lost, with the threads that had them. Otherwise all are there,
      * or a slab with blocks in use would be carved anew. */
     if (!slot_found_free(slot_of(s)) ? s->nfree != carved : s->nfree > carved)
@@ -507,7 +511,11 @@ void pool_release(struct owner *o, struct slab *s)
 
 void pool_publish(struct slab *s)
 {
-    bool pushed = slot_push(&pool.cls[slab_cls(s)].published, slot_of(s));
+    bool pushed;
+
+    hak_assert(!atomic_load_explicit(&s->owner, memory_order_relaxed));
+    hak_assert(atomic_load_explicit(&s->remote, memory_order_relaxed) & REMOTE_UNOWNED);
+    pushed = slot_push(&pool.cls[slab_cls(s)].published, slot_of(s));
 
     /* A slab in use is on no list. */
     hak_assert(pushed);
@@ -550,7 +558,7 @@ bool pool_park(struct superslab *ss, unsigned no, uint32_t *was)
                                                  info_make(info_cls(info), SLAB_PARKED, 0),
                                                  memory_order_seq_cst, memory_order_relaxed))
         return false;
-    atomic_fetch_sub_explicit(empty_count(info_cls(info), state), 1, memory_order_relaxed);
+    count_down(empty_count(info_cls(info), state), 1);
     if (unlikely(!slab_all_free(&ss->slab[no], info_cls(info)))) {
         give_up(&ss->slab[no], info_cls(info));
         return false;
@@ -568,8 +576,7 @@ uint32_t pool_take_unused(struct superslab *ss)
 {
     uint32_t mask = atomic_exchange_explicit(&ss->unused, 0, memory_order_acquire);
 
-    atomic_fetch_sub_explicit(&pool.unused, (uint32_t)__builtin_popcount(mask),
-                              memory_order_relaxed);
+    count_down(&pool.unused, (uint32_t)__builtin_popcount(mask));
     return mask;
 }
 
@@ -598,12 +605,21 @@ void pool_unmap(struct superslab *ss)
 
 void pool_enter(struct owner *o)
 {
-    atomic_exchange(&o->looking, atomic_load(&pool.epoch));
+    uint64_t looked = atomic_exchange(&o->looking, atomic_load(&pool.epoch));
+
+    hak_assert(!looked);
+    (void)looked;
 }
 
 void pool_leave(struct owner *o)
 {
+    hak_assert(atomic_load_explicit(&o->looking, memory_order_relaxed));
     atomic_store_explicit(&o->looking, 0, memory_order_release);
+}
+
+void pool_left(struct owner *o)
+{
+    atomic_store_explicit(&o->looking, 0, memory_order_relaxed);
 }
 
 static void look_after(uint32_t slot, void *owner)

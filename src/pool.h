@@ -33,6 +33,8 @@ void pool_class_stats(unsigned cls, struct hak_class_stats *out);
 /* Between the two, o's thread may read SuperSlabs that it finds in the registry. */
 void pool_enter(struct owner *o);
 void pool_leave(struct owner *o);
+/* In a forked child, where the thread of o is not: it does not look any more. */
+void pool_left(struct owner *o);
 
 /* For the reclaimer. EMPTY slabs of a class now. */
 uint32_t pool_empty(unsigned cls);

@@ -187,7 +187,8 @@ uint32_t slot_pop(struct slot_list *list)
               atomic_load_explicit(next_of((uint32_t)old), memory_order_relaxed);
     } while (!atomic_compare_exchange_weak_explicit(&list->head, &old, new, memory_order_acquire,
                                                     memory_order_acquire));
-    atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+    hak_assert(slot_listed((uint32_t)old));
+    count_down(&list->count, 1);
     return (uint32_t)old;
 }
 
@@ -203,7 +204,7 @@ void slot_pop_all(struct slot_list *list, void (*each)(uint32_t slot, void *arg)
     for (slot = (uint32_t)old; slot != SLOT_NONE;) {
         uint32_t next = atomic_load_explicit(next_of(slot), memory_order_relaxed);
 
-        atomic_fetch_sub_explicit(&list->count, 1, memory_order_relaxed);
+        count_down(&list->count, 1);
         slot_let_go(slot);
         each(slot, arg);
         slot = next;

@@ -133,6 +133,7 @@ struct ss_purged ss_purge(struct superslab *ss, uint32_t mask)
         struct ss_purged run;
 
         for (; end < ss->slabs && (mask >> end & 1); end++) {
+            hak_assert(!ss->slab[end].used);
             ss->slab[end].freelist = NULL;
             ss->slab[end].nfree = 0;
         }
@@ -168,6 +169,7 @@ void slab_bind(struct slab *s, struct owner *owner, unsigned cls, uint32_t was)
     slab_set_used(s, 0);
     if (!(atomic_load_explicit(reused, memory_order_relaxed) & bit))
         atomic_fetch_or_explicit(reused, bit, memory_order_relaxed);
+    hak_assert(!(atomic_load_explicit(&s->remote, memory_order_relaxed) & ~REMOTE_FLAGS));
     slab_set_owner(s, owner, cls);
     slab_set_info(s, info_make(cls, SLAB_ACTIVE, s->nfree));
 }
@@ -263,6 +265,39 @@ static uint32_t freelist_place(struct slab *s, unsigned cls, const struct block 
     }
     return at == b ? n : 0;
 }
+
+#ifdef HAK_DEBUG
+/* Of a longer freelist so many blocks are looked at. */
+#define CHECKED_LINKS 64
+
+bool slab_check_freelists = true;
+
+void slab_check(const struct slab *s)
+{
+    uint32_t info = slab_info(s);
+    unsigned cls = info_cls(info), carved = info_carved(info), n = 0;
+    uintptr_t first = (uintptr_t)slab_blocks(slab_ss(s), slab_no(s));
+    const struct block *b = s->freelist;
+
+    hak_assert(ss_has(s));
+    hak_assert(info_state(info) == SLAB_ACTIVE && cls < CLASSES);
+    hak_assert(carved <= slab_capacity(cls, slab_no(s)));
+    /* Fewer where some were lost with the threads of a fork's parent. */
+    hak_assert(s->used + s->nfree <= (int)carved);
+    hak_assert(!s->freelist == !s->nfree);
+    if (!slab_check_freelists)
+        return;
+    for (; b && n < CHECKED_LINKS; b = block_next(b, cls), n++) {
+        uintptr_t off = (uintptr_t)b - first;
+
+        hak_assert(n < s->nfree);
+        hak_assert(off < SLAB_SIZE && block_index(cls, (uint32_t)off) < carved);
+        if (block_word(b, cls) != (block_expected(b, cls) ^ word_place(cls)))
+            return;
+    }
+    hak_assert(b || n == s->nfree);
+}
+#endif
 
 bool slab_all_free(struct slab *s, unsigned cls)
 {

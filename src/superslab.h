@@ -252,6 +252,14 @@ static inline void slab_uncarve(struct slab *s)
  * as used from now on, so s is never EMPTY again. */
 void slab_give_up_free(struct slab *s, uint32_t carved);
 
+#ifdef HAK_DEBUG
+/* Ends the process unless the records of s, ACTIVE and the caller's, agree with each other and with
+ * its freelist, as far as that can be followed: a program may have written to it. A program that
+ * frees blocks twice, unnoticed, makes rings of freelists: a test of that looks away. */
+void slab_check(const struct slab *s);
+extern HIDDEN bool slab_check_freelists;
+#endif
+
 /* Is every block of s, EMPTY and in the caller's hands, indeed free? After a double free that was
  * not noticed the counts say so too early. To be asked before the blocks' memory is put to
  * another use; what is found is reported. */

@@ -281,9 +281,9 @@ static void begin_anew(void)
     threads.first = pthread_self();
     threads.idle = NULL;
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
-        pool_leave(o);
         if (o == tls.owner)
             continue;
+        pool_left(o);
         atomic_store_explicit(&o->descriptor, 0, memory_order_relaxed);
         o->gone = true;
     }

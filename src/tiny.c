@@ -272,11 +272,32 @@ NOINLINE void tiny_free_invalid(void *p, uint32_t info)
     trace_invalid_free((uintptr_t)ss, no, cls, p, why);
 }
 
+#ifdef HAK_DEBUG
+/* The list of class cls has as many blocks as its room says, as far as it can be followed. */
+static void list_check(unsigned cls)
+{
+    const struct block *b = tls.sll[cls].head;
+    uint32_t n = 0;
+
+    hak_assert(tls.sll[cls].room <= tls.limit[cls]);
+    for (; b; b = block_next(b, cls), n++) {
+        hak_assert(ss_of(b));
+        if (!block_link_trusted(b, cls))
+            return;
+        /* Rings are made by those who free twice. */
+        if (n > sll_count(cls))
+            return;
+    }
+    hak_assert(n == sll_count(cls));
+}
+#endif
+
 void tiny_drain(void)
 {
     if (tls.state != THREAD_LIVE)
         return;
     for (unsigned c = 0; c < CLASSES; c++) {
+        hak_check(list_check(c));
         send_home(c);
         if (tls.sll[c].head)
             drain(&tls.sll[c], c, sll_count(c));

@@ -24,8 +24,8 @@ class Session:
         self.tally = Tally()
         self.comm = comm
 
-    def tell(self, time: float, name: str, pid: int = 7, **payload) -> None:
-        self.tally.event(name, int(time * SECOND), pid, self.comm, payload)
+    def tell(self, time: float, event: str, /, pid: int = 7, **payload) -> None:
+        self.tally.event(event, int(time * SECOND), pid, self.comm, payload)
 
     def process(self, pid: int = 7) -> dict:
         return next(each for each in self.tally.snapshot()['processes'] if each['pid'] == pid)

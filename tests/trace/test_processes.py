@@ -1,9 +1,17 @@
 """Who was recorded: real programs that fork, execute one another, have threads with names."""
 
+import grp
 import json
+import os
+import pwd
+import signal
+import socket
+import subprocess
+from pathlib import Path
 
+import pytest
 from conftest import until
-from running import SECONDS
+from running import SECONDS, Hak
 
 FORKING = ('$| = 1; for my $n (1 .. 3) { next if fork; my @l = map { "x" x $_ } 1 .. 2000; exit } '
            'wait for 1 .. 3;')
@@ -115,3 +123,51 @@ def test_a_late_session_learns_it_from_whichever_thread_speaks(users_daemon, tmp
 def _slabs(user, process) -> bool:
     listed = user.lttng('list', '--userspace')
     return 'hakmem:slab_active' in listed and process.poll() is None
+
+
+NGINX = '''
+daemon off; master_process on; worker_processes 2; pid nginx.pid; error_log error.log; {user}
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
+    uwsgi_temp_path t4; scgi_temp_path t5;
+    server {{ listen unix:{folder}/socket; location / {{ return 200 "fine\\n"; }} }}
+}}
+'''
+
+
+@pytest.fixture(params=['root', 'a user'])
+def who(request) -> Hak:
+    if request.param == 'root' and os.geteuid() != 0:
+        pytest.skip('only root can change the user of its workers')
+    return request.getfixturevalue('hak' if request.param == 'root' else 'user_hak')
+
+
+def test_the_workers_of_a_server_that_writes_a_title_and_changes_its_user_are_there(who):
+    """The title goes over the environment, by which they would find the session daemon."""
+    folder = who.cwd / 'nginx'
+    subprocess.run([*who.prefix, 'mkdir', '-m', '755', folder], check=True)
+    nobody = pwd.getpwnam('nobody')
+    user = f'user nobody {grp.getgrgid(nobody.pw_gid).gr_name};' if not who.prefix else ''
+    (folder / 'conf').write_text(NGINX.format(user=user, folder=folder))
+    recording = who.start('record', '-o', 'trace', '--', '/usr/sbin/nginx', '-p', folder, '-c',
+                          'conf', '-e', 'error.log')
+    assert until(lambda: _answers(folder / 'socket')), (folder / 'error.log').read_text()
+    os.kill(int((folder / 'nginx.pid').read_text()), signal.SIGQUIT)
+    _, notes = recording.communicate(timeout=SECONDS)
+    assert recording.returncode == 0, notes
+    (master,), *workers = by_pid(programs(who)).values()
+    assert len(workers) == 2, notes
+    for worker, in workers:
+        assert (worker['name'], worker['parent']) == ('nginx', master['pid'])
+
+
+def _answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.settimeout(SECONDS)
+            client.connect(str(path))
+            client.sendall(b'GET / HTTP/1.0\r\n\r\n')
+            return b'fine' in client.makefile('rb').read()
+        except OSError:
+            return False

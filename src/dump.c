@@ -10,6 +10,7 @@
 #include "pool.h"
 #include "reclaim.h"
 #include "stats.h"
+#include "storm.h"
 #include "thread.h"
 
 #if HAK_TRACE
@@ -182,6 +183,8 @@ static void tell_all(enum hak_dump_why why)
     uint64_t began = os_now_ns();
     const struct census *n = &told.census;
 
+    if (why != HAK_DUMP_SUMS)
+        storm_tell(true);
     dump.seq++;
     memset(&told, 0, sizeof(told));
     told.details = why != HAK_DUMP_SUMS;

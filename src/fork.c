@@ -11,6 +11,7 @@
 #include "pool.h"
 #include "process.h"
 #include "reclaim.h"
+#include "storm.h"
 #include "thread.h"
 #include "tick.h"
 #include "trace.h"
@@ -49,8 +50,8 @@ static void streams_fork(enum fork_step step)
  * layers: its threads allocate while they hold them. But who holds the tick's or the reclaimer's
  * emits events. The tracer's are given back last of all, by trace_after_fork(). */
 static void (*const order[])(enum fork_step step) = {
-    tick_fork,   reclaim_fork, trace_fork, streams_fork,
-    thread_fork, legacy_fork,  pool_fork,  ace_fork,
+    tick_fork,   reclaim_fork, trace_fork, streams_fork, thread_fork,
+    legacy_fork, pool_fork,    ace_fork,   storm_fork,
 };
 #define BOXES (sizeof(order) / sizeof(order[0]))
 

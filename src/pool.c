@@ -406,7 +406,8 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     return stage_hit(o, g.slab, cls, 0, HAK_STAGE_3, g.scanned);
 }
 
-static void report_shared_fail(struct owner *o, unsigned cls, enum hak_outcome stage_3_outcome)
+static void report_shared_fail(struct trace_acquire *told, struct owner *o, unsigned cls,
+                               enum hak_outcome stage_3_outcome)
 {
     struct class_pool *cp = &pool.cls[cls];
     uint32_t marked = get(&cp->marked);
@@ -426,7 +427,7 @@ static void report_shared_fail(struct owner *o, unsigned cls, enum hak_outcome s
         event.reason = HAK_FAIL_MAP_FAIL;
     else
         event.reason = event.beyond ? HAK_FAIL_SCAN_LIMIT : HAK_FAIL_SOFT_CAP;
-    trace_shared_fail(&event);
+    trace_shared_fail(told, &event);
 }
 
 struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
@@ -434,8 +435,9 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
     static const enum hak_stage order[] = {HAK_STAGE_0_5, HAK_STAGE_1, HAK_STAGE_2,
                                            HAK_ADOPT,     HAK_REBIND,  HAK_STAGE_3};
     struct stage_result r = {NULL, HAK_NOTHING, 0};
+    struct trace_acquire told;
 
-    trace_acquire_begin(cls, o->id, demand_active(cls), demand_cap(cls));
+    trace_acquire_begin(&told, cls, o->id, demand_active(cls), demand_cap(cls));
     pool_enter(o);
     for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         uint64_t began = trace_clock(HAK_EV_acquire_stage);
@@ -448,14 +450,14 @@ struct slab *pool_acquire(struct owner *o, unsigned cls, size_t size)
         case HAK_REBIND: r = stage_rebind(o, cls); break;
         case HAK_STAGE_3: r = stage_3(o, cls, size); break;
         }
-        trace_acquire_stage(cls, o->id, order[i], r.outcome, r.scanned, began);
+        trace_acquire_stage(&told, order[i], r.outcome, r.scanned, began);
         if (r.slab)
             break;
     }
     pool_leave(o);
     if (r.slab)
         return r.slab;
-    report_shared_fail(o, cls, r.outcome);
+    report_shared_fail(&told, o, cls, r.outcome);
     return NULL;
 }
 

@@ -22,6 +22,7 @@
 #include "pool.h"
 #include "reclaim.h"
 #include "stats.h"
+#include "storm.h"
 #include "sysmalloc.h"
 #include "thread.h"
 #include "tiny.h"
@@ -216,6 +217,7 @@ static void end(void)
         return;
     ended = true;
     vg_enter();
+    storm_tell(true);
     dump_at_exit();
     stats_print();
     vg_leave();

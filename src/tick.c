@@ -16,6 +16,7 @@
 #include "pool.h"
 #include "pressure.h"
 #include "reclaim.h"
+#include "storm.h"
 #include "thread.h"
 #include "tiny.h"
 #include "vg.h"
@@ -64,6 +65,7 @@ static bool work(void)
         reclaim_aged();
     ace_tick(now);
     pressure_tick(now);
+    storm_tell(false);
     dump_tick(now);
     lock_give(&tick.lock);
     vg_leave();

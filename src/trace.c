@@ -8,6 +8,7 @@
 #include "log.h"
 #include "misuse.h"
 #include "os.h"
+#include "storm.h"
 #include "word.h"
 
 struct trace_counters counters;
@@ -18,13 +19,30 @@ static uint64_t bump(_Atomic uint64_t *counter)
 }
 
 #if HAK_TRACE
+/* This thread's acquire, while its steps wait. */
+static TLS_FAST struct trace_acquire *untold;
+
+static void tell_acquire(void);
+
 /* Builds the event's struct and hands it over, if somebody wants it. */
 #define EMIT(name, ...)                                            \
     do {                                                           \
         if (listener_wants(HAK_EV_##name)) {                       \
             struct hak_ev_##name event_ = {__VA_ARGS__};           \
+            tell_acquire();                                        \
             listener_emit(HAK_EV_##name, &event_, sizeof(event_)); \
         }                                                          \
+    } while (0)
+/* The same for refusals, unless they are added up. */
+#define EMIT_REFUSAL(name, ...)                                        \
+    do {                                                               \
+        if (listener_wants(HAK_EV_##name)) {                           \
+            struct hak_ev_##name event_ = {__VA_ARGS__};               \
+            if (storm_##name(&event_)) {                               \
+                tell_acquire();                                        \
+                listener_emit(HAK_EV_##name, &event_, sizeof(event_)); \
+            }                                                          \
+        }                                                              \
     } while (0)
 #define LOG_IF(knob, ...)          \
     do {                           \
@@ -45,6 +63,7 @@ uint64_t trace_clock(enum hak_event id)
             (void)event_;                                \
         }                                                \
     } while (0)
+#define EMIT_REFUSAL EMIT
 #define LOG_IF(knob, ...)          \
     do {                           \
         if (0)                     \
@@ -75,20 +94,81 @@ void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_k
     EMIT(superslab_map, .ss = ss, .lg = lg, .slabs = slabs, .kind = kind, .cls = cls, .ns = ns);
 }
 
-void trace_acquire_begin(unsigned cls, uint32_t owner, uint32_t active, uint32_t cap)
+/* ---- acquires ---- */
+
+static void emit_begin(const struct trace_acquire *a)
 {
-    EMIT(acquire_begin, .cls = cls, .owner = owner, .active = active, .cap = cap);
+    EMIT(acquire_begin, .cls = a->cls, .owner = a->owner, .active = a->active, .cap = a->cap);
 }
 
-void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
-                         enum hak_outcome outcome, uint32_t scanned, uint64_t began)
+static void emit_stage(const struct trace_acquire *a, enum hak_stage stage)
+{
+    const struct trace_step *step = &a->step[stage];
+
+    EMIT(acquire_stage, .cls = a->cls, .owner = a->owner, .stage = stage, .outcome = step->outcome,
+         .scanned = step->scanned, .ns = step->ns);
+}
+
+#if HAK_TRACE
+/* What waits comes before anything else. */
+static void tell_acquire(void)
+{
+    struct trace_acquire *a = untold;
+
+    if (likely(!a))
+        return;
+    untold = NULL;
+    a->told = true;
+    emit_begin(a);
+    for (unsigned i = 0; i < a->asked; i++)
+        emit_stage(a, a->order[i]);
+}
+
+static bool let_wait(struct trace_acquire *a)
+{
+    if (likely(!storm_expected(a->cls)) || untold || trace_busy())
+        return false;
+    untold = a;
+    return true;
+}
+#else
+static bool let_wait(struct trace_acquire *a)
+{
+    (void)a;
+    return false;
+}
+#endif
+
+void trace_acquire_begin(struct trace_acquire *a, unsigned cls, uint32_t owner, uint32_t active,
+                         uint32_t cap)
+{
+    a->cls = cls;
+    a->owner = owner;
+    a->active = active;
+    a->cap = cap;
+    a->asked = 0;
+    a->told = !let_wait(a);
+    if (a->told)
+        emit_begin(a);
+}
+
+void trace_acquire_stage(struct trace_acquire *a, enum hak_stage stage, enum hak_outcome outcome,
+                         uint32_t scanned, uint64_t began)
 {
     if (outcome == HAK_HIT)
-        bump(&counters.acquires[cls][stage]);
+        bump(&counters.acquires[a->cls][stage]);
     LOG_IF(config.log_acquire && outcome == HAK_HIT, "[SP_ACQUIRE_%s] cls=%u owner=%u scanned=%u\n",
-           acquire_tag[stage], cls, owner, scanned);
-    EMIT(acquire_stage, .cls = cls, .owner = owner, .stage = stage, .outcome = outcome,
-         .scanned = scanned, .ns = began ? os_now_ns() - began : 0);
+           acquire_tag[stage], a->cls, a->owner, scanned);
+    a->step[stage] = (struct trace_step){outcome, scanned, began ? os_now_ns() - began : 0};
+    if (a->told) {
+        emit_stage(a, stage);
+        return;
+    }
+    a->order[a->asked++] = stage;
+#if HAK_TRACE
+    if (outcome == HAK_HIT)
+        tell_acquire();
+#endif
 }
 
 void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner, uint32_t capacity,
@@ -125,7 +205,7 @@ void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used)
          .used = used);
 }
 
-void trace_shared_fail(const struct hak_ev_shared_fail *event)
+void trace_shared_fail(struct trace_acquire *a, const struct hak_ev_shared_fail *event)
 {
     static const char *const reason[] = {"soft cap", "scan limit", "map fail"};
     uint64_t n = bump(&counters.shared_fail[event->cls]);
@@ -136,10 +216,13 @@ void trace_shared_fail(const struct hak_ev_shared_fail *event)
            event->cls, reason[event->reason], event->active, event->cap, event->listed,
            event->marked, event->beyond, event->unmarked, (unsigned long)n + 1);
 #if HAK_TRACE
-    if (listener_wants(HAK_EV_shared_fail))
+    if (listener_wants(HAK_EV_shared_fail) && storm_shared_fail(event, a->told ? NULL : a)) {
+        tell_acquire();
         listener_emit(HAK_EV_shared_fail, event, sizeof(*event));
+    }
+    untold = NULL;
 #else
-    (void)reason, (void)n;
+    (void)reason, (void)n, (void)a;
 #endif
 }
 
@@ -152,8 +235,8 @@ void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_le
     if (source == HAK_SYSTEM_MALLOC)
         bump(why == HAK_WHY_LARGE || why == HAK_WHY_ALIGNMENT ? &counters.system_large
                                                               : &counters.system_other);
-    EMIT(legacy_alloc, .base = (uintptr_t)base, .size = size, .cls = cls, .source = source,
-         .why = why);
+    EMIT_REFUSAL(legacy_alloc, .base = (uintptr_t)base, .size = size, .cls = cls, .source = source,
+                 .why = why);
 }
 
 void trace_superslab_purge(uint64_t ss, uint32_t mask, uint64_t bytes, uint64_t ns)
@@ -225,6 +308,9 @@ void trace_thread_start(uint32_t owner, uint32_t tid)
 
 void trace_thread_exit(uint32_t owner, uint32_t tid, uint32_t published)
 {
+    /* Its refusals are to be told while it is there. */
+    if (trace_attached())
+        storm_tell(true);
     bump(&counters.threads_ended);
     EMIT(thread_exit, .owner = owner, .tid = tid, .published = published);
 }
@@ -248,8 +334,8 @@ void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason r
            "[ACE_FAIL] size=%zu layer=%s reason=%s class_size=%zu used=%lu limit=%lu errno=%d\n",
            size, layers[layer], reasons[reason], class_size, (unsigned long)used,
            (unsigned long)limit, err);
-    EMIT(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
-         .used = used, .limit = limit, .err = err);
+    EMIT_REFUSAL(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
+                 .used = used, .limit = limit, .err = err);
 }
 
 void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_t expect,
@@ -299,7 +385,7 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
 void trace_oom(size_t size, size_t align, int err)
 {
     bump(&counters.ooms);
-    EMIT(oom, .size = size, .align = align, .err = err);
+    EMIT_REFUSAL(oom, .size = size, .align = align, .err = err);
 }
 
 void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,

@@ -48,22 +48,41 @@ struct trace_counters {
 
 extern HIDDEN struct trace_counters counters;
 
+/* One acquire, on its caller's stack until it has hit or is refused. In a storm of refusals its
+ * steps wait until it is known whether they are told, before anything else that this thread
+ * tells. */
+#define TRACE_STEPS 6u
+
+struct trace_acquire {
+    uint32_t cls, owner, active, cap;
+    bool told;      /* nothing waits */
+    uint32_t asked; /* steps that wait */
+    enum hak_stage order[TRACE_STEPS];
+    struct trace_step {
+        enum hak_outcome outcome;
+        uint32_t scanned;
+        uint64_t ns;
+    } step[TRACE_STEPS]; /* by stage */
+};
+
 /* The clock for the duration field of such an event, 0 where nobody listens to it. */
 uint64_t trace_clock(enum hak_event id);
 
 /* lifecycle */
 void trace_superslab_map(uint64_t ss, unsigned lg, unsigned slabs, enum hak_ss_kind kind,
                          unsigned cls, uint64_t ns);
-void trace_acquire_begin(unsigned cls, uint32_t owner, uint32_t active, uint32_t cap);
-void trace_acquire_stage(unsigned cls, uint32_t owner, enum hak_stage stage,
-                         enum hak_outcome outcome, uint32_t scanned, uint64_t began);
+void trace_acquire_begin(struct trace_acquire *a, unsigned cls, uint32_t owner, uint32_t active,
+                         uint32_t cap);
+void trace_acquire_stage(struct trace_acquire *a, enum hak_stage stage, enum hak_outcome outcome,
+                         uint32_t scanned, uint64_t began);
 void trace_slab_active(struct slab_ref s, enum hak_stage stage, uint32_t owner, uint32_t capacity,
                        unsigned from_cls);
 void trace_slab_empty(struct slab_ref s, uint32_t owner);
 void trace_slab_release(struct slab_ref s, bool listed);
 void trace_slab_publish(struct slab_ref s, uint32_t owner, uint32_t used);
 void trace_slab_adopt(struct slab_ref s, uint32_t owner, uint32_t used);
-void trace_shared_fail(const struct hak_ev_shared_fail *event);
+/* It ends the acquire. */
+void trace_shared_fail(struct trace_acquire *a, const struct hak_ev_shared_fail *event);
 void trace_legacy_alloc(const void *base, size_t size, unsigned cls, enum hak_legacy_source source,
                         enum hak_legacy_why why);
 void trace_superslab_purge(uint64_t ss, uint32_t mask, uint64_t bytes, uint64_t ns);

@@ -52,6 +52,13 @@ enum hak_libc_call {
     HAK_LIBC_CALLS
 };
 
+/* Are so many slabs with nothing live worth a word where so many are ACTIVE? Fewer than a twentieth
+ * are those that are on their way to a list. */
+static inline int hak_slabs_matter(uint32_t slabs, uint32_t active)
+{
+    return slabs > 0 && slabs >= active / 20;
+}
+
 /* What a listener hands to the allocator. abi guards against a listener of another build. */
 struct hak_trace_ops {
     uint32_t abi;

@@ -193,7 +193,7 @@ class Database:
 
     def legacy(self, scope: Scope) -> list:
         return self._all(f'''
-            SELECT cls, source, why, sum(count) AS count, sum(bytes) AS bytes
+            SELECT cls, source, why, sum(count) AS count, sum(bytes) AS bytes, sum(told) AS told
             FROM legacy_total {scope.where()} GROUP BY cls, source, why ORDER BY cls, source, why
             ''', scope)
 
@@ -352,14 +352,14 @@ class Database:
             {**scope.values(), 'kind': kind, 'limit': limit}).fetchall()
 
     def failures_by_time(self, scope: Scope) -> Iterator:
-        return self._db.execute(f'SELECT proc, kind, time FROM failure {scope.where()} '
+        return self._db.execute(f'SELECT proc, kind, time, times FROM failure {scope.where()} '
                                 'ORDER BY time', scope.values())
 
     def failure_counts(self, scope: Scope) -> list:
         """How many of each kind and, for ace_fail, reason; and the largest request that failed."""
         return self._all(f'''
-            SELECT kind, iif(kind = 'ace_fail', reason, NULL) AS why, count(*) AS count,
-                   max(size) AS largest
+            SELECT kind, iif(kind = 'ace_fail', reason, NULL) AS why, sum(times) AS count,
+                   sum(told) AS told, max(size) AS largest
             FROM failure {scope.where()} GROUP BY kind, why''', scope)
 
     def ace_failures(self, scope: Scope) -> list:
@@ -368,9 +368,10 @@ class Database:
         where = scope.where('f.cls', "f.kind = 'ace_fail'")
         return self._all(f'''
             SELECT p.pid, layer, {PASSED_ON},
-                   reason, err, count(*) AS count, min(size) AS smallest,
-                   max(size) AS largest, max(class_size) AS class_size, max(used) AS used,
-                   max(used_limit) AS used_limit, min(time) AS first, max(time) AS last
+                   reason, err, sum(times) AS count, sum(told) AS told,
+                   min(smallest) AS smallest, max(size) AS largest,
+                   max(class_size) AS class_size, max(used) AS used,
+                   max(used_limit) AS used_limit, min(first) AS first, max(time) AS last
             FROM failure f JOIN process p USING (proc)
                  LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer {where}
             GROUP BY proc, layer, passed_on, reason, err ORDER BY count DESC, layer, reason''', scope)
@@ -378,11 +379,11 @@ class Database:
     def ace_failures_of(self, proc: int) -> list:
         """As ace_failures(), of one process; class_share: the largest class_size / size."""
         return self._db.execute(f'''
-            SELECT layer, {PASSED_ON}, reason, err, count(*) AS count, min(size) AS smallest,
-                   max(size) AS largest, max(CAST(class_size AS REAL) / size) AS class_share,
-                   max(class_size) AS class_size, sum(max(size, ifnull(class_size, 0))) AS bytes,
-                   max(used) AS used, max(used_limit) AS used_limit, min(time) AS first,
-                   max(time) AS last
+            SELECT layer, {PASSED_ON}, reason, err, sum(times) AS count, sum(told) AS told,
+                   min(smallest) AS smallest, max(size) AS largest,
+                   max(CAST(class_size AS REAL) / class_of) AS class_share,
+                   max(class_size) AS class_size, sum(failure.bytes) AS bytes, max(used) AS used,
+                   max(used_limit) AS used_limit, min(first) AS first, max(time) AS last
             FROM failure LEFT JOIN label l ON l.kind = 'ace_layer' AND l.value = layer
             WHERE proc = ? AND failure.kind = 'ace_fail' AND size < {ADDRESSES}
             GROUP BY layer, passed_on, reason, err ORDER BY first''', (proc,)).fetchall()

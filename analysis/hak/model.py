@@ -66,6 +66,11 @@ class ClassReport:
     lifetime: Optional[Lifetime] = None
 
 
+# What refuses, by the event that tells it.
+NAMES = {'shared_fail': 'refused acquire', 'legacy': 'legacy block', 'ace_fail': 'ACE failure',
+         'oom': 'NULL'}
+
+
 @dataclass
 class Report:
     trace: str
@@ -91,6 +96,7 @@ class Report:
     ace_fail: dict               # reason -> count
     failure_counts: dict         # kind -> count
     largest_oom: int             # bytes
+    told_singly: dict            # kind -> refusals with events of their own, refusals
     failures: dict               # kind -> the first of them
     ace_failures: list           # by layer and reason
     dumps: list                  # what each state dump says of all, in the order of time
@@ -123,6 +129,13 @@ class Report:
         if self.lost['uncounted']:
             parts.append(f'an unknown number of {"others" if parts else "events"}')
         return ' and '.join(parts)
+
+    @property
+    def sums_words(self) -> str:
+        """Of the refusals that came in storms; '' if each has events of its own."""
+        parts = [f'{told:,} of {ui.counted(count, NAMES[kind])}'
+                 for kind, (told, count) in self.told_singly.items() if told < count]
+        return f'told singly: {", ".join(parts)}; the others in sums' if parts else ''
 
     def as_json(self) -> dict:
         value = asdict(self)

@@ -22,9 +22,13 @@ def allocator(env: Mapping[str, str]) -> dict[str, str]:
     return {'LD_PRELOAD': ':'.join([library, *(other for other in others if other != library)])}
 
 
-def changes(env: Mapping[str, str], home: Optional[Path] = None) -> dict[str, str]:
-    """What to set on top of `env`; `home` is the LTTNG_HOME of a daemon of our own."""
+def changes(env: Mapping[str, str], home: Optional[Path] = None,
+            singly: bool = False) -> dict[str, str]:
+    """What to set on top of `env`; `home` is the LTTNG_HOME of a daemon of our own. singly: storms
+    of refusals are told one by one."""
     result = {**allocator(env), 'HAKMEM_TRACE': '1'}
+    if singly and 'HAKMEM_TELL_SINGLY' not in env:
+        result['HAKMEM_TELL_SINGLY'] = '0'
     if 'LTTNG_UST_REGISTER_TIMEOUT' not in env:
         result['LTTNG_UST_REGISTER_TIMEOUT'] = REGISTER_TIMEOUT
     if home is not None:

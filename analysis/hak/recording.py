@@ -21,11 +21,12 @@ class Recording:
     """The state of a recording: open(), run(), close(); abandon() from wherever it failed."""
 
     def __init__(self, output: Path, name: str, channels: dict[str, tuple[list[str], Buffers]],
-                 private: bool = False):
+                 private: bool = False, singly: bool = False):
         self.output = output
         self.name = name
         self.channels = channels
         self.private = private
+        self.singly = singly
         self.daemon: Optional[daemons.Daemon] = None
         self.session: Optional[lttng.Session] = None
         self.losses: Optional[lttng.Losses] = None
@@ -44,7 +45,7 @@ class Recording:
         program.stop_if_interrupted()
 
     def run(self, executable: Path, argv: list[str], mask: set) -> int:
-        env = {**os.environ, **preload.changes(os.environ, self.daemon.home)}
+        env = {**os.environ, **preload.changes(os.environ, self.daemon.home, self.singly)}
         watch = fate.Watch()
         child = program.start(executable, argv, env, mask)
         self.begun = True

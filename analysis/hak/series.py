@@ -136,5 +136,5 @@ def _failures(db: Database, scope: Scope, frame: _Frame) -> dict:
         part = frame.part(row['time'])
         if 0 <= part < frame.parts:
             counts = found.setdefault(row['proc'], {}).setdefault(row['kind'], [0] * frame.parts)
-            counts[part] += 1
+            counts[part] += row['times']
     return found

@@ -39,6 +39,7 @@ def tell(source: Source, scope: Scope) -> Report:
         warm_stages=db.stages_after(begin + int((end - begin) * WARM_UP), scope),
         classes=classes, shared_fail=_fails(db, scope), legacy=_legacy(db, scope),
         ace_fail=counts.ace_fail, failure_counts=counts.kinds, largest_oom=counts.largest_oom,
+        told_singly=_told_singly(db, scope, counts),
         failures={kind: [_failure(db, row) for row in db.failures(kind, scope, FAILURES_SHOWN)]
                   for kind in KINDS},
         ace_failures=_ace_failures(db, scope), dumps=dumps.told(db, scope),
@@ -157,7 +158,7 @@ def _quantiles(rows: list) -> Lifetime:
 
 def _fails(db, scope: Scope) -> list:
     wanted = ('pid', 'cls', 'count', 'first', 'last', 'active', 'cap', 'listed', 'marked',
-              'beyond', 'unmarked')
+              'beyond', 'unmarked', 'told')
     return [{'reason': db.label('fail_reason', row['reason']),
              **{key: row[key] for key in wanted}} for row in db.fails(scope)]
 
@@ -165,7 +166,7 @@ def _fails(db, scope: Scope) -> list:
 def _legacy(db, scope: Scope) -> list:
     return [{'cls': row['cls'], 'source': db.label('legacy_source', row['source']),
              'why': db.label('legacy_why', row['why']), 'blocks': row['count'],
-             'bytes': row['bytes']} for row in db.legacy(scope)]
+             'bytes': row['bytes'], 'told': row['told']} for row in db.legacy(scope)]
 
 
 class _FailureCounts:
@@ -174,19 +175,31 @@ class _FailureCounts:
     def __init__(self, db, scope: Scope):
         self.kinds = dict.fromkeys(KINDS, 0)
         self.ace_fail: dict = {}
+        self.told = dict.fromkeys(KINDS, 0)
         self.largest_oom = 0
         for row in db.failure_counts(scope):
             self.kinds[row['kind']] += row['count']
+            self.told[row['kind']] += row['told']
             if row['kind'] == 'ace_fail':
                 self.ace_fail[db.label('ace_reason', row['why'])] = row['count']
             elif row['kind'] == 'oom':
                 self.largest_oom = row['largest']
 
 
+def _told_singly(db, scope: Scope, counts: _FailureCounts) -> dict:
+    told = {'shared_fail': [0, 0], 'legacy': [0, 0]}
+    for kind, rows in (('shared_fail', db.fails(scope)), ('legacy', db.legacy(scope))):
+        for row in rows:
+            told[kind][0] += row['told']
+            told[kind][1] += row['count']
+    return {**told, **{kind: [counts.told[kind], counts.kinds[kind]]
+                       for kind in ('ace_fail', 'oom')}}
+
+
 def _failure(db, row) -> dict:
     kind = row['kind']
     said = {'time': row['time'], 'pid': row['pid'], 'tid': row['tid'], 'cls': row['cls'],
-            'address': _hex(row['address'])}
+            'address': _hex(row['address']), 'times': row['times']}
     if kind == 'ace_fail':
         said.update(size=row['size'], layer=db.label('ace_layer', row['layer']),
                     reason=db.label('ace_reason', row['reason']), class_size=row['class_size'],

@@ -236,6 +236,8 @@ static bool finish(struct component *c, bool whole)
     put_number(c, "checked_transitions", (int64_t)m->transitions);
     put_number(c, "checked_flows", (int64_t)m->flows);
     put_number(c, "checked_acquires", (int64_t)m->acquires);
+    put_number(c, "refused", (int64_t)m->refused);
+    put_number(c, "refused_in_sums", (int64_t)m->refused_in_sums);
     put_number(c, "checked_dumped", (int64_t)m->dumped);
     put_number(c, "violations", (int64_t)m->violations);
     put_number(c, "explained", (int64_t)m->explained);

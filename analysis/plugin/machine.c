@@ -166,6 +166,11 @@ static void dispatch(struct machine *m, const union any_event *e)
         owners_shared_fail(m, &e->shared_fail);
         totals_shared_fail(m, &e->shared_fail);
         break;
+    case HAK_EV_shared_fail_sum:
+        owners_shared_fail_sum(m, &e->shared_fail_sum);
+        totals_shared_fail_sum(m, &e->shared_fail_sum);
+        break;
+    case HAK_EV_legacy_alloc_sum: totals_legacy_sum(m, &e->legacy_alloc_sum); break;
     case HAK_EV_legacy_alloc: totals_legacy(m, &e->legacy_alloc); break;
     case HAK_EV_superslab_purge: superslabs_purge(m, &e->superslab_purge); break;
     case HAK_EV_superslab_unmap: superslabs_unmap(m, &e->superslab_unmap); break;
@@ -194,7 +199,9 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_hdr_reset:
     case HAK_EV_double_free:
     case HAK_EV_invalid_free:
-    case HAK_EV_oom: failures_put(m); break;
+    case HAK_EV_ace_fail_sum:
+    case HAK_EV_oom:
+    case HAK_EV_oom_sum: failures_put(m); break;
     case HAK_EV_alloc: ops_alloc(m, &e->alloc); break;
     case HAK_EV_free: ops_free(m, &e->free); break;
     case HAK_EVENTS: break;

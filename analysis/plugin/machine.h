@@ -43,6 +43,7 @@ struct machine {
 
     uint64_t events[HAK_EVENTS];
     uint64_t transitions, flows, acquires; /* how many were held against the rules */
+    uint64_t refused, refused_in_sums;     /* acquires; of them, those of which no step is told */
     uint64_t dumped;                       /* slabs of dumps that were held against events */
     uint64_t violations, explained, carried, lives;
 };
@@ -62,6 +63,12 @@ void machine_event(struct machine *m, int64_t now, enum hak_event event,
 /* The trace has ended: rows for all that is still live. */
 void machine_finish(struct machine *m);
 void machine_free(struct machine *m);
+
+/* The time that was ns before the event at hand; a trace may say any. */
+static inline int64_t machine_ago(const struct machine *m, uint64_t ns)
+{
+    return ns < (uint64_t)m->now ? m->now - (int64_t)ns : m->now;
+}
 
 static inline bool machine_in_window(const struct machine *m, int64_t now)
 {

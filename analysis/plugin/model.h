@@ -123,7 +123,7 @@ struct tick_counts {
 };
 
 struct fail_total {
-    uint64_t count, forgotten, unlisted;
+    uint64_t count, told, forgotten, unlisted; /* told: singly */
     int64_t first, last;
     struct hak_ev_shared_fail worst;
 };
@@ -134,6 +134,7 @@ struct class_totals {
     uint64_t ns[HAK_COUNT_stage][HAK_COUNT_outcome];
     struct fail_total fail[HAK_COUNT_fail_reason];
     uint64_t legacy[HAK_COUNT_legacy_source][HAK_COUNT_legacy_why];
+    uint64_t legacy_told[HAK_COUNT_legacy_source][HAK_COUNT_legacy_why];
     uint64_t legacy_bytes[HAK_COUNT_legacy_source][HAK_COUNT_legacy_why];
     uint32_t active, peak, cap; /* active: now, whatever the window */
     int64_t peak_at;

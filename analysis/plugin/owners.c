@@ -238,6 +238,7 @@ void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
     struct owner *o = use(m, e->owner);
 
     m->acquires++;
+    m->refused++;
     if (o->acquire == ACQUIRE_NONE)
         complain(m, ABOUT_ACQUIRE(o), "no_acquire", "acquire_begin before this shared_fail");
     else if (o->acquire == ACQUIRE_RUNNING && o->next < STEPS)
@@ -249,6 +250,26 @@ void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
         o->refused++;
     o->acquire = ACQUIRE_NONE;
     touch_acquire(m, o);
+}
+
+/* Acquires that no event tells: nothing is known of how far any was at a time, and its thread may
+ * be at another by now. */
+void owners_shared_fail_sum(struct machine *m, const struct hak_ev_shared_fail_sum *e)
+{
+    struct owner *o = map_get(&m->process->owners, e->owner);
+    bool hit = e->o_0_5 == HAK_HIT || e->o_1 == HAK_HIT || e->o_2 == HAK_HIT ||
+               e->o_adopt == HAK_HIT || e->o_rebind == HAK_HIT || e->o_3 == HAK_HIT;
+
+    m->refused += e->count;
+    m->refused_in_sums += e->count;
+    if (hit)
+        complain(m, ABOUT_PROCESS, "refused_with_hit",
+                 "no HIT among the answers to who was refused");
+    else if ((e->reason == HAK_FAIL_MAP_FAIL) != (e->o_3 == HAK_MAP_FAIL))
+        complain(m, ABOUT_PROCESS, "refused_reason", "reason=%s, which STAGE_3 answered",
+                 e->o_3 == HAK_MAP_FAIL ? "FAIL_MAP_FAIL" : "a cap's");
+    if (m->counting && o)
+        o->refused += e->count;
 }
 
 void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e)

@@ -21,6 +21,7 @@ void owners_thread_exit(struct machine *m, const struct hak_ev_thread_exit *e);
 void owners_acquire_begin(struct machine *m, const struct hak_ev_acquire_begin *e);
 void owners_acquire_stage(struct machine *m, const struct hak_ev_acquire_stage *e);
 void owners_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e);
+void owners_shared_fail_sum(struct machine *m, const struct hak_ev_shared_fail_sum *e);
 void owners_drain(struct machine *m, const struct hak_ev_sll_drain *e);
 
 /* A dump names the thread behind an owner's number. */

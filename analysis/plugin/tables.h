@@ -58,17 +58,18 @@
     TABLE(stage_total, "", "proc, cls, stage, outcome, count, scanned, ns",                       \
           "PRIMARY KEY (proc, cls, stage, outcome)) WITHOUT ROWID")                               \
     /* active … unmarked: of the refusal with the most slabs that had nothing live. forgotten,  \
-     * unlisted: refusals while slabs were so. */                                                 \
+     * unlisted: refusals while slabs were so. told: of count, by events of their own. */         \
     TABLE(fail_total, "",                                                                         \
           "proc, cls, reason, count, first, last, active, cap, listed, marked, beyond, "          \
-          "unmarked, forgotten, unlisted",                                                        \
+          "unmarked, forgotten, unlisted, told",                                                  \
           "PRIMARY KEY (proc, cls, reason)) WITHOUT ROWID")                                       \
-    TABLE(legacy_total, "", "proc, cls, source, why, count, bytes",                               \
+    TABLE(legacy_total, "", "proc, cls, source, why, count, bytes, told",                         \
           "PRIMARY KEY (proc, cls, source, why)) WITHOUT ROWID")                                  \
     TABLE(cap_change, "", "proc, cls, time, cap_from, cap_to, why, demand", ")")                  \
     TABLE(failure, "kind",                                                                        \
           "time, proc, tid, cls, address, ss, slab, gen, size, got, expect, word, count, "        \
-          "place, layer, reason, class_size, used, used_limit, err",                              \
+          "place, layer, reason, class_size, used, used_limit, err, "                             \
+          "times, told, first, smallest, class_of, bytes",                                        \
           ")")                                                                                    \
     /* state: the stream may have held lifecycle events. count: NULL if unknown. */               \
     TABLE(loss, "kind, stream", "begin, end, count, state", ")")                                  \

@@ -3,8 +3,6 @@
 #include "footprint.h"
 #include "memory.h"
 
-#define FEW_OF_ACTIVE 20u
-
 static unsigned slot_of(uint32_t cls)
 {
     return cls < CLASSES ? cls : CLASSES;
@@ -95,40 +93,110 @@ void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e)
         t->tick.stage[e->stage]++;
 }
 
-/* Fewer slabs with nothing live are those that are on their way to a list. */
-static bool matter(uint32_t slabs, uint32_t active)
+/* Refusals from first to last that are much as e says. */
+struct refusals {
+    uint64_t count, told, forgotten, unlisted;
+    int64_t first, last;
+};
+
+static bool is_worse(const struct hak_ev_shared_fail *e, const struct hak_ev_shared_fail *than)
 {
-    return slabs > 0 && slabs >= active / FEW_OF_ACTIVE;
+    return e->listed + e->marked + e->unmarked > than->listed + than->marked + than->unmarked;
 }
 
-void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
+static void count_refusals(struct machine *m, struct refusals r, const struct hak_ev_shared_fail *e)
 {
     struct class_totals *t = totals_of(m, e->cls);
     struct fail_total *f;
 
-    if (!m->counting || e->reason >= HAK_COUNT_fail_reason)
+    if (!m->counting || e->reason >= HAK_COUNT_fail_reason || !r.count)
         return;
     f = &t->fail[e->reason];
-    if (!f->count++)
-        f->first = m->now;
-    f->last = m->now;
-    f->forgotten += matter(e->unmarked, e->active);
-    f->unlisted += matter(e->marked, e->active);
-    t->tick.shared_fail++;
-    if (f->count == 1 ||
-        e->listed + e->marked + e->unmarked > f->worst.listed + f->worst.marked + f->worst.unmarked)
+    if (!f->count || r.first < f->first)
+        f->first = r.first;
+    if (!f->count || r.last > f->last)
+        f->last = r.last;
+    if (!f->count || is_worse(e, &f->worst))
         f->worst = *e;
+    f->count += r.count;
+    f->told += r.told;
+    f->forgotten += r.forgotten;
+    f->unlisted += r.unlisted;
+    t->tick.shared_fail += r.count;
 }
 
-void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e)
+void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e)
+{
+    struct refusals one = {.count = 1,
+                           .told = 1,
+                           .forgotten = (uint64_t)hak_slabs_matter(e->unmarked, e->active),
+                           .unlisted = (uint64_t)hak_slabs_matter(e->marked, e->active),
+                           .first = m->now,
+                           .last = m->now};
+
+    count_refusals(m, one, e);
+}
+
+static void count_answers(struct machine *m, struct class_totals *t, enum hak_stage stage,
+                          uint32_t outcome, uint64_t count, uint64_t scanned, uint64_t ns)
+{
+    if (!m->counting || outcome >= HAK_COUNT_outcome)
+        return;
+    t->stage[stage][outcome] += count;
+    t->scanned[stage][outcome] += scanned;
+    t->ns[stage][outcome] += ns;
+}
+
+void totals_shared_fail_sum(struct machine *m, const struct hak_ev_shared_fail_sum *e)
+{
+    struct class_totals *t = totals_of(m, e->cls);
+    struct hak_ev_shared_fail worst = {.cls = e->cls,
+                                       .owner = e->owner,
+                                       .reason = e->reason,
+                                       .active = e->active,
+                                       .cap = e->cap,
+                                       .listed = e->listed,
+                                       .marked = e->marked,
+                                       .beyond = e->beyond,
+                                       .unmarked = e->unmarked};
+    struct refusals all = {.count = e->count,
+                           .forgotten = e->forgotten,
+                           .unlisted = e->unlisted,
+                           .first = machine_ago(m, e->first_ago),
+                           .last = machine_ago(m, e->last_ago)};
+
+    count_refusals(m, all, &worst);
+    count_answers(m, t, HAK_STAGE_0_5, e->o_0_5, e->count, e->scanned_0_5, e->ns_0_5);
+    count_answers(m, t, HAK_STAGE_1, e->o_1, e->count, e->scanned_1, e->ns_1);
+    count_answers(m, t, HAK_STAGE_2, e->o_2, e->count, e->scanned_2, e->ns_2);
+    count_answers(m, t, HAK_ADOPT, e->o_adopt, e->count, e->scanned_adopt, e->ns_adopt);
+    count_answers(m, t, HAK_REBIND, e->o_rebind, e->count, e->scanned_rebind, e->ns_rebind);
+    count_answers(m, t, HAK_STAGE_3, e->o_3, e->count, e->scanned_3, e->ns_3);
+}
+
+static void count_legacy(struct machine *m, const struct hak_ev_legacy_alloc_sum *e, uint64_t told)
 {
     struct class_totals *t = totals_of(m, e->cls);
 
     if (!m->counting || e->source >= HAK_COUNT_legacy_source || e->why >= HAK_COUNT_legacy_why)
         return;
-    t->legacy[e->source][e->why]++;
-    t->legacy_bytes[e->source][e->why] += e->size;
-    t->tick.legacy++;
+    t->legacy[e->source][e->why] += e->count;
+    t->legacy_told[e->source][e->why] += told;
+    t->legacy_bytes[e->source][e->why] += e->bytes;
+    t->tick.legacy += e->count;
+}
+
+void totals_legacy_sum(struct machine *m, const struct hak_ev_legacy_alloc_sum *e)
+{
+    count_legacy(m, e, 0);
+}
+
+void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e)
+{
+    struct hak_ev_legacy_alloc_sum one = {
+        .count = 1, .cls = e->cls, .source = e->source, .why = e->why, .bytes = e->size};
+
+    count_legacy(m, &one, 1);
 }
 
 void totals_pool_lock(struct machine *m, const struct hak_ev_pool_lock *e)
@@ -235,7 +303,7 @@ static void put_fails(struct machine *m, const struct process *p, unsigned slot)
         if (f->count)
             PUT(m->store, fail_total, (NULL), p->number, cls_of(slot), r, f->count, f->first,
                 f->last, f->worst.active, f->worst.cap, f->worst.listed, f->worst.marked,
-                f->worst.beyond, f->worst.unmarked, f->forgotten, f->unlisted);
+                f->worst.beyond, f->worst.unmarked, f->forgotten, f->unlisted, f->told);
     }
 }
 
@@ -247,7 +315,7 @@ static void put_legacy(struct machine *m, const struct process *p, unsigned slot
         for (unsigned w = 0; w < HAK_COUNT_legacy_why; w++)
             if (t->legacy[s][w])
                 PUT(m->store, legacy_total, (NULL), p->number, cls_of(slot), s, w, t->legacy[s][w],
-                    t->legacy_bytes[s][w]);
+                    t->legacy_bytes[s][w], t->legacy_told[s][w]);
 }
 
 static void put_class(struct machine *m, const struct process *p, unsigned slot)

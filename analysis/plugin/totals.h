@@ -19,7 +19,9 @@ uint32_t totals_active_lately(const struct machine *m, struct class_totals *t);
 
 void totals_stage(struct machine *m, const struct hak_ev_acquire_stage *e);
 void totals_shared_fail(struct machine *m, const struct hak_ev_shared_fail *e);
+void totals_shared_fail_sum(struct machine *m, const struct hak_ev_shared_fail_sum *e);
 void totals_legacy(struct machine *m, const struct hak_ev_legacy_alloc *e);
+void totals_legacy_sum(struct machine *m, const struct hak_ev_legacy_alloc_sum *e);
 void totals_pool_lock(struct machine *m, const struct hak_ev_pool_lock *e);
 void totals_cap(struct machine *m, uint32_t cls, uint32_t cap);
 

@@ -25,6 +25,10 @@ CASES = {
     'nothing': (Troubled(), [], {*CAUSES} - {'not_us'}, ['not_us']),
 
     'stranded': (t.stranded(), ['stranded_empty'], ['soft_cap', 'scan_limit'], ()),
+    'stranded, in a storm': (t.stranded_in_a_storm(90000), ['stranded_empty', 'soft_cap'],
+                             ['scan_limit'], ()),
+    'none is idle, in a storm': (t.stranded_in_a_storm(0), ['soft_cap'], ['stranded_empty'], ()),
+    'full pool, in a storm': (t.full_pool_in_a_storm(), ['ace_exhaustion'], ['ace_threshold'], ()),
     'few are idle': (t.stranded(unmarked=1), ['soft_cap'], ['stranded_empty'], ()),
     'none is idle': (t.stranded(unmarked=0), ['soft_cap'], ['stranded_empty'], ()),
     'on the way to the list': (t.on_its_way(), ['soft_cap'], ['stranded_empty'], ()),

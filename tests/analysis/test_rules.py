@@ -710,6 +710,32 @@ def refused_without_asking(h):
     h.add('shared_fail', cls=6, owner=1, reason='FAIL_SOFT_CAP')
 
 
+ALL_REFUSED = {'count': 9, 'cls': 6, 'owner': 1, 'reason': 'FAIL_SOFT_CAP', 'o_0_5': 'NOTHING',
+               'o_1': 'NOTHING', 'o_2': 'SOFT_CAP', 'o_adopt': 'NOTHING', 'o_rebind': 'SOFT_CAP',
+               'o_3': 'SOFT_CAP'}
+
+
+@case()
+def a_storm_is_told_in_sums(h):
+    h.fail()
+    h.add('shared_fail_sum', **ALL_REFUSED)
+    h.acquire()
+    h.exit(1)
+    h.add('shared_fail_sum', **ALL_REFUSED)
+
+
+@case()
+def refused_in_a_storm_though_a_stage_had_a_slab(h):
+    """refused_with_hit"""
+    h.add('shared_fail_sum', **{**ALL_REFUSED, 'o_2': 'HIT'})
+
+
+@case()
+def refused_in_a_storm_for_what_no_stage_said(h):
+    """refused_reason"""
+    h.add('shared_fail_sum', **{**ALL_REFUSED, 'reason': 'FAIL_MAP_FAIL'})
+
+
 @case()
 def a_stage_without_a_beginning(h):
     """no_acquire"""

@@ -72,7 +72,8 @@ def test_every_event_and_field_it_names_exists(views):
     for transition in told:
         check(transition.get('event'), actions[transition.get('action')])
     failures = {event.name for event in catalogue.events() if event.tier == 'failure'}
-    assert {one.get('event').removeprefix('hakmem:') for one in told} == {*failures, 'shared_fail'}
+    assert {one.get('event').removeprefix('hakmem:') for one in told} == {
+        *failures, 'shared_fail', 'shared_fail_sum'}
 
 
 def test_views_show_what_the_analysis_fills(views):

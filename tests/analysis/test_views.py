@@ -193,7 +193,7 @@ def test_refusals_name_their_cause(record, counts, name, words):
     item = report['classes']['7']
     assert (item['shared_fail'], item['legacy'], item['cap']) == (3, 3, 96)
     assert report['legacy'] == [{'cls': 7, 'source': 'LEGACY_SUPERSLAB', 'why': 'WHY_SHARED_FAIL',
-                                 'blocks': 3, 'bytes': 6000}]
+                                 'blocks': 3, 'bytes': 6000, 'told': 3}]
 
 
 def test_stage_3_after_warm_up_is_a_finding(record):

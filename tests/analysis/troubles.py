@@ -65,6 +65,15 @@ class Troubled(History):
             self.add('shared_fail', **{'cls': 6, 'owner': 1, 'reason': 'FAIL_SOFT_CAP',
                                        'active': 40, 'cap': 40, **fields})
 
+    def fails_in_sums(self, count: int, forgotten: int, **fields) -> None:
+        """In a storm: half of them a second ago and more, half of them since."""
+        for ago in (2 * 10 ** 9, 10 ** 9):
+            self.add('shared_fail_sum', **{
+                'count': count // 2, 'first_ago': ago, 'last_ago': ago - 10 ** 9, 'cls': 6,
+                'owner': 1, 'reason': 'FAIL_SOFT_CAP', 'forgotten': forgotten // 2, 'active': 40,
+                'cap': 40, 'o_0_5': 'NOTHING', 'o_1': 'NOTHING', 'o_2': 'SOFT_CAP',
+                'o_adopt': 'NOTHING', 'o_rebind': 'SOFT_CAP', 'o_3': 'SOFT_CAP', **fields})
+
     def grow(self, slabs: int, cls: int = 4) -> None:
         """That many more slabs, which stay."""
         for _ in range(slabs):
@@ -91,6 +100,23 @@ class Troubled(History):
 def stranded(unmarked: int = 20, recycle: str = 'off') -> History:
     h = Troubled(SS_EMPTY_RECYCLE=recycle, TINY_CAP='6:40')
     h.fails(unmarked=unmarked)
+    return h
+
+
+def stranded_in_a_storm(forgotten: int) -> History:
+    """The first that is refused finds nothing idle, as the first of a storm does."""
+    h = Troubled(SS_EMPTY_RECYCLE='off', TINY_CAP='6:40')
+    h.fails(1)
+    h.fails_in_sums(100000, forgotten, unmarked=20)
+    return h
+
+
+def full_pool_in_a_storm() -> History:
+    h = Troubled(ACE_MID_CAP='2097152')
+    h.add('ace_fail_sum', count=50000, first_ago=10 ** 9, layer='MID', reason='EXHAUSTION',
+          smallest=4097, largest=8000, class_size=8192, class_of=7000, used=2 * MIB, limit=2 * MIB)
+    h.add('ace_fail_sum', count=70000, first_ago=10 ** 9, layer='LARGE', reason='EXHAUSTION',
+          smallest=4097, largest=8000, class_size=8192, class_of=7000, used=2 * MIB, limit=2 * MIB)
     return h
 
 

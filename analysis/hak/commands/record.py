@@ -21,7 +21,8 @@ hakmem meanwhile and know that daemon are then in the recording as well, unless 
 none is running, one is started for the duration that only CMD and its children know.
 
 tiers, each with those before it:
-  lifecycle  what is rare: SuperSlabs, slabs, fallbacks, failures. Always affordable
+  lifecycle  what is rare: SuperSlabs, slabs, fallbacks, failures; storms of refusals in sums
+             (HAKMEM_TELL_SINGLY). Always affordable
   flow       every batch between thread caches and slabs
   ops        every malloc and free
 
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     with program.signals_held() as mask:
         output, created = _output_directory(args.output, executable.name)
         recording = Recording(output, args.session or lttng.unique_name(executable.name),
-                              channels, args.private)
+                              channels, args.private, args.tier != 'lifecycle')
         try:
             recording.open()
             code = recording.run(executable, argv, mask)

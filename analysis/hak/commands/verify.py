@@ -49,6 +49,7 @@ def _judge(source) -> dict:
         'checked': {'transitions': meta['checked_transitions'],
                     'acquires': meta['checked_acquires'], 'flows': meta['checked_flows'],
                     'dumped': meta['checked_dumped']},
+        'refused': {'told': meta['refused'] - meta['refused_in_sums'], 'count': meta['refused']},
         'bases': dumps.bases(source.db, _trace.Scope()),
         'dumps': source.db.dump_counts(),
         'processes': len(source.db.processes(_trace.Scope())),
@@ -133,6 +134,11 @@ def _limits(verdict: dict):
         elif not lost['state']:
             text += ', none of them transitions'
         yield text
+    refused = verdict['refused']
+    if refused['told'] < refused['count']:
+        yield (f'told singly: {refused["told"]:,} of '
+               f'{ui.counted(refused["count"], "refused acquire")}; of the others, which sums tell, '
+               'it is checked that no stage served them')
     if verdict['unfinished']:
         yield (f'from {times.since(verdict["unfinished"], verdict["begin"])} s on events may be missing '
                'that came while the buffers were taken one after the other: not judged')

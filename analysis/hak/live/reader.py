@@ -109,6 +109,9 @@ class _Payload:
     def __init__(self, fields: Any):
         self.fields = fields
 
+    def __contains__(self, name: str) -> bool:
+        return name in self.fields
+
     def __getitem__(self, name: str) -> Any:
         value = self.fields[name]
         if isinstance(value, bt2._EnumerationFieldConst):

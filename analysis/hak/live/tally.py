@@ -85,15 +85,16 @@ class Tally:
         """Nothing more will come that is older."""
         self.now = max(self.now, time)
 
-    def fail(self, process: Process, event: str, text: str, key: Optional[str] = None) -> None:
+    def fail(self, process: Process, event: str, text: str, key: Optional[str] = None,
+             times: int = 1) -> None:
         for known in self.failures:
             if (known.pid, known.event) == (process.pid, event) and \
                     known.text.startswith(text if key is None else key):
                 self.failures.remove(known)
                 self.failures.appendleft(Failure(self.now, process.pid, process.name, event, text,
-                                                 known.count + 1))
+                                                 known.count + times))
                 return
-        self.failures.appendleft(Failure(self.now, process.pid, process.name, event, text))
+        self.failures.appendleft(Failure(self.now, process.pid, process.name, event, text, times))
 
     def snapshot(self) -> dict:
         """Plain data, as `hak top --json` prints it."""
@@ -330,29 +331,45 @@ def _grown(before: dict, e: Any, keys: Iterable[str]) -> dict:
 
 
 # ---- failures ----
+#
+# Of storms come sums. What these tell is in the last dump already, or in the next.
 
-@_on('shared_fail')
+@_on('shared_fail', 'shared_fail_sum')
 def _shared_fail(t: Tally, p: Process, e: Any) -> None:
-    p.counts['shared_fail', e['cls'], e['reason']] += 1
-    _change(p.classes.get(e['cls'], {}), 'shared_fail', 1)
+    p.counts['shared_fail', e['cls'], e['reason']] += _times(e)
+    _change(p.classes.get(e['cls'], {}), 'shared_fail', _singly(e))
     key = f"C{e['cls']}: "
     t.fail(p, 'shared_fail', f"{key}{e['reason']}, {e['active']} ACTIVE of {e['cap']}; nothing "
-           f"live in {e['listed']} listed, {e['marked']} marked, {e['unmarked']} unmarked", key)
+           f"live in {e['listed']} listed, {e['marked']} marked, {e['unmarked']} unmarked", key,
+           _times(e))
 
 
-@_on('legacy_alloc')
+@_on('legacy_alloc', 'legacy_alloc_sum')
 def _legacy_alloc(_: Tally, p: Process, e: Any) -> None:
-    p.counts['legacy', e['cls'], e['why']] += 1
-    _change(p.classes.get(e['cls'], {}), 'legacy_blocks', 1)
+    p.counts['legacy', e['cls'], e['why']] += _times(e)
+    _change(p.classes.get(e['cls'], {}), 'legacy_blocks', _singly(e))
 
 
-@_on('ace_fail')
+@_on('ace_fail', 'ace_fail_sum')
 def _ace_fail(t: Tally, p: Process, e: Any) -> None:
-    p.counts['ace_fail', e['layer'], e['reason']] += 1
-    _change(p.pools.get(e['layer'], {}), EVER_POOL.get(e['reason'], ''), 1)
+    p.counts['ace_fail', e['layer'], e['reason']] += _times(e)
+    _change(p.pools.get(e['layer'], {}), EVER_POOL.get(e['reason'], ''), _singly(e))
     key = f"{e['layer']}: {e['reason']}"
     errno = f", errno {e['err']}" if e['err'] else ''
-    t.fail(p, 'ace_fail', f"{key}, {e['size']} B, {e['used']} of {e['limit']} B used{errno}", key)
+    t.fail(p, 'ace_fail', f"{key}, {_size(e)} B, {e['used']} of {e['limit']} B used{errno}", key,
+           _times(e))
+
+
+def _times(e: Any) -> int:
+    return e['count'] if 'count' in e else 1
+
+
+def _singly(e: Any) -> int:
+    return 0 if 'count' in e else 1
+
+
+def _size(e: Any) -> int:
+    return e['largest'] if 'count' in e else e['size']
 
 
 @_on('hdr_reset')
@@ -374,10 +391,11 @@ def _invalid_free(t: Tally, p: Process, e: Any) -> None:
     t.fail(p, 'invalid_free', f"{e['ptr']:#x} {e['why']}")
 
 
-@_on('oom')
+@_on('oom', 'oom_sum')
 def _oom(t: Tally, p: Process, e: Any) -> None:
-    p.counts['oom',] += 1
-    t.fail(p, 'oom', f"malloc of {e['size']} B returned NULL, errno {e['err']}", 'malloc of')
+    p.counts['oom',] += _times(e)
+    t.fail(p, 'oom', f"malloc of {_size(e)} B returned NULL, errno {e['err']}", 'malloc of',
+           _times(e))
 
 
 @_on('pressure')

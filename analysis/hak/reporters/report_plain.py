@@ -53,6 +53,9 @@ def _losses(report: Report, line, seconds) -> None:
     lost = report.lost
     line('lost', events=lost['events'], packets=lost['packets'], uncounted=lost['uncounted'],
          unfinished=seconds(lost['unfinished']), known=not lost['doubts'])
+    for kind, (told, count) in report.told_singly.items():
+        if told < count:
+            line('told_singly', kind=kind, told=told, count=count)
     for row in lost['intervals']:
         line('loss', kind=row['kind'], begin=seconds(row['begin']), end=seconds(row['end']),
              count=row['count'], state=row['state'], stream=row['stream'])

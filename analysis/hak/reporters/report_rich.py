@@ -88,6 +88,8 @@ def _losses(report: Report, console) -> None:
         console.print(f'  {times.since(row["begin"], report.begin)} … '
                       f'{times.since(row["end"], report.begin)} s: '
                       f'{"?" if row["count"] is None else ui.number(row["count"])} {row["kind"]}')
+    if report.sums_words:
+        console.print(report.sums_words)
 
 
 def _findings(report: Report, console) -> None:

@@ -308,6 +308,11 @@ bool huge_unliven(void *p)
     return false;
 }
 
+size_t huge_mapped(const void *p)
+{
+    return atomic_load_explicit(pagemap_word(p), memory_order_relaxed) & ~(size_t)HUGE_FLAGS;
+}
+
 size_t huge_size(const void *p)
 {
     uint64_t word = atomic_load_explicit(pagemap_word(p), memory_order_relaxed);

@@ -22,6 +22,9 @@ void *huge_start(const void *p, int kind);
 bool huge_unliven(void *p);
 void huge_give(void *p);
 
+/* Bytes mapped of the block at p, live or waiting, which may be gone. */
+size_t huge_mapped(const void *p);
+
 /* Bytes of the live block at p; 0 if it is not live. */
 size_t huge_size(const void *p);
 

@@ -34,6 +34,9 @@ _Noreturn void log_assert(const char *file, int line, const char *what);
 #define hak_check(call) ((void)0)
 #endif
 
+/* Told of memory in which a box keeps its tables. */
+typedef void table_each(const void *p, size_t size, void *arg);
+
 /* A counter of what there is. */
 static inline void count_down(_Atomic uint32_t *n, uint32_t by)
 {

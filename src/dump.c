@@ -9,6 +9,7 @@
 #include "pagemap.h"
 #include "pool.h"
 #include "reclaim.h"
+#include "resident.h"
 #include "stats.h"
 #include "storm.h"
 #include "thread.h"
@@ -59,6 +60,7 @@ static struct {
 /* Of one dump; one is made at a time. */
 static struct {
     struct census census;
+    struct resident resident;
     uint32_t threads;
     uint64_t parked[CLASSES];
     uint64_t parked_bytes, cached;
@@ -74,6 +76,8 @@ static void tell_process(void)
 {
     struct limits l;
 
+    /* One right after the other: they are held against each other. */
+    resident_take(&told.resident, told.details);
     if (told.details)
         limits_read_all(&l);
     else
@@ -88,7 +92,9 @@ static void tell_process(void)
          .invalid_frees = count_of(&counters.invalid_frees),
          .map_fails = count_of(&counters.map_fails), .ooms = count_of(&counters.ooms),
          .anon = l.anon, .parked_bytes = told.parked_bytes, .cached = told.cached,
-         .exact = told.census.exact);
+         .exact = told.census.exact, .looked = told.resident.known,
+         .empty_resident = told.resident.empty, .unbound_resident = told.resident.unbound,
+         .headers = told.resident.headers, .tables = told.resident.tables);
     if (told.details)
         TELL(statedump_limits, .seq = dump.seq, .data = l.data, .limit_data = l.limit_data,
              .locked = l.locked, .limit_memlock = l.limit_memlock, .limit_stack = l.limit_stack,
@@ -129,7 +135,7 @@ static void tell_class(unsigned cls)
          .shared_fail = c.shared_fail, .legacy_blocks = c.legacy_blocks, .parked = told.parked[cls],
          .samples = samples, .sampled = sampled, .slabs = n->slabs, .used = n->used,
          .carved = n->carved, .capacity = n->capacity, .remote = n->remote, .sparse = n->sparse,
-         .sparse_free = n->sparse_free, .kept = n->kept);
+         .sparse_free = n->sparse_free, .kept = n->kept, .resident = told.resident.active[cls]);
 }
 
 static void tell_layer(enum hak_ace_layer layer)
@@ -139,7 +145,8 @@ static void tell_layer(enum hak_ace_layer layer)
     stats_layer(layer, &l);
     TELL(statedump_pool, .seq = dump.seq, .layer = layer, .used = l.used, .peak = l.peak,
          .limit = l.limit, .mapped = l.mapped, .blocks = l.blocks, .threshold = l.threshold,
-         .exhaustion = l.exhaustion, .map_fail = l.map_fail, .cached = l.cached, .idle = l.idle);
+         .exhaustion = l.exhaustion, .map_fail = l.map_fail, .cached = l.cached, .idle = l.idle,
+         .resident = told.resident.layer[layer]);
 }
 
 static void tell_slab(const struct slab *s, uint32_t info, uint32_t remote)

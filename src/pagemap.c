@@ -48,6 +48,31 @@ _Atomic uint64_t *pagemap_word(const void *p)
     return &leaf_of(granule >> PAGEMAP_LEAF_LG)->word[in_leaf(granule)];
 }
 
+void pagemap_each_granule(void (*each)(void *base, int kind, void *arg), void *arg)
+{
+    for (uintptr_t root = 0; root < PAGEMAP_ROOTS; root++) {
+        struct pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
+
+        for (uintptr_t g = 0; leaf && g < 1u << PAGEMAP_LEAF_LG; g++) {
+            int kind = atomic_load_explicit(&leaf->kind[g], memory_order_relaxed);
+
+            if (kind != PAGEMAP_NONE)
+                each((void *)((root << PAGEMAP_LEAF_LG | g) << PAGEMAP_GRANULE_LG), kind, arg);
+        }
+    }
+}
+
+void pagemap_tables(table_each *each, void *arg)
+{
+    each(pagemap_root, sizeof(pagemap_root), arg);
+    for (uintptr_t root = 0; root < PAGEMAP_ROOTS; root++) {
+        struct pagemap_leaf *leaf = atomic_load_explicit(&pagemap_root[root], memory_order_acquire);
+
+        if (leaf)
+            each(leaf, sizeof(*leaf), arg);
+    }
+}
+
 void pagemap_each(int kind, size_t size, void (*each)(void *base, void *arg), void *arg)
 {
     uintptr_t step = size >> PAGEMAP_GRANULE_LG;

@@ -81,6 +81,12 @@ bool pagemap_set(const void *base, size_t size, int kind);
  * child, where lists of them cannot be trusted. */
 void pagemap_each(int kind, size_t size, void (*each)(void *base, void *arg), void *arg);
 
+/* Calls each for every granule that is entered, while others enter and leave. */
+void pagemap_each_granule(void (*each)(void *base, int kind, void *arg), void *arg);
+
+/* Calls each for the root and every leaf. */
+void pagemap_tables(table_each *each, void *arg);
+
 /* The word of p's granule, which has been entered before. */
 _Atomic uint64_t *pagemap_word(const void *p);
 

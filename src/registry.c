@@ -44,6 +44,17 @@ static bool chunk_ensure(uint32_t id)
     return true;
 }
 
+void registry_tables(table_each *each, void *arg)
+{
+    each(chunks, sizeof(chunks), arg);
+    for (uint32_t i = 0; i <= registry_count() >> CHUNK_LG; i++) {
+        struct entry *chunk = atomic_load_explicit(&chunks[i], memory_order_acquire);
+
+        if (chunk)
+            each(chunk, sizeof(*chunk) << CHUNK_LG, arg);
+    }
+}
+
 /* How many free numbers are looked at for one that no list knows any more. */
 #define FREE_TRIES 8
 

@@ -29,6 +29,9 @@ bool registry_is_free(uint32_t id);
 /* The highest number given so far; entries 1..n. */
 uint32_t registry_count(void);
 
+/* Calls each for the root and every chunk of entries. */
+void registry_tables(table_each *each, void *arg);
+
 /* The SuperSlab of a number, NULL if it is not published (yet, or any more). */
 struct superslab *registry_ss(uint32_t id);
 

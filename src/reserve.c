@@ -23,6 +23,12 @@ void reserve_prepare(void)
         atomic_store_explicit(&reserve.bytes, os_map(RESERVE_BYTES), memory_order_release);
 }
 
+void reserve_tables(table_each *each, void *arg)
+{
+    if (reserve_bytes())
+        each(reserve_bytes(), RESERVE_BYTES, arg);
+}
+
 void *reserve_take(size_t size, size_t align)
 {
     size_t used = atomic_load_explicit(&reserve.used, memory_order_relaxed), at;

@@ -20,6 +20,9 @@ void *reserve_take(size_t size, size_t align);
 /* Is p a block of the reserve? It is never given back. */
 bool reserve_holds(const void *p);
 
+/* Calls each for its memory, if there is any. */
+void reserve_tables(table_each *each, void *arg);
+
 /* How many bytes the block p has. */
 size_t reserve_size(const void *p);
 

@@ -29,6 +29,8 @@ void stats_class(unsigned c, struct hak_class_stats *out)
 
 void stats_layer(enum hak_ace_layer layer, struct hak_layer_stats *out)
 {
+    /* No layer tells all of it. */
+    memset(out, 0, sizeof(*out));
     ace_layer_stats(layer, out);
     out->threshold = get(&counters.ace_fails[layer][HAK_THRESHOLD]);
     out->exhaustion = get(&counters.ace_fails[layer][HAK_EXHAUSTION]);

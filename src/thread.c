@@ -240,6 +240,15 @@ void thread_samples(unsigned cls, uint64_t *samples, uint64_t *bytes)
     }
 }
 
+void thread_tables(table_each *each, void *arg)
+{
+    for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {
+        each(o, sizeof(*o), arg);
+        if (o->ace)
+            each(o->ace, sizeof(*o->ace), arg);
+    }
+}
+
 bool thread_all_past(uint64_t epoch)
 {
     for (struct owner *o = atomic_load(&threads.all); o; o = o->next_all) {

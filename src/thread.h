@@ -46,6 +46,9 @@ void thread_each(void (*tell)(const struct thread_stock *stock, void *arg), void
 /* Requests of class cls that found an empty list, and their bytes, of all threads so far. */
 void thread_samples(unsigned cls, uint64_t *samples, uint64_t *bytes);
 
+/* Calls each for the owners and the caches that hang from them. */
+void thread_tables(table_each *each, void *arg);
+
 /* No owner is looking for a slab that began to at or before this epoch of the pool's. */
 bool thread_all_past(uint64_t epoch);
 

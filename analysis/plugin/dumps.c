@@ -51,6 +51,18 @@ static void set_latest(struct dumps *of, struct dump *d)
 
 /* ---- rows ---- */
 
+/* What a dump says of what it has looked at only if `looked`. */
+static int64_t if_looked(bool looked, uint64_t number)
+{
+    return looked ? (int64_t)number : NO_VALUE;
+}
+
+/* Does a dump say how much of hakmem's memory the system has pages for? */
+static bool tells_resident(const struct dump *d)
+{
+    return d->process.seq == d->about.seq && d->process.looked;
+}
+
 /* All that is told of single slabs and threads. */
 static void write_all(struct machine *m, const struct process *p, struct dump *d)
 {
@@ -80,32 +92,42 @@ static void write_all(struct machine *m, const struct process *p, struct dump *d
     }
 }
 
-static void write_class(struct machine *m, const struct process *p,
+static void write_class(struct machine *m, const struct process *p, const struct dump *d,
                         const struct hak_ev_statedump_class *c)
 {
     PUT(m->store, dump_class, (NULL), p->number, c->seq, c->cls, c->stride, c->active, c->peak,
         c->cap, c->frozen, c->listed, c->marked, c->unmarked, c->ss_lg, (int64_t)c->shared_fail,
         (int64_t)c->legacy_blocks, c->slabs, (int64_t)c->used, (int64_t)c->carved,
         (int64_t)c->capacity, (int64_t)c->parked, (int64_t)c->samples, (int64_t)c->sampled,
-        (int64_t)c->remote, c->sparse, (int64_t)c->sparse_free, (int64_t)c->kept);
+        (int64_t)c->remote, c->sparse, (int64_t)c->sparse_free, (int64_t)c->kept,
+        if_looked(tells_resident(d), c->resident));
 }
 
 static void write_dump(struct machine *m, const struct process *p, const struct dump *d)
 {
     const struct hak_ev_statedump_process *e = &d->process;
+    bool told = e->seq == d->about.seq, details = told && d->about.details;
+    bool ended = d->last.seq == d->about.seq, resident = tells_resident(d);
 
     for (unsigned cls = 0; cls < CLASSES; cls++)
         if (d->classes >> cls & 1)
-            write_class(m, p, &d->class[cls]);
+            write_class(m, p, d, &d->class[cls]);
     PUT(m->store, dump, (NULL), p->number, d->about.seq, d->begin, d->end, d->about.why,
-        d->about.os_pid, (int64_t)e->rss, (int64_t)e->vm, (int64_t)e->limit_as,
-        (int64_t)e->cgroup_used, (int64_t)e->cgroup_limit, (int64_t)e->maps, (int64_t)e->max_maps,
-        e->overcommit, e->threads, (int64_t)e->superslab_bytes, (int64_t)e->purged_bytes,
-        (int64_t)e->committed, (int64_t)e->commit_limit, (int64_t)e->memory, (int64_t)e->hdr_resets,
-        (int64_t)e->double_frees, (int64_t)e->invalid_frees, (int64_t)e->map_fails,
-        (int64_t)e->ooms, d->last.superslabs, d->last.slabs, (int64_t)d->last.ns, d->complete,
-        d->about.transitions, d->about.details, (int64_t)e->anon, (int64_t)e->parked_bytes,
-        (int64_t)e->cached, e->exact);
+        d->about.os_pid, if_looked(told, e->rss), if_looked(told, e->vm),
+        if_looked(told, e->limit_as), if_looked(told, e->cgroup_used),
+        if_looked(told, e->cgroup_limit), if_looked(details, e->maps),
+        if_looked(details, e->max_maps), if_looked(details, e->overcommit),
+        if_looked(details, e->threads), if_looked(told, e->superslab_bytes),
+        if_looked(told, e->purged_bytes), if_looked(details, e->committed),
+        if_looked(details, e->commit_limit), if_looked(details, e->memory),
+        if_looked(told, e->hdr_resets), if_looked(told, e->double_frees),
+        if_looked(told, e->invalid_frees), if_looked(told, e->map_fails), if_looked(told, e->ooms),
+        if_looked(d->about.details && ended, d->last.superslabs),
+        if_looked(d->about.details && ended, d->last.slabs), if_looked(ended, d->last.ns),
+        d->complete, d->about.transitions, d->about.details, if_looked(told, e->anon),
+        if_looked(told, e->parked_bytes), if_looked(told, e->cached), if_looked(told, e->exact),
+        if_looked(resident, e->empty_resident), if_looked(resident, e->unbound_resident),
+        if_looked(resident, e->headers), if_looked(resident, e->tables));
 }
 
 static void put_limits(struct machine *m, const struct hak_ev_statedump_limits *e)
@@ -231,7 +253,7 @@ static void pool(struct machine *m, struct dump *d, const struct hak_ev_statedum
     PUT(m->store, dump_pool, (NULL), m->process->number, e->seq, e->layer, (int64_t)e->used,
         (int64_t)e->peak, (int64_t)e->limit, (int64_t)e->mapped, (int64_t)e->blocks,
         (int64_t)e->threshold, (int64_t)e->exhaustion, (int64_t)e->map_fail, (int64_t)e->cached,
-        (int64_t)e->idle);
+        (int64_t)e->idle, if_looked(tells_resident(d), e->resident));
 }
 
 /* The dump at hand, if that is whose event this is: one whose begin was lost has none. */

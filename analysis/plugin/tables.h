@@ -82,22 +82,23 @@
           "shared_fail, legacy, refills, refilled, given_own, given_remote, pushed, active",      \
           "PRIMARY KEY (tick, proc, cls)) WITHOUT ROWID")                                         \
     /* One state dump. end: NULL if it was not seen; complete: it was, and nothing is missing;    \
-     * transitions, details, exact: see the events. */                                            \
+     * transitions, details, exact: see the events; what was not looked at is NULL. */            \
     TABLE(dump, "",                                                                               \
           "proc, seq, begin, end, why, os_pid, rss, vm, limit_as, cgroup_used, "                  \
           "cgroup_limit, maps, max_maps, overcommit, threads, superslab_bytes, "                  \
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
           "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete, "                     \
-          "transitions, details, anon, parked_bytes, cached, exact",                              \
+          "transitions, details, anon, parked_bytes, cached, exact, empty_resident, "             \
+          "unbound_resident, headers, tables",                                                    \
           ")")                                                                                    \
     TABLE(dump_class, "",                                                                         \
           "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \
           "ss_lg, shared_fail, legacy_blocks, slabs, used, carved, capacity, parked, "            \
-          "samples, sampled, remote, sparse, sparse_free, kept",                                  \
+          "samples, sampled, remote, sparse, sparse_free, kept, resident",                        \
           ")")                                                                                    \
     TABLE(dump_pool, "",                                                                          \
           "proc, seq, layer, used, peak, used_limit, mapped, blocks, threshold, "                 \
-          "exhaustion, map_fail, cached, idle",                                                   \
+          "exhaustion, map_fail, cached, idle, resident",                                         \
           ")")                                                                                    \
     /* Of the first and last whole dump in detail, and those made because memory ran short. */    \
     TABLE(dump_slab, "",                                                                          \

@@ -3,16 +3,19 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ace.h"
 #include "oom.h"
 #include "os.h"
 #include "owner.h"
 #include "process.h"
 #include "reclaim.h"
+#include "resident.h"
 #include "scenario.h"
 #include "tiny.h"
 #include "witness.h"
@@ -69,6 +72,73 @@ SCENARIO(every_slab_that_was_bound_is_told_as_it_is)
     check_eq(E(statedump_class, 7)->frozen, 0);
     check(E(statedump_process, 0)->rss > 0);
     check_eq(E(statedump_process, 0)->superslab_bytes, 1 << 19);
+}
+
+/* The last dump's word on a layer. */
+static const struct hak_ev_statedump_pool *told_of_layer(enum hak_ace_layer layer)
+{
+    unsigned n = witness_count(HAK_EV_statedump_pool);
+
+    return E(statedump_pool, n - (HAK_HUGE - layer) - 1);
+}
+
+/* Of slabs what was carved, and of large and huge blocks what was written to. */
+SCENARIO(what_is_in_memory_is_told_as_the_kernel_has_it)
+{
+    const struct hak_ev_statedump_process *e;
+    char *large, *huge;
+    size_t page = os_page();
+
+    begin();
+    fill_blocks(7, 0, 40);
+    large = hak_malloc(500 << 10);
+    huge = hak_malloc(8 << 20);
+    large[0] = large[100 << 10] = 1;
+    memset(huge, 1, 3 << 20);
+    dump_state(HAK_DUMP_API);
+    e = E(statedump_process, 0);
+    check(e->looked);
+    check(E(statedump_class, 7)->resident >= 40 * 2048 - SS_HEADER);
+    check(E(statedump_class, 7)->resident <= 40 * 2048 + 2 * page);
+    check_eq(told_of_layer(HAK_LARGE)->resident, 2 * page);
+    check_eq(told_of_layer(HAK_HUGE)->resident, 3 << 20);
+    check_eq(told_of_layer(HAK_HUGE)->cached, 0);
+    check_eq(told_of_layer(HAK_HUGE)->limit, 0);
+    check_eq(e->empty_resident, 0);
+    check_eq(e->unbound_resident, 0);
+    check(e->headers >= SS_HEADER && e->headers <= SS_HEADER + 4 * page);
+    check(e->tables >= 3 * page && e->tables <= 1 << 20);
+    check(e->tables + e->headers + (3 << 20) <= e->anon);
+
+    hak_free(huge);
+    free_blocks(7, 0, 40);
+    hak_drain();
+    dump_state(HAK_DUMP_API);
+    check_eq(told_of_layer(HAK_HUGE)->idle, 8 << 20);
+    check(E(statedump_process, 1)->empty_resident > 0);
+    ace_reclaim();
+    reclaim_now();
+    dump_state(HAK_DUMP_API);
+    check_eq(told_of_layer(HAK_HUGE)->resident, 0);
+    check_eq(E(statedump_process, 2)->empty_resident, 0);
+}
+
+SCENARIO(sums_do_not_look_again_before_a_thousand_times_the_cost_has_passed)
+{
+    const size_t much = (size_t)64 << 20;
+    struct resident r;
+    void *p;
+
+    begin();
+    p = hak_malloc(much);
+    memset(p, 1, much);
+    resident_take(&r, false);
+    check(r.known);
+    resident_take(&r, false);
+    check(!r.known);
+    check_eq(r.layer[HAK_HUGE], 0);
+    resident_take(&r, true);
+    check(r.known && r.layer[HAK_HUGE] == much);
 }
 
 SCENARIO(empty_slabs_and_purged_ones_are_told)
@@ -479,6 +549,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_slab_that_was_bound_is_told_as_it_is),
+        cmocka_unit_test(what_is_in_memory_is_told_as_the_kernel_has_it),
+        cmocka_unit_test(sums_do_not_look_again_before_a_thousand_times_the_cost_has_passed),
         cmocka_unit_test(empty_slabs_and_purged_ones_are_told),
         cmocka_unit_test(the_legacy_backend_s_slabs_are_told_too),
         cmocka_unit_test(threads_tell_what_is_parked_with_them_while_they_live),

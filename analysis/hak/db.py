@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Iterator, Optional
 
 from hak.errors import HakError
-from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST
+from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST, NO_CLASS
 
 SCHEMA = 7
 # Tables with a column cls; all but a few have proc.
@@ -144,6 +144,21 @@ class Database:
                  LEFT JOIN (SELECT proc, seq, sum(used) AS ace_used, sum(mapped) AS ace_mapped
                             FROM dump_pool GROUP BY proc, seq) a USING (proc, seq)
             {scope.where('', 'd.details')} ORDER BY begin''', scope)
+
+    def states(self, scope: Scope) -> list:
+        """Whole dumps, of sums only too."""
+        return self._all(f'''
+            SELECT d.*, p.pid FROM dump d JOIN process p USING (proc)
+            {scope.where('', 'd.complete')} ORDER BY begin''', scope)
+
+    def dumped(self, table: str, scope: Scope) -> list:
+        """What all dumps say of classes or layers."""
+        return self._all(f'SELECT * FROM {table} {scope.where("")}', scope)
+
+    def mean_requests(self, proc: int) -> dict:
+        """Class -> bytes that its requests ask for, where each was recorded."""
+        return {row['cls']: row['requested'] / row['allocs'] for row in
+                self.rows_of('op_total', proc) if row['allocs'] and row['cls'] != NO_CLASS}
 
     def dumped_classes(self, proc: int, seq: int) -> list:
         """What a dump says of the classes that anything is known of."""

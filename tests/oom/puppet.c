@@ -4,6 +4,7 @@
  * blocks, bytes or mappings that were had.
  *
  *   hold SIZE COUNT       allocates so many blocks, writes to them, keeps them; until NULL
+ *   ask SIZE COUNT        allocates so many blocks, writes to none, keeps them
  *   drop                  frees all that are kept, and has idle memory given back
  *   thin N                frees all that are kept but every Nth
  *   churn SIZE COUNT N    N times: so many blocks come and go again
@@ -28,6 +29,7 @@ static const struct {
     order_fn *obey;
 } orders[] = {
     {"hold", hold},
+    {"ask", ask},
     {"drop", drop},
     {"thin", thin},
     {"churn", churn},

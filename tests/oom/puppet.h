@@ -9,7 +9,7 @@
 
 typedef unsigned long order_fn(unsigned long a, unsigned long b, unsigned long c);
 
-order_fn hold, drop, thin, churn, grow_to;
+order_fn hold, ask, drop, thin, churn, grow_to;
 order_fn limit_as, map, maps;
 order_fn threads, lend, wake;
 order_fn double_free, write_after_free, invalid_free;

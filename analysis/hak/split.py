@@ -97,7 +97,7 @@ def of(time: int, process: Mapping[str, Any], classes: Mapping[int, Any],
     strides = STRIDES if any(classes[cls]['slabs'] for cls in classes if cls >= FEW) else STRIDES[:FEW]
     for cls, row in classes.items():
         below = max((stride for stride in strides if stride < row['stride']), default=0)
-        _add_class(total, row, exact, means.get(cls) or _sampled(row), below + 1)
+        _add_class(total, row, exact, means.get(cls) or sampled(row), below + 1)
     for row in layers.values():
         _add_layer(total, row)
     total.parts['empty'] += process['empty_resident']
@@ -161,7 +161,8 @@ def _add_class(total: _Sum, row: Any, exact: bool, mean: Optional[float], least:
     total.err('rounding', wide * scale)
 
 
-def _sampled(row: Any) -> Optional[float]:
+def sampled(row: Any) -> Optional[float]:
+    """What requests of a class ask for on average, by those that a dump says were looked at."""
     return row['sampled'] / row['samples'] if row['samples'] >= SAMPLES_LEAST else None
 
 

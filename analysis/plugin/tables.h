@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 7
+#define SCHEMA_VERSION 8
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \

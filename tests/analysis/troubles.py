@@ -291,11 +291,13 @@ def dumped_growth() -> History:
     return h
 
 
-def outside(first: int, then: int, rss: int, tight: bool = False) -> History:
+def outside(first: int, then: int, rss: int, tight: bool = False, apart: int = 1100) -> History:
+    """apart: milliseconds."""
     h = Troubled()
     full = [{}] * PER_SS
-    for part in (first, then):
+    for part in (first, first, then):
         h.dump('DUMP_PERIODIC', slabs=full, rss=part * MIB + 2 * MIB)
+        h.lines.append(f'sleep {apart}')
     if tight:
         h.add('pressure', what='PRESSURE_AS', percent=90, used=90, limit=100, rss=rss)
     return h

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Optional
 
-from hak import ui
+from hak import split, ui
 from hak.db import Database
 from hak.fate import Fate
 from hak.geometry import ADDRESSES, STRIDES
+from hak.split import Split
 
 SLAB = 1 << 16
 # Of a row of the table memory.
@@ -22,8 +23,6 @@ OUTGROWN = 16 << 20
 APART_NS = 100_000_000
 # The label DUMP_EXIT.
 EXIT = 7
-# Of requests, that say what those of a class are like.
-SAMPLES_LEAST = 50
 
 
 @dataclass
@@ -33,6 +32,7 @@ class Dump:
     classes: dict[int, Any]
     pools: dict[str, Any]            # by the layer's name
     limits: Optional[Any] = None     # that only a dump in detail has looked at
+    split: Optional[Split] = None    # None: it does not say what is in memory
 
     @property
     def time(self) -> int:
@@ -50,7 +50,10 @@ class Dump:
 
     @property
     def outside(self) -> int:
-        """Resident bytes that are no file's and cannot be hakmem's: at least so many."""
+        """Resident bytes that are no file's and not hakmem's; at least so many, where nobody asked
+        what of hakmem's is in memory."""
+        if self.split:
+            return self.split.parts['not_ours']
         return max(0, (self.row['anon'] or self.row['rss']) - self.ours)
 
     def live(self, cls: int) -> int:
@@ -218,18 +221,17 @@ class Facts:
     def mean_request(self, cls: int) -> Optional[float]:
         """Bytes that requests of a class ask for: of all that were recorded, or of the samples
         that a dump has."""
-        for row in self._op_totals:
-            if row['cls'] == cls and row['allocs']:
-                return row['requested'] / row['allocs']
+        if cls in self._means:
+            return self._means[cls]
         for dump in reversed(self._all_looks):
-            row = dump.classes.get(cls)
-            if row and row['samples'] >= SAMPLES_LEAST:
-                return row['sampled'] / row['samples']
+            mean = split.sampled(dump.classes[cls]) if cls in dump.classes else None
+            if mean is not None:
+                return mean
         return None
 
     @cached_property
-    def _op_totals(self) -> list:
-        return self.rows('op_total')
+    def _means(self) -> dict[int, float]:
+        return self.db.mean_requests(self.process['proc'])
 
     def mapped_between(self, since: int, until: int) -> int:
         """Bytes that hakmem mapped in that time, less what it unmapped."""
@@ -350,10 +352,12 @@ class Facts:
     def _read_dumps(self) -> Iterator[Dump]:
         for row in self.rows('dump', 'seq'):
             if row['complete'] or row['rss'] and row['end']:
-                yield Dump(row, {each['cls']: each for each in self._of('dump_class', row)},
-                           {self.db.label('ace_layer', each['layer']): each
-                            for each in self._of('dump_pool', row)},
-                           next(iter(self._of('dump_limits', row)), None))
+                classes = {each['cls']: each for each in self._of('dump_class', row)}
+                pools = {self.db.label('ace_layer', each['layer']): each
+                         for each in self._of('dump_pool', row)}
+                told = split.of(row['begin'], row, classes, pools, self._means)
+                yield Dump(row, classes, pools, next(iter(self._of('dump_limits', row)), None),
+                           told if row['complete'] else None)
 
     def _of(self, table: str, dump: Any) -> list:
         return self._by_seq(table).get(dump['seq'], [])

@@ -26,7 +26,11 @@ SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 # Of the activity in a window, given back again; so many windows must have that.
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST, SPAN_FULL = 5, 5_000_000_000, 15_000_000_000
-OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH = 32 * MIB, 0.5, 0.25
+OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH, OUTSIDE_SURE = 32 * MIB, 0.5, 0.25, 0.85
+# It has stopped to grow, and nothing failed.
+STOPPED = 0.3
+# Until then a program loads what it needs.
+START = 1_000_000_000
 # Of it, in the last third.
 LATE = 0.1
 # How sure: grown while other memory came and went, over many seconds, until memory ran short. An
@@ -203,13 +207,21 @@ def _dumped(dumps: list[Dump]) -> dict[object, list[int]]:
 
 # ---- others' memory ----
 
+def _settled(facts: Facts, dumps: list[Dump]) -> Dump:
+    """The dump from which on memory that grows is not that of a program's start."""
+    if facts.tight or not facts.process['complete']:
+        return dumps[0]
+    return next((dump for dump in dumps if dump.time >= facts.began + START), dumps[-1])
+
+
 def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     dumps = [state for state in facts.states if not state.parting]
     if not dumps:
         yield Insufficient('not_us', 'no state dump says how much memory the process had',
                            facts.next_time)
         return
-    first, last = dumps[0], max(dumps, key=lambda dump: dump.outside)
+    first = _settled(facts, dumps)
+    last = max(dumps, key=lambda dump: dump.outside)
     # What hakmem passed on to the system's malloc is a matter of the legacy backend.
     passed_on = facts.system_malloc_bytes
     outside, rss = last.outside - passed_on, last.row['rss']
@@ -217,11 +229,16 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
         return
     grown = outside - first.outside
     grew = grown >= OUTSIDE_GROWTH * outside
-    if not grew and not facts.tight:
-        return
-    # Many a program maps what it needs at its begin: that is how it is, and nothing went wrong.
     late = dumps[-max(1, len(dumps) // 3):][0]
-    sure = 0.85 if grew and (facts.tight or outside - late.outside >= LATE * outside) else GUESS
+    # A program that has what it needs is how it is, and nothing went wrong.
+    if not facts.tight and not (grew and grown >= OUTSIDE_LEAST):
+        return
+    if facts.tight:
+        sure = OUTSIDE_SURE if grew else GUESS
+    elif outside - late.outside >= LATE * outside:
+        sure = _lasting(dumps[-1].time - first.time)
+    else:
+        sure = STOPPED
     since = (f'{ui.size(grown)} of it in {ui.duration(last.time - first.time)}' if grew else
              'from the beginning of the recording on')
     evidence = [Evidence(f'of {ui.size(rss)} resident {ui.size(outside)} are not hakmem\'s, '

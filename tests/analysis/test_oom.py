@@ -101,6 +101,7 @@ CASES = {
     'leak until it is tight': (t.leaking(busy=0, tight=True), ['leak'], [], ()),
     'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),
     'small leak': (t.leaking(waves=12), [], ['leak'], ()),
+    'slabs of what is cached': (t.cached(), [], ['leak'], ()),
     'full cache': (t.filled(), [], ['leak'], ['leak']),
     'sawtooth': (t.sawtooth(), [], ['leak'], ['leak']),
     'late ramp': (t.late_ramp(), [], ['leak'], ['leak']),

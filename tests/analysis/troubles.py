@@ -240,8 +240,15 @@ def leaking(waves: int = 24, busy: int = 3, tight: bool = False) -> History:
         h.grow(10)
         h.come_and_go(busy)
     if tight:
-        h.dump(rss=20 * MIB)
+        h.dump(rss=20 * MIB, classes={4: {'used': 10 * waves * 512}})
         h.add('pressure', what='PRESSURE_AS', percent=90, used=90, limit=100, rss=1)
+    return h
+
+
+def cached() -> History:
+    """Slabs whose blocks threads keep to themselves, while other memory comes and goes."""
+    h = leaking()
+    h.dump(rss=20 * MIB, classes={4: {'used': 240 * 512, 'parked': 240 * 500}})
     return h
 
 

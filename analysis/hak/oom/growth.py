@@ -10,6 +10,7 @@ memory ran short and nothing else explains it, it may be one: that is told as a 
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Optional
 
 from hak import ui
@@ -20,9 +21,15 @@ from hak.oom.verdict import Evidence, Insufficient, Verdict
 CAUSES = ('leak', 'not_us')
 WINDOWS = 12
 MIB = 1 << 20
-LEAST = 8 * MIB
+LEAST, LEAST_EACH = 8 * MIB, MIB
 # Of what is live at the end; of the windows, in which it grows by a fair part; of the growth.
 SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
+# Of the recording: its last part.
+LAST = 0.25
+# In each, memory is as low as it gets at least once.
+PERIODS, FALLS_LEAST = 3, 2
+# Of the slabs that a class acquired, what must be live in them.
+LIVE_LEAST = 0.5
 # Of the activity in a window, given back again; so many windows must have that.
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST, SPAN_FULL = 5, 5_000_000_000, 15_000_000_000
@@ -59,17 +66,18 @@ class Windows:
 
 def _leak(facts: Facts) -> Iterator[Verdict | Insufficient]:
     windows = _windows(facts)
-    by_activity = _growing(windows.live) if windows else {}
+    by_activity = _live(growing(windows.live, [1] * WINDOWS), facts) if windows else {}
     busy = windows and _busy(windows)
     if by_activity and busy:
         yield _verdict(facts, by_activity, windows.times, BUSY,
                        f'other memory came and went meanwhile: {ui.size(sum(windows.given))} were '
                        'given back')
         return
-    dumps = _spread(facts.states)
+    dumps = _spread(_until_idle(facts.states))
     span = dumps[-1].time - dumps[0].time if dumps else 0
     lasting = len(dumps) >= DUMPS_LEAST and span >= SPAN_LEAST
-    if by_time := _growing(_dumped(dumps)) if lasting else {}:
+    passed = [after.time - before.time for before, after in zip(dumps, dumps[1:])]
+    if by_time := growing(_dumped(dumps), passed) if lasting else {}:
         yield _verdict(facts, by_time, [dump.time for dump in dumps], _lasting(span),
                        f'{len(dumps)} state dumps in {ui.duration(span)} show it')
     elif by_activity and facts.tight:
@@ -113,23 +121,57 @@ def _begin(live: list[int], times: list[int]) -> int:
     return next((time for time, after in zip(times, live[1:]) if after > live[0]), times[0])
 
 
-def _growing(live: dict[object, list[int]]) -> dict[object, list[int]]:
+def growing(live: dict[object, list[int]], parts: list[int]) -> dict[object, list[int]]:
+    """`parts`: how much each is of the recording. What leaks may be of several sizes: all of them
+    together must have grown by much."""
     total = sum(edges[-1] for edges in live.values())
-    return {key: edges for key, edges in live.items() if _grows(edges, total)}
+    shares = [part / sum(parts) for part in parts]
+    growth = {key: max(_steadily(edges, shares), _between_collections(edges, shares))
+              for key, edges in live.items()}
+    enough = sum(growth.values()) >= max(LEAST, SHARE_LEAST * total)
+    return {key: live[key] for key, more in growth.items() if more} if enough else {}
 
 
-def _grows(edges: list[int], total: int) -> bool:
+def _steadily(edges: list[int], shares: list[float]) -> int:
+    """By how much; 0: not so."""
     growth = edges[-1] - edges[0]
-    if growth < max(LEAST, SHARE_LEAST * total):
-        return False
-    parts = len(edges) - 1
+    if growth < LEAST_EACH:
+        return 0
     steps = [after - before for before, after in zip(edges, edges[1:])]
-    fair = sum(step >= FAIR * growth / parts for step in steps)
+    fair = sum(share for step, share in zip(steps, shares) if step >= FAIR * growth * share)
     falls = max(max(edges[:at + 1]) - edge for at, edge in enumerate(edges))
-    # What filled up and stopped grows no more at the end.
-    last = steps[-max(1, parts // 4):]
-    return (fair >= GROWING_LEAST * parts and falls <= FALLS_MOST * growth
-            and sum(last) >= FAIR * growth / parts * len(last))
+    return growth if (fair >= GROWING_LEAST and falls <= FALLS_MOST * growth
+                      and _late(steps, shares) >= FAIR * growth) else 0
+
+
+def _between_collections(edges: list[int], shares: list[float]) -> int:
+    """What collects its garbage now and then falls each time, but never as low as before."""
+    steps = [after - before for before, after in zip(edges, edges[1:])]
+    falls = sum(step < 0 < before for before, step in zip(steps, steps[1:]))
+    floor = list(accumulate(reversed(edges), min))[::-1]
+    rises = [after - before for before, after in zip(floor, floor[1:])]
+    parts: list[list[int]] = [[] for _ in range(PERIODS)]
+    for edge, at in zip(edges, accumulate(shares, initial=0.0)):
+        parts[min(PERIODS - 1, int(at * PERIODS))].append(edge)
+    if falls < FALLS_LEAST or not all(parts):
+        return 0
+    low = [min(part) for part in parts]
+    growth = low[-1] - low[0]
+    steadily = all(after - before >= FAIR * growth / (PERIODS - 1)
+                   for before, after in zip(low, low[1:]))
+    return growth if (growth >= LEAST_EACH and steadily
+                      and _late(rises, shares) >= FAIR * growth) else 0
+
+
+def _late(steps: list[int], shares: list[float]) -> float:
+    """What all would have grown by, had it grown as in its last part: what filled up and stopped
+    grows no more at the end."""
+    grown, part = 0, 0.0
+    for step, share in zip(reversed(steps), reversed(shares)):
+        grown, part = grown + step, part + share
+        if part >= LAST:
+            break
+    return grown / part
 
 
 def _grew(windows: Optional[Windows]) -> bool:
@@ -167,7 +209,8 @@ def _windows(facts: Facts) -> Optional[Windows]:
 
 def _steps(facts: Facts) -> Iterator[tuple[int, object, int, int]]:
     """What happened: when, to what, bytes of it then, bytes of it that were acquired."""
-    mapped = dict.fromkeys(LAYERS, 0)
+    # What a recording that began later first tells of the layers was there before.
+    mapped = dict.fromkeys(LAYERS, 0 if facts.process['complete'] else None)
     slabs = facts.db.carried(facts.process['proc'])
     for row in facts.db.activity(facts.process['proc']):
         if row['step']:
@@ -175,16 +218,38 @@ def _steps(facts: Facts) -> Iterator[tuple[int, object, int, int]]:
             yield row['time'], row['cls'], slabs[row['cls']] * SLAB, max(0, row['step']) * SLAB
             continue
         for layer in LAYERS:
-            if row[layer] != mapped[layer]:
+            if mapped[layer] is None:
+                mapped[layer] = row[layer]
+            elif row[layer] != mapped[layer]:
                 # A row stands for the 10 ms before its end.
                 yield (max(facts.began, row['time']), layer, row[layer],
                        max(0, row[layer] - mapped[layer]))
                 mapped[layer] = row[layer]
 
 
-def _spread(states: list[Dump]) -> list[Dump]:
-    """At most one more than there are windows, as evenly in time as can be; not that of the end."""
+def _live(grown: dict[object, list[int]], facts: Facts) -> dict[object, list[int]]:
+    """Without the classes of whose slabs a state says that most was free."""
+    state = next((state for state in reversed(facts.states) if not state.parting), None)
+    if state is None or facts.outgrown:
+        return grown
+    return {key: edges for key, edges in grown.items()
+            if key not in state.classes or state.live(key) >= LIVE_LEAST * (edges[-1] - edges[0])}
+
+
+def _until_idle(states: list[Dump]) -> list[Dump]:
+    """What does nothing at all at the end has not stopped to grow. Nor has it by ending."""
     states = [state for state in states if not state.parting]
+    while len(states) > 1 and _blocks(states[-1]) == _blocks(states[-2]):
+        states.pop()
+    return states
+
+
+def _blocks(state: Dump) -> dict[int, tuple[int, int]]:
+    return {cls: (row['used'], row['parked']) for cls, row in state.classes.items()}
+
+
+def _spread(states: list[Dump]) -> list[Dump]:
+    """At most one more than there are windows, as evenly in time as can be."""
     if len(states) <= WINDOWS:
         return states
     first, last = states[0].time, states[-1].time

@@ -124,6 +124,12 @@ fuzz: ## read damaged traces, and foreign bytes, at random; COPIES=n (3000), SEE
 	$(Q)tests/fuzz/each $(or $(SECONDS),60) $(FUZZ_PROGRAMS)
 	$(Q)$(PYTHON) tests/damage/fuzz.py $(or $(COPIES),3000) $(SEED)
 
+.PHONY: oom
+oom: ## put every scenario of an out-of-memory failure before `hak oom` in every way, apply the remedies
+	$(Q)scripts/bootstrap test
+	$(Q)$(MAKE) --no-print-directory -j2 all test-programs
+	$(Q)tests/pytests tests/oom --every-way
+
 .PHONY: soak
 soak: ## stress programs and real ones under load, with random seeds; MINUTES=n (30)
 	$(Q)scripts/bootstrap test

@@ -44,6 +44,11 @@ def stage(daemon, flight, tmp_path) -> Iterator[Stage]:
         stage.clear()
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption('--every-way', action='store_true', help='record every scenario in every way, '
+                     'apply every remedy, print all of it')
+
+
 def pytest_configure(config) -> None:
     """Where all workers note their verdicts; they inherit the environment of the first process."""
     if not hasattr(config, 'workerinput'):
@@ -55,6 +60,6 @@ def pytest_unconfigure(config) -> None:
         shutil.rmtree(os.environ.pop(matrix.FOLDER), ignore_errors=True)
 
 
-def pytest_terminal_summary(terminalreporter) -> None:
-    for line in matrix.lines():
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    for line in matrix.lines(config.getoption('every_way')):
         terminalreporter.write_line(line)

@@ -20,6 +20,9 @@ class Group:
     def put(self, pid: int) -> None:
         (self.path / 'cgroup.procs').write_text(str(pid))
 
+    def limit_to(self, mib: int) -> None:
+        (self.path / self.limit).write_text(str(mib << 20))
+
     def full(self) -> bool:
         """Nearly."""
         used, limit = (int((self.path / name).read_text()) for name in (self.used, self.limit))
@@ -40,7 +43,7 @@ def limited(mib: int) -> Iterator[Group]:
     group = _made()
     assert group is not None
     try:
-        (group.path / group.limit).write_text(str(mib << 20))
+        group.limit_to(mib)
         yield group
     finally:
         group.path.rmdir()

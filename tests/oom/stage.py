@@ -7,10 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
+import group
+import pytest
 import scenarios
 from flying import Flight
 from group import Group
@@ -202,7 +205,19 @@ class Answer:
     whole: dict
 
 
-def asked(trace: Path, pid: Optional[int] = None) -> Answer:
+@contextlib.contextmanager
+def in_group(stage: Stage, mib: int) -> Iterator[None]:
+    """Of so many MiB, if any."""
+    if not mib:
+        yield
+        return
+    if not group.available():
+        pytest.skip('no memory cgroup can be made here')
+    with group.limited(mib) as stage.group:
+        yield
+
+
+def told(trace: Path) -> dict:
     """`hak oom TRACE --json`, without the time an interpreter takes to start."""
     from hak import cli
 
@@ -210,8 +225,12 @@ def asked(trace: Path, pid: Optional[int] = None) -> Answer:
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = cli.main(['oom', str(trace), '--json'])
     assert code in (0, 1), err.getvalue()
-    told = json.loads(out.getvalue())
-    ours = [process for process in told['processes'] if pid in (None, process['pid'])]
-    assert ours, f'nothing is said of process {pid}: {told}'
-    return Answer(code, [verdict['cause'] for verdict in ours[-1]['verdicts']],
+    return {**json.loads(out.getvalue()), 'code': code}
+
+
+def asked(trace: Path, pid: Optional[int] = None) -> Answer:
+    whole = told(trace)
+    ours = [process for process in whole['processes'] if pid in (None, process['pid'])]
+    assert ours, f'nothing is said of process {pid}: {whole}'
+    return Answer(whole['code'], [verdict['cause'] for verdict in ours[-1]['verdicts']],
                   [each['cause'] for each in ours[-1]['insufficient']], ours[-1])

@@ -1,13 +1,10 @@
 """Every cause, recorded in four ways, is named first; its near misses are not called so."""
 
-import contextlib
-
-import group
 import matrix
 import pytest
 import scenarios
 from scenarios import Scenario
-from stage import Answer, Stage, asked
+from stage import Answer, asked, in_group
 
 NUMBERED = list(enumerate(scenarios.SCENARIOS))
 
@@ -16,28 +13,17 @@ NUMBERED = list(enumerate(scenarios.SCENARIOS))
 def test_verdict(stage, order, scenario):
     if scenario.missing:
         pytest.skip(scenario.missing)
-    with in_group(stage, scenario):
+    with in_group(stage, scenario.group):
         traces = stage.at_once(scenario)
         traces['late'] = stage.late(scenario)
+        killed = stage.group.kills() if stage.group else 0
+    assert killed == (2 if scenario.group and scenario.causes else 0)
     answers = {way: asked(*trace) for way, trace in traces.items()}
     wrong = {way: why for way, answer in answers.items()
              if (why := judged(scenario, answer))}
     matrix.note(scenario.name, order, {way: answer.causes[0] if answer.causes else '-'
                                        for way, answer in answers.items()}, wrong)
     assert not wrong, {way: (why, answers[way].whole) for way, why in wrong.items()}
-
-
-@contextlib.contextmanager
-def in_group(stage: Stage, scenario: Scenario):
-    if not scenario.group:
-        yield
-        return
-    if not group.available():
-        pytest.skip('no memory cgroup can be made here')
-    with group.limited(scenario.group) as stage.group:
-        yield
-        killed = stage.group.kills()
-    assert killed == (2 if scenario.causes else 0)
 
 
 def judged(scenario: Scenario, answer: Answer) -> str:

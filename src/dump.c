@@ -283,6 +283,14 @@ static uint64_t interval_ns(void)
     return paid > PERIOD_NS ? paid : PERIOD_NS;
 }
 
+/* After a dump in detail. */
+static void schedule(uint64_t now_ns)
+{
+    dump.next_sums = now_ns + SUMS_NS;
+    dump.next_periodic = now_ns + interval_ns();
+    dump.next_grown = now_ns + GROWN_APART_NS;
+}
+
 /* What is due by itself, if anything. */
 static bool is_due(uint64_t now_ns, enum hak_dump_why *why)
 {
@@ -305,11 +313,10 @@ static void periodic(uint64_t now_ns)
         return;
     TELL(statedump_periodic, .interval_ms = (uint32_t)(interval_ns() / 1000000u));
     dump_state(why);
-    dump.next_sums = now_ns + SUMS_NS;
     if (why == HAK_DUMP_SUMS)
-        return;
-    dump.next_periodic = now_ns + interval_ns();
-    dump.next_grown = now_ns + GROWN_APART_NS;
+        dump.next_sums = now_ns + SUMS_NS;
+    else
+        schedule(now_ns);
 }
 
 void dump_tick(uint64_t now_ns)
@@ -321,12 +328,16 @@ void dump_tick(uint64_t now_ns)
     if (begins || again) {
         dump.again_at = begins ? now_ns + AGAIN_NS : 0;
         dump_state(HAK_DUMP_SESSION);
-        dump.next_sums = now_ns + SUMS_NS;
-        dump.next_periodic = now_ns + interval_ns();
-        dump.next_grown = now_ns + GROWN_APART_NS;
+        schedule(now_ns);
     } else if (recorded && listener_wants(HAK_EV_statedump_periodic)) {
         periodic(now_ns);
     }
+}
+
+void dump_afterwards(uint64_t now_ns)
+{
+    dump_state(HAK_DUMP_AFTERWARDS);
+    schedule(now_ns);
 }
 
 void dump_at_exit(void)

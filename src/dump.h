@@ -25,6 +25,9 @@ void dump_map_fail(size_t size);
 /* From the tick: has a session begun to record dumps, or is a periodic one due? */
 void dump_tick(uint64_t now_ns);
 
+/* A moment after something went wrong. */
+void dump_afterwards(uint64_t now_ns);
+
 /* From the destructor: what the process ends with, where periodic dumps are recorded. */
 void dump_at_exit(void);
 #else

@@ -7,6 +7,7 @@
 #include <sys/un.h>
 
 #include "ace.h"
+#include "aftermath.h"
 #include "config.h"
 #include "demand.h"
 #include "descriptors.h"
@@ -219,6 +220,7 @@ static void end(void)
     vg_enter();
     storm_tell(true);
     dump_at_exit();
+    aftermath_at_exit();
     stats_print();
     vg_leave();
 }

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 
 #include "ace.h"
+#include "aftermath.h"
 #include "config.h"
 #include "demand.h"
 #include "dump.h"
@@ -67,6 +68,7 @@ static bool work(void)
     pressure_tick(now);
     storm_tell(false);
     dump_tick(now);
+    aftermath_tick(now);
     lock_give(&tick.lock);
     vg_leave();
     /* A session may begin at any time to record what only a tick tells. */
@@ -242,7 +244,9 @@ static void forget_helper(void)
 
 void tick_fork(enum fork_step step)
 {
-    if (step == FORK_CHILD)
+    if (step == FORK_CHILD) {
         forget_helper();
+        aftermath_forked();
+    }
     (void)lost_step(&tick.lock, step);
 }

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "aftermath.h"
 #include "calls.h"
 #include "config.h"
 #include "listener.h"
@@ -221,6 +222,7 @@ void trace_shared_fail(struct trace_acquire *a, const struct hak_ev_shared_fail 
         listener_emit(HAK_EV_shared_fail, event, sizeof(*event));
     }
     untold = NULL;
+    aftermath_note();
 #else
     (void)reason, (void)n, (void)a;
 #endif
@@ -328,8 +330,10 @@ void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason r
                                           [HAK_MAP_FAIL_OS] = "map_fail"};
 
     bump(&counters.ace_fails[layer][reason]);
-    if (reason == HAK_MAP_FAIL_OS)
+    if (reason == HAK_MAP_FAIL_OS) {
         bump(&counters.map_fails);
+        aftermath_note();
+    }
     LOG_IF(config.log_ace,
            "[ACE_FAIL] size=%zu layer=%s reason=%s class_size=%zu used=%lu limit=%lu errno=%d\n",
            size, layers[layer], reasons[reason], class_size, (unsigned long)used,
@@ -343,6 +347,7 @@ void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_
 {
     uint64_t n = bump(&counters.hdr_resets);
 
+    aftermath_note();
     if (HAK_TRACE && log_worth(n))
         misuse_say_hdr_reset(cls, b, expect, n);
     EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff, .expect = expect & 0xff,
@@ -354,6 +359,7 @@ static void double_free(struct slab_ref s, const void *base, bool late)
 {
     uint64_t n = bump(&counters.double_frees);
 
+    aftermath_note();
     if (HAK_TRACE && log_worth(n))
         misuse_say_double_free(s, base, late, n);
     EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
@@ -385,7 +391,13 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
 void trace_oom(size_t size, size_t align, int err)
 {
     bump(&counters.ooms);
+    aftermath_note();
     EMIT_REFUSAL(oom, .size = size, .align = align, .err = err);
+}
+
+void trace_aftermath(uint32_t phase, uint64_t after_ns)
+{
+    EMIT(aftermath, .phase = phase, .after_ns = after_ns);
 }
 
 void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,

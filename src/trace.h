@@ -115,6 +115,8 @@ void trace_double_free_late(struct slab_ref s, const void *base);
 void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *ptr,
                         enum hak_invalid_why why);
 void trace_oom(size_t size, size_t align, int err);
+/* See aftermath.h. */
+void trace_aftermath(uint32_t phase, uint64_t after_ns);
 void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used, uint64_t limit,
                     uint64_t rss, uint64_t anon);
 

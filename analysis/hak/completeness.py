@@ -4,7 +4,8 @@
     index/STREAM.idx beside the streams     which packets there were of a stream
     the other streams                       that each CPU has one of each kind, and none twice
     the metadata                            of which kinds there are any
-    the note that `hak record` leaves       which files there were, how it ended
+    the note that `hak record` leaves       which files there were, how it ended; and beside a snapshot,
+                                          which has no indexes, the one that flight leaves
 
 A witness may be damaged as well: then what it was to vouch for is in doubt.
 """
@@ -45,6 +46,8 @@ class Findings:
 
 def look(found: list[Trace]) -> Findings:
     findings = Findings()
+    noted = {top: _note(top / NOTE) for top in _noted(found)}
+    vouched = _vouched(noted, found)
     for trace in found:
         if not trace.lttng:
             findings.doubts.append(f'{trace.path} was not written by LTTng: whether packets are '
@@ -54,12 +57,12 @@ def look(found: list[Trace]) -> Findings:
         _absent(trace, findings)
         _torn(trace, findings)
         if trace.packetized or (trace.path / 'index').is_dir():
-            _indexes(trace, findings)
+            _indexes(trace, findings, vouched)
         if not trace.packetized:   # but taken from memory, or changed since
             findings.doubts.append(f'{trace.path}/metadata was not written by a session daemon: '
                                    'whether packets are missing is not known')
-    for top in _noted(found):
-        _by_note(top, found, findings)
+    for top, note in noted.items():
+        _by_note(top, note, found, findings)
     return findings
 
 
@@ -121,7 +124,7 @@ def _torn(trace: Trace, findings: Findings) -> None:
 
 # ---- indexes ----
 
-def _indexes(trace: Trace, findings: Findings) -> None:
+def _indexes(trace: Trace, findings: Findings, vouched: set[Path]) -> None:
     folder = trace.path / 'index'
     there = {stream.path.name: stream for stream in trace.streams}
     indexes = {path.name.removesuffix('.idx'): path for path in folder.glob('*.idx')}
@@ -135,7 +138,8 @@ def _indexes(trace: Trace, findings: Findings) -> None:
         elif there[name].path not in findings.repeated:
             _against(there[name], entries, findings)
     if bare := sorted(name for name, stream in there.items()
-                      if name not in indexes and stream.path not in findings.repeated):
+                      if name not in indexes and stream.path not in findings.repeated
+                      and stream.path.resolve() not in vouched):
         what = (f'{folder} is missing' if len(bare) == len(there) else
                 f'{folder} says nothing of {", ".join(bare)}')
         findings.doubts.append(f'{what}: whether packets are missing is not known')
@@ -221,8 +225,16 @@ def _noted(found: list[Trace]) -> set[Path]:
             if (folder / NOTE).is_file()}
 
 
-def _by_note(top: Path, found: list[Trace], findings: Findings) -> None:
-    note = _note(top / NOTE)
+def _vouched(noted: dict[Path, Optional[dict]], found: list[Trace]) -> set[Path]:
+    """Streams that end where they did when the note was written. What they lack before, the numbers
+    of their packets tell."""
+    sizes = {top / name: told['size'] for top, note in noted.items() if note
+             for name, told in note['files'].items()}
+    return {path for trace in found for stream in trace.streams
+            if sizes.get(path := stream.path.resolve()) == stream.size}
+
+
+def _by_note(top: Path, note: Optional[dict], found: list[Trace], findings: Findings) -> None:
     if note is None:
         findings.doubts.append(f'{top / NOTE} is damaged: whether all is there is not known')
         return

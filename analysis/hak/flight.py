@@ -303,6 +303,7 @@ def _record(client: Client, state: State, name: str, output: Path) -> Path:
             shutil.rmtree(path, ignore_errors=True)
         raise HakError('the snapshot is empty', 'no program that runs on hakmem has made itself '
                        'known to the session daemon yet: see `hak flight status`')
+    snapshots.note(taken[-1])
     return taken[-1]
 
 

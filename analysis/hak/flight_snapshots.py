@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from hak import completeness
+from hak.errors import HakError
 from hak.traces import DATABASE_SUFFIX
 
 # As LTTng names them: what we asked for, when, the number of the session's snapshot.
@@ -62,6 +64,23 @@ def rotate(there: list[Snapshot], keep: int, max_bytes: int) -> list[Snapshot]:
         left.remove(most)
         removed.append(most)
     return removed
+
+
+def note(path: Path) -> None:
+    """Of a snapshot that is whole: says what it consists of, since LTTng gives it no indexes."""
+    with contextlib.suppress(OSError, HakError):
+        completeness.write_note(path, [])
+
+
+def noted(path: Path) -> bool:
+    return (path / completeness.NOTE).exists()
+
+
+def extent(path: Path) -> dict[Path, int]:
+    """The bytes of its files."""
+    with contextlib.suppress(OSError):
+        return {file: file.stat().st_size for file in path.rglob('*') if file.is_file()}
+    return {}
 
 
 def remove(snapshot: Snapshot) -> None:

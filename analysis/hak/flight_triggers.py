@@ -29,6 +29,9 @@ CONDITIONS = (
     Condition('shared_fail', 'shared_fail'),
     Condition('hdr_reset', 'hdr_reset'),
     Condition('double_free', 'double_free'),
+    # What the first refusal of a storm, or the first misuse, led to.
+    Condition('a_moment_after', 'aftermath', 'phase == 1'),
+    Condition('a_second_after', 'aftermath', 'phase == 2'),
 )
 
 

@@ -4,7 +4,8 @@ The session daemon takes the snapshots, with or without it. The watcher holds tr
 they have fired and arms them again, rotates old snapshots out, holds all triggers off while the
 disk has no room for a snapshot, links the ring buffers' files to where they survive the session
 daemon, and has the session made anew when a killed process has left a hole in the buffers.
-It looks around twice a second: LTTng tells nobody when a snapshot is complete.
+It looks around twice a second: LTTng tells nobody when a snapshot is complete. Then a note of what
+it consists of is put beside it.
 """
 
 import contextlib
@@ -85,6 +86,9 @@ class Watcher:
         self.spent = set(self.conditions)
         self.next_look = 0.0
         self.told: Optional[Seen] = None
+        # Of snapshots: that say what they consist of; how large those are that do not yet.
+        self.noted: set[str] = set()
+        self.extents: dict[str, dict[Path, int]] = {}
         self.next_holes = 0.0
         self.holes: set[str] = set()
         for name in self.conditions:
@@ -96,6 +100,7 @@ class Watcher:
             there = snapshots.listed(self.state.output)
             self._notice(there, now)
             self._rotate(there)
+        self._note_whole()
         wanted = self._wanted(now)
         if now >= self.next_look or self.spent or wanted != self.armed:
             self._look(now)
@@ -112,6 +117,17 @@ class Watcher:
                 self.seen.fired[snapshot.cause].last = snapshot.taken
                 self._hold_off(snapshot.cause, now)
         self.seen.seen = [snapshot.name for snapshot in there]
+
+    def _note_whole(self) -> None:
+        """LTTng tells nobody when a snapshot is complete: it is when it does not grow."""
+        for name in snapshots.names(self.state.output) - self.noted:
+            path = self.state.output / name
+            before, self.extents[name] = self.extents.get(name), snapshots.extent(path)
+            if snapshots.noted(path) or before and before == self.extents[name]:
+                if not snapshots.noted(path):
+                    snapshots.note(path)
+                self.noted.add(name)
+                del self.extents[name]
 
     def _rotate(self, there: list[Snapshot]) -> None:
         settings = self.state.settings

@@ -11,9 +11,9 @@ from recorder import SECONDS, Channel, hak
 from troubles import MIB, Troubled
 
 from hak.db import Database, Scope
-from hak.oom import demand, growth
+from hak.oom import demand, growth, judge
 from hak.oom.facts import Facts
-from hak.oom.verdict import CAUSES
+from hak.oom.verdict import CAUSES, Answer, ProcessVerdict, Verdict
 
 SPARSE, FULL, HALF = {'used': 4}, {'used': 128}, {'used': 64}
 QUEUED = {'used': 128, 'remote': 120}
@@ -311,6 +311,28 @@ def test_snapshots_in_a_directory_are_joined(record, tmp_path):
     found = [[verdict['cause'] for verdict in process['verdicts']]
              for process in told['processes']]
     assert sorted(found) == [['corruption'], ['stranded_empty']]
+
+
+def snapshot_of(begin: int, *ruled_out: str, **weights: float) -> Answer:
+    """Of one process, which refused its first request at 5."""
+    return Answer('trace', begin, [ProcessVerdict(7, 'server', [
+        Verdict(cause, 0.95, 5, weight, [], f'do what {cause} needs')
+        for cause, weight in weights.items()], [], list(ruled_out))])
+
+
+def test_of_a_storm_the_later_snapshot_is_believed():
+    """The first that is refused finds nothing idle yet."""
+    early = snapshot_of(0, 'stranded_empty', soft_cap=1.0, corruption=0.5)
+    late = snapshot_of(1, stranded_empty=0.99, soft_cap=0.01)
+    process, = judge.joined([early, late]).processes
+    assert [verdict.cause for verdict in process.verdicts] == [
+        'stranded_empty', 'corruption', 'soft_cap']
+    assert process.verdicts[-1].weight == 0.01
+    assert 'stranded_empty' not in process.ruled_out
+    # One that began later says nothing of the earlier refusals.
+    process, = judge.joined([early, snapshot_of(6, stranded_empty=1.0)]).processes
+    assert {verdict.cause for verdict in process.verdicts} == {
+        'stranded_empty', 'corruption', 'soft_cap'}
 
 
 def test_shared_memory_is_read_without_its_process(lttng_recorder, tmp_path):

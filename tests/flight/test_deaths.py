@@ -143,7 +143,7 @@ def test_the_watcher_dies_and_start_repairs(flight):
         program.trouble()
     assert until(lambda: flight.snapshots('shared_fail'))
     time.sleep(0.5)
-    assert len(flight.snapshots()) == 1
+    assert len(flight.snapshots('shared_fail')) == 1
     assert 'repairing: ' in flight.start().err
     assert flight.status()['problems'] == []
     program.trouble()

@@ -1,5 +1,6 @@
 """Each condition takes its snapshot by itself, a storm of them takes one, and old ones go."""
 
+import json
 import os
 import subprocess
 import time
@@ -16,6 +17,8 @@ TROUBLES = {
     'map_fail': (['out_of_memory'], 'ace_fail'),
     'oom': (['out_of_memory'], 'oom'),
 }
+# Conditions that follow upon each of them.
+AFTER = ('a_moment_after', 'a_second_after')
 
 
 def bytes_below(folder: Path) -> int:
@@ -34,6 +37,9 @@ def test_takes_a_snapshot(flight, condition):
     found = events(snapshot, event)
     assert found and f'pid = {program.pid()}' in found[0], found
     flight.verify(snapshot)
+    # What it consists of is noted as soon as LTTng has written it.
+    assert until(lambda: 'warning' not in flight.hak('report', snapshot).err)
+    assert json.loads(flight.hak('report', snapshot, '--json').out)['lost']['doubts'] == []
     trigger = flight.trigger(condition)
     assert not trigger['armed'] and trigger['resumes'] > time.time()
 
@@ -41,7 +47,7 @@ def test_takes_a_snapshot(flight, condition):
 def test_every_condition_of_the_catalogue_has_a_test(flight):
     flight.start()
     assert {trigger['name'] for trigger in flight.status()['triggers']} - {'pressure'} \
-        == set(TROUBLES)
+        == {*TROUBLES, *AFTER}
 
 
 def test_nothing_wrong_takes_none(flight):
@@ -54,7 +60,7 @@ def test_nothing_wrong_takes_none(flight):
     assert sum(trigger['fired'] for trigger in flight.status()['triggers']) == 0
 
 
-def test_a_storm_takes_one_snapshot(flight):
+def test_a_storm_takes_one_snapshot_and_those_of_later(flight):
     flight.start()
     calm = flight.program('shared_fail', 100_000, **CAPPED, HAKMEM_TRACE='0', attached=False)
     before = time.monotonic()
@@ -65,15 +71,38 @@ def test_a_storm_takes_one_snapshot(flight):
     program.trouble()
     took = time.monotonic() - before
     assert until(lambda: flight.trigger('shared_fail')['fired'] == 1)
+    assert until(lambda: flight.snapshots(AFTER[1]))
     time.sleep(1)
-    snapshot, = flight.snapshots()
-    assert bytes_below(snapshot) < 8 << 20
+    assert [len(flight.snapshots(cause)) for cause in ('', 'shared_fail', *AFTER)] == [3, 1, 1, 1]
+    assert all(bytes_below(snapshot) < 8 << 20 for snapshot in flight.snapshots())
     # Patience: a few microseconds for each event and its messages.
     assert took < alone + 5, (took, alone)
     # What is rare is there still, whatever the storm has overwritten.
     path = flight.dump()
     assert events(path, 'process_start') and events(path, 'superslab_map')
     flight.verify(path)
+
+
+def test_what_a_storm_led_to_is_in_later_snapshots_and_believed(flight):
+    """At the first refusal no slab is idle: the cap seems to be too low."""
+    flight.start()
+    program = flight.program('stranded', 50000, **CAPPED)
+    program.trouble()
+    first, moment, second = map(flight.taken, ('shared_fail', *AFTER))
+    for snapshot, phase in ((moment, 1), (second, 2)):
+        told, = events(snapshot, 'aftermath')[-1:]
+        assert f'phase = {phase},' in told
+        dumps = [line for line in events(snapshot, 'statedump_begin') if 'DUMP_AFTERWARDS' in line]
+        assert len(dumps) == phase
+        flight.verify(snapshot)
+
+    def causes(path: Path) -> list:
+        told = json.loads(flight.hak('oom', path, '--json').out)['processes']
+        process, = (each for each in told if each['pid'] == program.pid())
+        return [verdict['cause'] for verdict in process['verdicts']]
+
+    assert causes(first) == ['soft_cap']
+    assert causes(second)[0] == causes(second.parent)[0] == 'stranded_empty'
 
 
 def test_a_storm_that_lasts_takes_one_now_and_then(flight):

@@ -5,6 +5,7 @@
  *   double_free, write_after_free   one of it
  *   shared_fail COUNT               COUNT requests, of which the caller's soft cap of class 6
  *                                   (512 B) lets only the first go the ordinary way
+ *   stranded COUNT                  the same; but all before is freed 0.3 s after the first refusal
  *   out_of_memory                   allocates under RLIMIT_AS until malloc returns NULL
  *   churn                           without a line: slabs come and go until it is killed
  */
@@ -14,7 +15,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { SIZE = 512, MANY = 1 << 22, BATCH = 4000 };
+enum { SIZE = 512, MANY = 1 << 22, BATCH = 4000, FULL = 300 };
 static void *blocks[MANY];
 
 static void double_free(void)
@@ -38,6 +39,15 @@ static void shared_fail(size_t count)
 {
     for (size_t i = 0; i < count; i++)
         blocks[i] = malloc(SIZE);
+}
+
+static void stranded(size_t count)
+{
+    shared_fail(FULL);
+    usleep(300000);
+    for (size_t i = 0; i < FULL; i++)
+        free(blocks[i]);
+    shared_fail(count);
 }
 
 /* The stack and the libraries stay mapped: what is refused is new memory. */
@@ -91,6 +101,8 @@ int main(int argc, char **argv)
             write_after_free();
         else if (!strcmp(what, "shared_fail"))
             shared_fail(argc > 2 ? strtoul(argv[2], NULL, 10) : 1000);
+        else if (!strcmp(what, "stranded"))
+            stranded(strtoul(argv[2], NULL, 10));
         else if (!strcmp(what, "out_of_memory"))
             out_of_memory();
         else

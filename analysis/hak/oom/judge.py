@@ -20,6 +20,8 @@ MUCH, SOME = 0.5, 0.1
 OTHERS = {*waste.CAUSES, 'stranded_empty', 'not_us', 'map_fail_injected',
           'map_fail_max_map_count', 'map_fail_overcommit'}
 GUESS_MOST = 0.5
+# Causes of refusals, which are counted from the recording's begin on.
+COUNTED = {*refused.CAUSES, *layers.CAUSES}
 # Of a process, from each end of a recording: for others that have none.
 LOOKS_MOST = 16
 # Of the confidence, that is left where events were lost.
@@ -143,12 +145,27 @@ def joined(answers: list[Answer]) -> Answer:
     first = min(answers, key=lambda answer: answer.begin)
     whole = Answer(first.trace, first.begin, [])
     found: dict[tuple[int, str], list[ProcessVerdict]] = {}
-    for answer in answers:
+    for number, answer in enumerate(answers):
         whole.warnings += answer.warnings
         for process in answer.processes:
-            found.setdefault((process.pid, process.name), []).append(process)
+            found.setdefault((process.pid, process.name), []).append(
+                _without_overtaken(process, answers[number + 1:]))
     whole.processes = [_join(said) for said in found.values()]
     return whole
+
+
+def _without_overtaken(process: ProcessVerdict, later: list[Answer]) -> ProcessVerdict:
+    """Without what is said of refusals that a later recording has as well, and more of them."""
+    return replace(process, verdicts=[
+        verdict for verdict in process.verdicts if verdict.cause not in COUNTED
+        or not any(_covers(answer, process, verdict) for answer in later)])
+
+
+def _covers(answer: Answer, process: ProcessVerdict, verdict: Verdict) -> bool:
+    return answer.begin <= verdict.first_time and any(
+        (each.pid, each.name) == (process.pid, process.name) and
+        (any(known.cause in COUNTED for known in each.verdicts) or
+         verdict.cause in each.ruled_out) for each in answer.processes)
 
 
 def _join(said: list[ProcessVerdict]) -> ProcessVerdict:

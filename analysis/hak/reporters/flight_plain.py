@@ -37,7 +37,7 @@ def show(status: Optional[Status]) -> None:
     out(f'memory     {facts["shm"]["path"]}: {ui.size(facts["shm"]["bytes"])}\n')
     _show_processes(facts['processes'])
     for trigger in facts['triggers']:
-        out(f'trigger    {trigger["name"]:<12} {_fate(trigger)}\n')
+        out(f'trigger    {trigger["name"]:<14} {_fate(trigger)}\n')
     _show_snapshots(facts)
 
 

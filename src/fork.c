@@ -11,6 +11,7 @@
 #include "pool.h"
 #include "process.h"
 #include "reclaim.h"
+#include "roll.h"
 #include "storm.h"
 #include "thread.h"
 #include "tick.h"
@@ -130,6 +131,7 @@ static void child_of_locked(void)
     backwards(FORK_CHILD);
     orphans_seize(true);
     lost_found();
+    roll_forked(ROLL_FORKED);
     /* Only now does the tracer write to this process's own buffers. */
     trace_after_fork_child();
     orphans_publish();
@@ -146,11 +148,13 @@ static void after_fork_child(void)
     case LOADING: break;
     case ALONE:
         lost_found();
+        roll_forked(ROLL_FORKED);
         thread_forked_alone();
         trace_forked_alone();
         break;
     case INSIDE:
         /* Put in order when what was interrupted has come to its end. */
+        roll_forked(ROLL_UNSEEN);
         trace_forked_unseen();
         break;
     case LOCKED: child_of_locked(); break;
@@ -192,6 +196,7 @@ NOINLINE void fork_recover(void)
     if (way != NO_FORK || trace_busy() || !may_recover())
         return;
     vg_enter();
+    roll_forked(ROLL_UNSEEN);
     trace_forked_unseen();
     forwards(FORK_SEIZE);
     backwards(FORK_CHILD);

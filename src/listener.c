@@ -10,6 +10,7 @@
 #include "os.h"
 #include "provider.h"
 #include "reserve.h"
+#include "roll.h"
 #include "vg.h"
 #include "who.h"
 
@@ -113,6 +114,7 @@ static void emit_config(const char *name, const char *value, bool is_default, vo
 
 static void emit_process_start(const struct hak_trace_ops *ops, bool complete, uint32_t again)
 {
+    const void *to;
     struct who who;
     struct hak_ev_process_start event = {
         .version = hak_version(),
@@ -130,9 +132,11 @@ static void emit_process_start(const struct hak_trace_ops *ops, bool complete, u
     event.ppid = who.parent;
     event.started = who.started;
     /* Emitted while nobody records, it will be said again when somebody does. */
-    atomic_store_explicit(&announced_to, listener_recorders(ops, HAK_EV_process_start),
-                          memory_order_relaxed);
+    to = listener_recorders(ops, HAK_EV_process_start);
+    atomic_store_explicit(&announced_to, to, memory_order_relaxed);
     call(ops, HAK_EV_process_start, &event);
+    if (to)
+        roll_told();
     config_each(emit_config, (void *)(uintptr_t)ops);
 }
 

@@ -22,6 +22,7 @@
 #include "os.h"
 #include "pool.h"
 #include "reclaim.h"
+#include "roll.h"
 #include "stats.h"
 #include "storm.h"
 #include "sysmalloc.h"
@@ -186,6 +187,7 @@ __attribute__((constructor)) static void process_begin(void)
     descriptors_begin();
     identity_begin();
     fork_begin();
+    roll_begin();
     tick_allow();
     /* A tracer would have nothing to tell, and its threads something to be reported. */
     if (replaced) {

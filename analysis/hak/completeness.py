@@ -15,9 +15,9 @@ import json
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, Optional, Sequence
 
-from hak import traces
+from hak import roll, traces
 from hak.errors import HakError
 from hak.graph import Missing
 from hak.traces import Packet, Stream, Trace
@@ -38,10 +38,11 @@ _STREAM_ID = 'stream {'
 @dataclass
 class Findings:
     """missing: known not to be there. doubts: why nobody can say that all is there. repeated: streams
-    that say again what others say."""
+    that say again what others say. unrecorded: who ran and is not in it (roll.py)."""
     missing: list[Missing] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
     repeated: set[Path] = field(default_factory=set)
+    unrecorded: list[dict] = field(default_factory=list)
 
 
 def look(found: list[Trace]) -> Findings:
@@ -201,8 +202,10 @@ def _lacking(name: str, entries: list[tuple], there: int) -> Missing:
 
 # ---- the note ----
 
-def write_note(top: Path, trouble: list[str], program: Optional[dict] = None) -> None:
-    """Says what a recording that has just ended consists of, and what is known of the program."""
+def write_note(top: Path, trouble: list[str], program: Optional[dict] = None,
+               unrecorded: Sequence[dict] = ()) -> None:
+    """Says what a recording that has just ended consists of, what is known of the program, and who
+    is not in it."""
     files = {}
     for path in sorted(top.rglob('*')):
         if path.is_file() and path.suffix != '.idx' and path.name != NOTE:
@@ -210,8 +213,8 @@ def write_note(top: Path, trouble: list[str], program: Optional[dict] = None) ->
             if path.name == 'metadata':
                 told['sha256'] = _hash(path)
             files[path.relative_to(top).as_posix()] = told
-    text = json.dumps({'version': 1, 'trouble': trouble, 'files': files, 'program': program},
-                      indent=1)
+    text = json.dumps({'version': 1, 'trouble': trouble, 'files': files, 'program': program,
+                       'unrecorded': list(unrecorded)}, indent=1)
     (top / NOTE).write_text(text + '\n', encoding='utf-8')
 
 
@@ -238,6 +241,7 @@ def _by_note(top: Path, note: Optional[dict], found: list[Trace], findings: Find
     if note is None:
         findings.doubts.append(f'{top / NOTE} is damaged: whether all is there is not known')
         return
+    findings.unrecorded += note['unrecorded']
     for text in note['trouble']:
         findings.doubts.append(f'the recording is incomplete: {text}')
         findings.missing.append(Missing('all streams'))
@@ -261,7 +265,8 @@ def _note(path: Path) -> Optional[dict[str, Any]]:
     try:
         note = json.loads(traces.read(path, NOTE_MOST))
         fine = (note['version'] == 1 and all(isinstance(text, str) for text in note['trouble'])
-                and all(isinstance(told['size'], int) for told in note['files'].values()))
+                and all(isinstance(told['size'], int) for told in note['files'].values())
+                and all(map(roll.is_one, note.setdefault('unrecorded', []))))
         return note if fine else None
     except (HakError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
 
-from hak import cache, completeness, db, graph, places, salvage, times, traces, ui
+from hak import cache, completeness, db, graph, places, roll, salvage, times, traces, ui
 from hak.errors import USAGE, HakError
 
 SUFFIX = traces.DATABASE_SUFFIX
@@ -126,7 +126,8 @@ def _warnings(found: list, findings: completeness.Findings) -> list[str]:
     shown = lacking[:WARNINGS_SHOWN]
     if more := len(lacking) - len(shown):
         shown.append(f'… and parts of {ui.counted(more, "stream")} more are missing')
-    return [*cut, *findings.doubts, *shown]
+    return [*cut, *findings.doubts, *shown,
+            *([roll.told(findings.unrecorded)] if findings.unrecorded else [])]
 
 
 def _lacking(each: graph.Missing) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from hak import daemon as daemons
-from hak import completeness, fate, lttng, preload, program, ui
+from hak import completeness, fate, lttng, preload, program, roll, ui
 from hak.buffers import Buffers
 from hak.errors import HakError
 
@@ -33,6 +33,7 @@ class Recording:
         self.trouble: list[str] = []
         self.begun = False   # the program runs or has run
         self.fate: Optional[fate.Fate] = None
+        self.unrecorded: list[dict] = []   # who ran on hakmem, and no session knew it
 
     def open(self) -> None:
         program.stop_if_interrupted()
@@ -45,13 +46,18 @@ class Recording:
         program.stop_if_interrupted()
 
     def run(self, executable: Path, argv: list[str], mask: set) -> int:
-        env = {**os.environ, **preload.changes(os.environ, self.daemon.home, self.singly)}
+        roll.make(self._roll())
+        env = {**os.environ, **preload.changes(os.environ, self.daemon.home, self.singly),
+               roll.NAME: str(self._roll())}
         watch = fate.Watch()
         child = program.start(executable, argv, env, mask)
         self.begun = True
         code = program.wait(child)
         self.fate = watch.ended(argv, child)
         return code
+
+    def _roll(self) -> Path:
+        return self.daemon.folder / 'roll'
 
     def close(self) -> None:
         """The program has ended: its events go to the disk, what we set up goes away.
@@ -65,6 +71,7 @@ class Recording:
         except HakError as error:
             self.trouble.append('the session daemon ended before the program did'
                                 if self.daemon.ended() else error.line())
+        self.unrecorded = roll.read(self._roll())
         complaint = self.daemon.first_error()
         if complaint:
             self.trouble.append(complaint)
@@ -78,7 +85,7 @@ class Recording:
         try:
             if any(self.output.iterdir()):
                 completeness.write_note(self.output, self.trouble,
-                                        self.fate and self.fate.as_json())
+                                        self.fate and self.fate.as_json(), self.unrecorded)
         except (OSError, HakError) as error:
             self.trouble.append(f'what it consists of cannot be noted: {error}')
 
@@ -113,6 +120,8 @@ class Recording:
             lines.append('no events: did the program end before it allocated anything?')
         elif self.losses and self.losses.any():
             lines.append('to lose less: a larger --buffer-size or --subbufs, or a smaller --tier')
+        if self.unrecorded:
+            lines.append(roll.told(self.unrecorded))
         return [*lines, f'next: hak report {shown}']
 
     def _lost(self) -> str:

@@ -171,3 +171,47 @@ def _answers(path: Path) -> bool:
             return b'fine' in client.makefile('rb').read()
         except OSError:
             return False
+
+
+CLONING = '''
+import ctypes, os, sys
+def work():
+    return len([bytes(n % 2000) for n in range(20000)])
+work()
+for number in range(2):
+    child = ctypes.CDLL(None).syscall(56, 17, 0, 0, 0, 0)
+    if child == 0:
+        work()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print(child)
+'''
+
+
+def test_who_ran_on_hakmem_and_was_not_recorded_is_said(hak):
+    result = hak('record', '-o', 'trace', '--', '/usr/bin/python3', '-c', CLONING,
+                 env={'PYTHONMALLOC': 'malloc'})
+    assert result.code == 0, result.err
+    children = result.out.split()
+    said = f'2 processes ran on hakmem and were not recorded: python3 ({", ".join(children)}); a '
+    assert said in result.err
+    assert len(programs(hak)) == 1
+    for command in ('report', 'oom', 'timeline', 'verify'):
+        assert said in hak(command, 'trace').err, command
+
+
+def test_also_what_does_not_load_the_tracer(hak):
+    result = hak('record', '-o', 'trace', '--', 'sh', '-c',
+                 'HAKMEM_TRACE=0 perl -e "fork; wait"; true')
+    assert result.code == 0, result.err
+    assert '2 processes ran on hakmem and were not recorded: perl (' in result.err
+    assert [each['name'] for each in programs(hak)] == ['sh']
+
+
+@pytest.mark.parametrize('script', [
+    'seq 9 | cat; true', 'for n in 1 2 3; do (true | false) & done; wait',
+    'exec env LD_PRELOAD= true'])
+def test_of_who_was_recorded_nothing_is_said(hak, script):
+    result = hak('record', '-o', 'trace', '--', 'sh', '-c', script)
+    assert result.code == 0, result.err
+    assert 'not recorded' not in result.err

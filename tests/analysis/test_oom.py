@@ -30,6 +30,7 @@ CASES = {
     'none is idle, in a storm': (t.stranded_in_a_storm(0), ['soft_cap'], ['stranded_empty'], ()),
     'full pool, in a storm': (t.full_pool_in_a_storm(), ['ace_exhaustion'], ['ace_threshold'], ()),
     'few are idle': (t.stranded(unmarked=1), ['soft_cap'], ['stranded_empty'], ()),
+    'few were idle': (t.ended(t.stranded(unmarked=1)), ['soft_cap'], ['stranded_empty'], ()),
     'none is idle': (t.stranded(unmarked=0), ['soft_cap'], ['stranded_empty'], ()),
     'on the way to the list': (t.on_its_way(), ['soft_cap'], ['stranded_empty'], ()),
     'stranded before': (t.stranded_before(), ['stranded_empty'], ['soft_cap'], ()),
@@ -42,6 +43,7 @@ CASES = {
     'hardly any unfit': (t.unfit(count=50), [], ['ace_threshold'], ()),
     'unfit because passed on': (t.unfit(layer='LARGE'), [], ['ace_threshold'], ()),
     'full pool': (t.full_pool(), ['ace_exhaustion'], ['ace_threshold'], ()),
+    'pool that was full': (t.ended(t.full_pool()), ['ace_exhaustion'], ['ace_threshold'], ()),
     'full because passed on': (t.full_pool(layer='LARGE'), [], ['ace_exhaustion'], ()),
     'full before': (t.full_before(), ['ace_exhaustion'], ['ace_threshold'], ()),
 
@@ -101,7 +103,7 @@ CASES = {
     'leak until it is tight': (t.leaking(busy=0, tight=True), ['leak'], [], ()),
     'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),
     'small leak': (t.leaking(waves=12), [], ['leak'], ()),
-    'slabs of what is cached': (t.cached(), [], ['leak'], ()),
+    'slabs of what is cached': (t.cached(), [], ['leak'], ['leak']),
     'full cache': (t.filled(), [], ['leak'], ['leak']),
     'sawtooth': (t.sawtooth(), [], ['leak'], ['leak']),
     'late ramp': (t.late_ramp(), [], ['leak'], ['leak']),
@@ -188,8 +190,11 @@ def change(recorded, name, number=0) -> str:
 
 def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'stranded') == 'export HAKMEM_SS_EMPTY_RECYCLE=full'
-    assert change(recorded, 'few are idle') == 'export HAKMEM_TINY_CAP=6:45'
-    assert change(recorded, 'full pool') == 'export HAKMEM_ACE_MID_CAP=2M'
+    assert change(recorded, 'few were idle') == 'export HAKMEM_TINY_CAP=6:45'
+    assert change(recorded, 'pool that was full') == 'export HAKMEM_ACE_MID_CAP=2M'
+    # Who goes on may want more than was recorded.
+    assert change(recorded, 'few are idle') == 'unset HAKMEM_TINY_CAP'
+    assert change(recorded, 'full pool') == 'unset HAKMEM_ACE_MID_CAP'
     assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
     # As many as there are pages in 8 GiB: how fast they came is not known.
     assert change(recorded, 'mappings') == f'sysctl vm.max_map_count={(8 << 30) // 4096}'

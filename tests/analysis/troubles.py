@@ -120,6 +120,12 @@ def full_pool_in_a_storm() -> History:
     return h
 
 
+def ended(history: Troubled) -> Troubled:
+    """By itself, so that no more was wanted."""
+    history.dump('DUMP_EXIT')
+    return history
+
+
 def on_its_way() -> History:
     """EMPTY slabs between their mark and the list, where slabs are recycled."""
     h = Troubled(TINY_CAP='6:40')

@@ -107,6 +107,11 @@ class Facts:
     # ---- is it all there? ----
 
     @cached_property
+    def over(self) -> bool:
+        """Is it known to have ended, so that it wanted nothing after what was recorded?"""
+        return self.fate is not None or any(state.parting for state in self.states)
+
+    @cached_property
     def losses(self) -> list:
         """Losses of events that the rules count, while the process lived."""
         return [row for row in self.db.losses() if row['state'] and (

@@ -62,7 +62,10 @@ def _change(cause: str, rows: list[dict], facts: Facts) -> str:
 
 
 def _limits(full: dict[str, tuple[int, Optional[int]]], facts: Facts) -> str:
-    """By layer: its limit, and bytes that it refused, as far as they were recorded."""
+    """By layer: its limit, and bytes that it refused, as far as they were recorded. Who goes on may
+    want more than anybody has seen."""
+    if not facts.over:
+        return 'unset ' + ' '.join(KNOBS[layer] for layer in full if layer in KNOBS)
     return 'export ' + ' '.join(f'{KNOBS[layer]}={_raised(layer, limit, over, facts)}M'
                                 for layer, (limit, over) in full.items() if layer in KNOBS)
 

@@ -155,7 +155,15 @@ def _raise_caps(refusals: list[Refusal], facts: Facts) -> str:
     if facts.settings and 'HAKMEM_TINY_CAP' not in facts.settings:
         names = ', '.join(class_name(refusal.cls) for refusal in refusals)
         return f'hak_set_cap in the program, which has capped {names}, to {text}'
-    return f'export HAKMEM_TINY_CAP={text}'
+    return f'export HAKMEM_TINY_CAP={text}' if facts.over else _unfreeze(refusals, facts)
+
+
+def _unfreeze(refusals: list[Refusal], facts: Facts) -> str:
+    """Who goes on may want more than anybody has seen."""
+    refused = {refusal.cls for refusal in refusals}
+    rest = ','.join(f'{cls}:{cap}' for cls, cap in
+                    _caps(facts.setting('HAKMEM_TINY_CAP', '')).items() if cls not in refused)
+    return f'export HAKMEM_TINY_CAP={rest}' if rest else 'unset HAKMEM_TINY_CAP'
 
 
 def _raised(refusals: list[Refusal], facts: Facts) -> str:

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 FOLDER = 'HAK_TEST_MATRIX'
-WAYS = ('session', 'killed', 'snapshot', 'trigger', 'dump', 'memory', 'late')
+WAYS = ('session', 'killed', 'trigger', 'dump', 'memory', 'late')
 
 
 def note(scenario: str, order: int, row: dict[str, str], wrong: dict[str, str]) -> None:

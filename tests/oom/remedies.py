@@ -2,9 +2,11 @@
 
 import shlex
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Optional
 
+import matrix
 from group import Group
 
 
@@ -44,3 +46,16 @@ def apply(remedy: Remedy, group: Optional[Group], mib: int) -> None:
     for command in remedy.machine:
         done = subprocess.run(['bash', '-ec', command], check=False, capture_output=True, text=True)
         assert done.returncode == 0, f'{command}: {done.stderr}'
+
+
+def those_that_fail(name: str, order: int, cause: str, texts: list[str],
+                    again: Callable[[str, Remedy], list[str]]) -> list[str]:
+    """`again`: plays a scenario once more, with a remedy, under a name; the causes named then."""
+    failed = []
+    for number, text in enumerate(texts):
+        remedy = understood(text)
+        assert remedy, f'no remedy: {text}'
+        ended = cause not in again(f'changed-{number}', remedy)
+        matrix.note_remedy(name, order, number, text, ended)
+        failed += [] if ended else [text]
+    return failed

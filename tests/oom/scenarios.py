@@ -21,6 +21,7 @@ class Scenario:
     `trigger`: the condition that takes the snapshot by itself; '': somebody asks for one.
     `group`: MiB of the memory cgroup in which the puppet lives, and is killed by the kernel.
     `missing`: why this machine cannot have it.
+    `remedy`: what is printed must end it.
     `plain`: as users have it, without a limit and with the tick as it is.
     """
     name: str
@@ -34,6 +35,7 @@ class Scenario:
     env: dict = field(default_factory=dict)
     missing: str = ''
     plain: bool = False
+    remedy: bool = False
 
 
 def memory() -> int:
@@ -75,7 +77,7 @@ SCENARIOS = [
     # The class may not grow while all its slabs are empty.
     cause('stranded_empty', 'churn 512 1000 1', 'hold 512 1000', after=('hold 512 100',),
           trigger='shared_fail',
-          env={**FROZEN, 'HAKMEM_SS_EMPTY_RECYCLE': 'off', 'HAKMEM_TINY_CAP': '6:8'}),
+          env={**FROZEN, 'HAKMEM_SS_EMPTY_RECYCLE': 'off', 'HAKMEM_TINY_CAP': '6:8'}, remedy=True),
     near('stranded_empty', 'the cap has room for it', 'churn 512 1000 1', 'hold 512 1000',
          after=('hold 512 10',),
          env={**FROZEN, 'HAKMEM_SS_EMPTY_RECYCLE': 'off', 'HAKMEM_TINY_CAP': '6:20'}),
@@ -84,30 +86,30 @@ SCENARIOS = [
     cause('scan_limit', 'hold 2048 1500', 'churn 512 1000 1', 'hold 512 2000',
           after=('hold 512 100',), trigger='shared_fail',
           env={**FROZEN, 'HAKMEM_SS_EMPTY_RECYCLE': 'mark', 'HAKMEM_SS_EMPTY_SCAN_LIMIT': '2',
-               'HAKMEM_TINY_CAP': '6:8'}),
+               'HAKMEM_TINY_CAP': '6:8'}, remedy=True),
     near('scan_limit', 'the scan comes far enough', 'hold 2048 1500', 'churn 512 1000 1',
          'hold 512 900', after=('hold 512 10',),
          env={**FROZEN, 'HAKMEM_SS_EMPTY_RECYCLE': 'mark', 'HAKMEM_SS_EMPTY_SCAN_LIMIT': '64',
               'HAKMEM_TINY_CAP': '6:8'}),
 
     cause('soft_cap', 'hold 512 1500', after=('hold 512 500',), trigger='shared_fail',
-          env={'HAKMEM_TINY_CAP': '6:8'}),
+          env={'HAKMEM_TINY_CAP': '6:8'}, remedy=True),
     near('soft_cap', 'just below the cap', 'hold 512 900', 'drop', after=('hold 512 900',),
          env={'HAKMEM_TINY_CAP': '6:8'}),
 
     # Every eighth acquire maps, and what was mapped goes back again and again.
     cause('superslab_too_small', *['hold 2048 8000', 'drop'] * 3,
-          after=['hold 2048 8000', 'drop'] * 3, env=FROZEN),
+          after=['hold 2048 8000', 'drop'] * 3, env=FROZEN, remedy=True),
     near('superslab_too_small', 'the largest size', *['hold 2048 8000', 'drop'] * 3,
          after=['hold 2048 8000', 'drop'] * 3, env={'HAKMEM_SS_LG': '21'}),
 
     cause('ace_threshold', 'hold 2600 500', after=('hold 2600 500',),
-          env={'HAKMEM_ACE_WMAX': '1.01'}),
+          env={'HAKMEM_ACE_WMAX': '1.01'}, remedy=True),
     near('ace_threshold', 'sizes that fit', 'hold 4096 500', after=('hold 4096 500',),
          env={'HAKMEM_ACE_WMAX': '1.01'}),
 
     cause('ace_exhaustion', 'hold 16384 300', after=('hold 16384 100',),
-          env={'HAKMEM_ACE_MID_CAP': '1M'}),
+          env={'HAKMEM_ACE_MID_CAP': '1M'}, remedy=True),
     near('ace_exhaustion', 'within the limit', 'hold 16384 50', 'drop', 'hold 16384 50',
          after=('hold 16384 1',), env={'HAKMEM_ACE_MID_CAP': '1M'}),
 
@@ -136,7 +138,7 @@ SCENARIOS = [
          after=('hold 100000000 1',), causes=('map_fail_rlimit_as',), trigger='map_fail'),
 
     cause('map_fail_injected', 'hold 512 20000', after=('hold 512 20000',), trigger='map_fail',
-          env={**FROZEN, 'HAKMEM_FAIL_MAP': '20%'}),
+          env={**FROZEN, 'HAKMEM_FAIL_MAP': '20%'}, remedy=True),
 
     cause('leak', *WAVE * 6, after=(*WAVE * 6, *TIGHT), trigger='pressure'),
     near('leak', 'a cache that is full', 'hold 128 200000', *WORK, after=(*WORK, *TIGHT),
@@ -154,7 +156,8 @@ SCENARIOS = [
     near('thread_cache_bloat', 'a few threads', 'threads 4 512 120', 'hold 512 40000',
          after=TIGHT, trigger='pressure'),
 
-    cause('class_waste', 'hold 520 20000', after=('hold 520 10000',), tier='ops', env=EIGHT),
+    cause('class_waste', 'hold 520 20000', after=('hold 520 10000',), tier='ops', env=EIGHT,
+          remedy=True),
     near('class_waste', 'strides fit', 'hold 2000 10000', after=('hold 2000 10000',), tier='ops',
          env=EIGHT),
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Optional
@@ -17,6 +17,7 @@ import pytest
 import scenarios
 from flying import Flight
 from group import Group
+from remedies import Remedy, apply, in_shell
 from running import ROOT, SECONDS, Hak, UsersDaemon, until
 
 PUPPET = ROOT / 'build/tests/oom/puppet'
@@ -91,26 +92,21 @@ class Stage:
     started: list[Puppet] = field(default_factory=list)
     group: Optional[Group] = None    # the memory cgroup that all puppets are put into
 
-    def at_once(self, scenario) -> dict[str, tuple[Path, int]]:
-        """One life of the puppet, under `hak record` and flight: a session's recording, a
-        snapshot, and what is in shared memory after SIGKILL."""
+    def at_once(self, scenario, every: bool) -> dict[str, tuple[Path, int]]:
+        """One life of the puppet, under `hak record` and flight: a session's recording, its
+        snapshots, and what is in shared memory after SIGKILL."""
         self.flight.start()
-        puppet = self._recorded(scenario)
-        puppet.tick()
-        for order in (*scenario.before, *scenario.after):
-            puppet.play(order)
-        puppet.tick(LOOK)
+        puppet = self._played(scenario, 'session')
+        copies = {}
         if scenario.trigger:
-            snapshot = self.flight.taken(scenario.trigger)
-        else:
-            snapshot = self.flight.dump()
+            copies['trigger'] = self._copy(self.flight.taken(scenario.trigger), 'trigger')
+        if every or not scenario.trigger:
+            copies['dump'] = self._copy(self.flight.dump(), 'dump')
         self._end(puppet)
-        memory = self.folder / 'memory'
-        shutil.copytree(self.flight.shm, memory)
-        own = shutil.copytree(snapshot, self.folder / 'snapshot')
+        copies['memory'] = self._copy(self.flight.shm, 'memory')
         assert self.flight('stop').code == 0
-        return {'session': (self.folder / 'session', puppet.pid), 'snapshot': (own, puppet.pid),
-                'memory': (memory, puppet.pid)}
+        return {way: (trace, puppet.pid)
+                for way, trace in {'killed': self.folder / 'session', **copies}.items()}
 
     def late(self, scenario) -> tuple[Path, int]:
         """Another life: the session begins when part of the story is over."""
@@ -168,12 +164,26 @@ class Stage:
             puppet.process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _recorded(self, scenario) -> Puppet:
+    def changed(self, scenario, name: str, remedy: Remedy) -> tuple[Path, int]:
+        """Once more by `hak record`, with a remedy."""
+        apply(remedy, self.group, scenario.group)
+        puppet = self._played(scenario, name, in_shell(remedy.shell))
+        self._end(puppet)
+        return self.folder / name, puppet.pid
+
+    def _played(self, scenario, name: str, shell: Sequence[str] = ()) -> Puppet:
         process = self._hak(scenario).start(
-            'record', '-o', self.folder / 'session', '--tier', scenario.tier, '--', PUPPET,
-            env=self._env(scenario), stdin=subprocess.PIPE,
-            stderr=self._log('record'))
-        return self._started(process)
+            'record', '-o', self.folder / name, '--tier', scenario.tier, '--', *shell, PUPPET,
+            env=self._env(scenario), stdin=subprocess.PIPE, stderr=self._log('record'))
+        puppet = self._started(process)
+        puppet.tick()
+        for order in (*scenario.before, *scenario.after):
+            puppet.play(order)
+        puppet.tick(LOOK)
+        return puppet
+
+    def _copy(self, what: Path, name: str) -> Path:
+        return shutil.copytree(what, self.folder / name)
 
     def _group_env(self) -> dict[str, str]:
         return {'PUPPET_CGROUP': str(self.group.path)} if self.group else {}

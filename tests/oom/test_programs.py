@@ -10,7 +10,7 @@ import programs
 from acting import Troupe
 from stage import in_group, told
 from programs import Program
-from remedies import understood
+from remedies import Remedy, those_that_fail
 
 NUMBERED = list(enumerate(programs.PROGRAMS))
 # Of the rows that are printed.
@@ -40,7 +40,10 @@ def test_verdict(troupe, order, program, pytestconfig):
         matrix.note(program.name, AFTER_SCENARIOS + order, first, wrong)
         assert not wrong, wrong
         if program.remedy:
-            apply_all(troupe, order, remedies_of(troupe, traces, answers, every))
+            failed = those_that_fail(
+                program.name, AFTER_SCENARIOS + order, program.cause,
+                remedies_of(troupe, traces, answers, every), lambda *how: changed(troupe, *how))
+            assert not failed, f'did not end it: {failed}'
 
 
 def recorded(troupe: Troupe, order: int, every: bool) -> dict[str, tuple[Path, int]]:
@@ -58,19 +61,10 @@ def remedies_of(troupe: Troupe, traces: dict, answers: dict, every: bool) -> lis
     return list(dict.fromkeys(texts))[:None if every else 1]
 
 
-def apply_all(troupe: Troupe, order: int, texts: list[str]) -> None:
-    failed = []
-    for number, text in enumerate(texts):
-        remedy = understood(text)
-        assert remedy, f'no remedy: {text}'
-        trace, pid = troupe.changed(f'changed-{number}', remedy)
-        causes = [verdict['cause'] for process in mine(troupe.program, pid, told(trace))
-                  for verdict in process['verdicts']]
-        matrix.note_remedy(troupe.program.name, AFTER_SCENARIOS + order, number, text,
-                           troupe.program.cause not in causes)
-        if troupe.program.cause in causes:
-            failed.append(text)
-    assert not failed, f'did not end it: {failed}'
+def changed(troupe: Troupe, name: str, remedy: Remedy) -> list[str]:
+    trace, pid = troupe.changed(name, remedy)
+    return [verdict['cause'] for process in mine(troupe.program, pid, told(trace))
+            for verdict in process['verdicts']]
 
 
 def mine(program: Program, pid: int, answer: dict) -> list[dict]:

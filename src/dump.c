@@ -99,7 +99,8 @@ static void tell_process(void)
         TELL(statedump_limits, .seq = dump.seq, .data = l.data, .limit_data = l.limit_data,
              .locked = l.locked, .limit_memlock = l.limit_memlock, .limit_stack = l.limit_stack,
              .cgroup_version = l.cgroup.version, .cgroup_kills = l.cgroup.kills,
-             .cgroup = l.cgroup.path);
+             .cgroup = l.cgroup.path, .hard_as = l.hard_as, .hard_data = l.hard_data,
+             .hard_memlock = l.hard_memlock);
 }
 
 static void count_thread(const struct thread_stock *t, void *unused)

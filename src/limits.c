@@ -203,14 +203,22 @@ static void read_statm(uint64_t bytes[STATM_FIELDS])
 }
 
 /* 0: none. */
+static uint64_t told_limit(rlim_t limit)
+{
+    return limit == RLIM_INFINITY ? 0 : limit ? limit : 1;
+}
+
+static struct rlimit limits_of(int resource)
+{
+    struct rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
+
+    (void)kernel_call(SYS_prlimit64, 0, resource, NULL, &limit);
+    return limit;
+}
+
 static uint64_t limit_of(int resource)
 {
-    struct rlimit limit = {0, 0};
-
-    if (kernel_call(SYS_prlimit64, 0, resource, NULL, &limit) != 0 ||
-        limit.rlim_cur == RLIM_INFINITY)
-        return 0;
-    return limit.rlim_cur ? limit.rlim_cur : 1;
+    return told_limit(limits_of(resource).rlim_cur);
 }
 
 /* A SuperSlab, a region of either pool and two leaves of the page map are some 11 MiB: what is left
@@ -290,6 +298,9 @@ static void read_resources(struct limits *l)
     l->limit_data = limit_of(RLIMIT_DATA);
     l->limit_memlock = limit_of(RLIMIT_MEMLOCK);
     l->limit_stack = limit_of(RLIMIT_STACK);
+    l->hard_as = told_limit(limits_of(RLIMIT_AS).rlim_max);
+    l->hard_data = told_limit(limits_of(RLIMIT_DATA).rlim_max);
+    l->hard_memlock = told_limit(limits_of(RLIMIT_MEMLOCK).rlim_max);
     if (!file_text("/proc/self/status", text, sizeof(text)))
         return;
     l->data = kib_line(text, "VmData:");

@@ -27,8 +27,10 @@ struct limits {
     uint64_t maps, max_maps; /* mappings; 0 where not read */
     uint32_t overcommit;     /* vm.overcommit_memory */
     uint32_t threads;
-    /* What RLIMIT_DATA and RLIMIT_MEMLOCK count, in bytes; the limits, 0: none. */
+    /* What RLIMIT_DATA and RLIMIT_MEMLOCK count, in bytes; the limits, 0: none; how far who is not
+     * root may raise his. */
     uint64_t data, limit_data, locked, limit_memlock, limit_stack;
+    uint64_t hard_as, hard_data, hard_memlock;
     /* Of the whole machine, in bytes: committed and how much may be; RAM and swap. */
     uint64_t committed, commit_limit, memory;
 };

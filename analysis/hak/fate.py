@@ -67,6 +67,7 @@ class Watch:
         self._began = time.time_ns()
         self._groups = {path: count for path, count, _ in _groups()}
         self._machine = _machine()
+        self._limits = {name: _soft(which) for name, which in LIMITS.items()}
 
     def ended(self, argv: list[str], child: subprocess.Popen) -> Fate:
         rose = {path: (count - self._groups.get(path, 0), limit) for path, count, limit in _groups()
@@ -76,7 +77,7 @@ class Watch:
         told = [text[:TEXT_MOST] for text in argv[:WORDS_MOST]]
         return Fate(told, child.pid, child.returncode, self._began, time.time_ns(),
                     {path: count for path, (count, _) in rose.items()}, killed,
-                    {name: _soft(which) for name, which in LIMITS.items()},
+                    self._limits,
                     1 if Path(*HIERARCHIES[0][:2]).exists() else 2,
                     {path: _number(limit) for path, (_, limit) in rose.items()}, _memory())
 

@@ -13,7 +13,8 @@ SMALL_STACK = 2 << 20
 
 
 def lift() -> None:
-    """To the hard limit, and for root beyond it. Runs in the child, before exec."""
+    """To the hard limit, and for root beyond it. Runs in a daemon before exec, and in hak itself
+    once the program runs, which has its limits from us."""
     for which in LIFTED:
         _, hard = resource.getrlimit(which)
         _set(which, hard, hard)

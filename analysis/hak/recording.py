@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Optional
 
 from hak import daemon as daemons
-from hak import completeness, fate, lttng, preload, program, roll, ui
+from hak import completeness, fate, limits, lttng, preload, program, roll, ui
 from hak.buffers import Buffers
 from hak.errors import HakError
 
@@ -52,6 +52,7 @@ class Recording:
         watch = fate.Watch()
         child = program.start(executable, argv, env, mask)
         self.begun = True
+        limits.lift()
         code = program.wait(child)
         self.fate = watch.ended(argv, child)
         return code

@@ -171,7 +171,8 @@ def opened(path: Path) -> IO:
 def read(path: Path, size: int, at: int = 0) -> bytes:
     with opened(path) as file:
         file.seek(at)
-        return file.read(size)
+        # What is asked for is there in memory at once, even if the file is short.
+        return file.read(min(size, max(0, os.fstat(file.fileno()).st_size - at)))
 
 
 def _mark(info: os.stat_result) -> str:

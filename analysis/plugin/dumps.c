@@ -134,7 +134,8 @@ static void put_limits(struct machine *m, const struct hak_ev_statedump_limits *
 {
     PUT(m->store, dump_limits, (e->cgroup), m->process->number, e->seq, (int64_t)e->data,
         (int64_t)e->limit_data, (int64_t)e->locked, (int64_t)e->limit_memlock,
-        (int64_t)e->limit_stack, e->cgroup_version, (int64_t)e->cgroup_kills);
+        (int64_t)e->limit_stack, e->cgroup_version, (int64_t)e->cgroup_kills, (int64_t)e->hard_as,
+        (int64_t)e->hard_data, (int64_t)e->hard_memlock);
 }
 
 /* ---- one dump ---- */

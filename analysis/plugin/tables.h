@@ -110,7 +110,7 @@
     /* Limits of a dump in detail; see the event. */                                              \
     TABLE(dump_limits, "cgroup",                                                                  \
           "proc, seq, data, limit_data, locked, limit_memlock, limit_stack, cgroup_version, "     \
-          "cgroup_kills",                                                                         \
+          "cgroup_kills, hard_as, hard_data, hard_memlock",                                       \
           ")")                                                                                    \
     TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss, anon", ")")            \
     /* From events of single operations. */                                                       \

@@ -56,8 +56,18 @@ class Limit:
     name: str
     what: str                        # it limits
     letter: str                      # of the shell's ulimit
+    long: str                        # of prlimit(1)
     used: Callable[[Dump], int]
     limit: Callable[[Dump], int]     # 0: none
+
+    def raised(self, to: Optional[int], dump: Dump) -> str:
+        """The command; None: to no limit. Above the hard limit only root may, whose shell it is
+        then."""
+        hard = _told_limit(f'hard_{self.long}')(dump)
+        if hard and (to is None or to > hard):
+            text = 'unlimited' if to is None else str(to)
+            return f'prlimit --pid $$ --{self.long}={text}:{text}'
+        return f'ulimit -{self.letter} {"unlimited" if to is None else -(-to >> 10)}'
 
 
 def _told_limit(column: str) -> Callable[[Dump], int]:
@@ -65,11 +75,11 @@ def _told_limit(column: str) -> Callable[[Dump], int]:
 
 
 RLIMITS = (
-    Limit('map_fail_rlimit_as', 'RLIMIT_AS', 'the address space', 'v', lambda dump: dump.row['vm'],
+    Limit('map_fail_rlimit_as', 'RLIMIT_AS', 'the address space', 'v', 'as', lambda dump: dump.row['vm'],
           lambda dump: dump.row['limit_as']),
-    Limit('map_fail_rlimit_data', 'RLIMIT_DATA', 'private writable memory', 'd',
+    Limit('map_fail_rlimit_data', 'RLIMIT_DATA', 'private writable memory', 'd', 'data',
           _told_limit('data'), _told_limit('limit_data')),
-    Limit('map_fail_rlimit_memlock', 'RLIMIT_MEMLOCK', 'locked memory (mlockall)', 'l',
+    Limit('map_fail_rlimit_memlock', 'RLIMIT_MEMLOCK', 'locked memory (mlockall)', 'l', 'memlock',
           _told_limit('locked'), _told_limit('limit_memlock')),
 )
 
@@ -211,9 +221,13 @@ def _reached(which: Limit, seen: Evidence, dump: Dump, facts: Facts, refused: Re
     wanted = demand.enough(max(used, limit), refused.overflow + refused.whole, grown)
     most = demand.memory(facts)
     fits = wanted is not None and most is not None and wanted < most
+    change = which.raised(wanted if fits else None, dump)
     evidence = [seen, demand.told(grown, 'the address space', dump.time), *_stacks(which, dump)]
-    return (which.cause, evidence,
-            f'ulimit -{which.letter} {-(-wanted >> 10) if fits else "unlimited"}', sure)
+    if change.startswith('prlimit'):
+        hard = _told_limit(f'hard_{which.long}')(dump)
+        evidence.append(Evidence(f'its hard limit is {ui.size(hard)}: only root may raise it',
+                                 dump.time, {'hard': hard}))
+    return which.cause, evidence, change, sure
 
 
 def _stacks(which: Limit, dump: Dump) -> Iterator[Evidence]:

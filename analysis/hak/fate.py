@@ -141,17 +141,17 @@ def read(trace: Path) -> Optional[Fate]:
 def _understood(path: Path) -> Optional[Fate]:
     try:
         fate = Fate(**json.loads(traces.read(path, NOTE_MOST))['program'])
-    except (HakError, ValueError, KeyError, TypeError, RecursionError):
+        return fate if _fine(fate) else None
+    except (HakError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    numbers = [fate.pid, fate.code, fate.began, fate.ended, fate.cgroup_version, *_values(fate.kills),
-               *(each for each in (fate.machine_kills, fate.memory, *_values(fate.limits),
-                                   *_values(fate.group_limits)) if each is not None)]
-    texts = [*fate.argv, *fate.kills, *fate.limits] if isinstance(fate.argv, list) else [None]
-    fine = (all(type(number) is int and abs(number) < 1 << 63 for number in numbers)
-            and all(isinstance(text, str) for text in texts) and fate.cgroup_version in (1, 2))
-    return fate if fine else None
 
 
-def _values(table: Any) -> list:
-    """[None] of what is no table: no number."""
-    return list(table.values()) if isinstance(table, dict) else ['']
+def _fine(fate: Fate) -> bool:
+    numbers = [fate.pid, fate.code, fate.began, fate.ended, fate.cgroup_version,
+               *fate.kills.values()]
+    perhaps = [fate.machine_kills, fate.memory, *fate.limits.values(), *fate.group_limits.values()]
+    numbers += [each for each in perhaps if each is not None]
+    return (isinstance(fate.argv, list)
+            and all(isinstance(text, str) for text in [*fate.argv, *fate.kills, *fate.group_limits])
+            and all(type(number) is int and abs(number) < 1 << 63 for number in numbers)
+            and fate.cgroup_version in (1, 2))

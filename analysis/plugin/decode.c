@@ -155,7 +155,11 @@ static void read_field(const bt_field *field, enum field_kind kind, void *to)
     case FIELD_UNSIGNED_32:
     case FIELD_LABEL: *(uint32_t *)to = (uint32_t)bt_field_integer_unsigned_get_value(field); break;
     case FIELD_SIGNED_32: *(int32_t *)to = (int32_t)bt_field_integer_signed_get_value(field); break;
-    case FIELD_TEXT: *(const char **)to = bt_field_string_get_value(field); break;
+    /* Of an empty one the value is that of some field before. */
+    case FIELD_TEXT:
+        *(const char **)to =
+            bt_field_string_get_length(field) ? bt_field_string_get_value(field) : "";
+        break;
     }
 }
 

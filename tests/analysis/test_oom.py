@@ -10,6 +10,7 @@ import troubles as t
 from recorder import SECONDS, Channel, hak
 from troubles import MIB, Troubled
 
+from hak import fate
 from hak.db import Database, Scope
 from hak.oom import demand, growth, judge
 from hak.oom.facts import Facts
@@ -198,9 +199,9 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
     # As many as there are pages in 8 GiB: how fast they came is not known.
     assert change(recorded, 'mappings') == f'sysctl vm.max_map_count={(8 << 30) // 4096}'
-    assert change(recorded, 'address space') == 'ulimit -v unlimited'
-    assert change(recorded, 'data') == 'ulimit -d unlimited'
-    assert change(recorded, 'locked') == 'ulimit -l unlimited'
+    assert change(recorded, 'address space') == 'ulimit -S -v unlimited'
+    assert change(recorded, 'data') == 'ulimit -S -d unlimited'
+    assert change(recorded, 'locked') == 'ulimit -S -l unlimited'
     assert change(recorded, 'injected') == 'unset HAKMEM_FAIL_MAP'
     assert change(recorded, 'strides') == 'export HAKMEM_TINY_CLASSES=16'
     assert '--class 6' in change(recorded, 'sparse')
@@ -338,6 +339,77 @@ def test_of_a_storm_the_later_snapshot_is_believed():
     process, = judge.joined([early, snapshot_of(6, stranded_empty=1.0)]).processes
     assert {verdict.cause for verdict in process.verdicts} == {
         'stranded_empty', 'corruption', 'soft_cap'}
+
+
+def test_a_refusal_is_judged_by_the_limits_that_another_snapshot_knows(lttng_recorder, tmp_path):
+    """One has the refusals and no dump, the other the dump and no refusals."""
+    folder = tmp_path / 'snapshots'
+    folder.mkdir()
+    refusals, dumps = (folder / f'map_fail-20261123-10150{number}-{number}' for number in (1, 2))
+    events = [Channel(f'hakmem:{name}') for name in ('process_start', 'ace_fail*', 'oom*')]
+    with lttng_recorder.session(refusals, *events), lttng_recorder.session(
+            dumps, Channel('hakmem:process_start'), Channel('hakmem:statedump_*')) as emit:
+        emit(t.limited(limit_as=103 * MIB).text())
+
+    def causes(path) -> list[str]:
+        process, = json.loads(hak('oom', path, '--json').out)['processes']
+        return [verdict['cause'] for verdict in process['verdicts']]
+
+    assert causes(refusals) == ['map_fail_unknown']
+    assert 'map_fail_unknown' not in causes(dumps)
+    assert causes(folder) == ['map_fail_rlimit_as']
+
+
+def noted(record, name: str, text: str = '', **program) -> dict:
+    """What is said of a process that `hak record` has noted this of."""
+    trace = record(text or Troubled().text(), name=name)
+    note = {'argv': ['prog', '--all'], 'pid': record.pids[0], 'code': -9, 'began': 1, 'ended': 2,
+            'kills': {}, 'machine_kills': 0, **program}
+    (trace / 'hak-recording.json').write_text(json.dumps(
+        {'version': 1, 'trouble': [], 'files': {}, 'program': note}))
+    process, = json.loads(hak('oom', trace, '--json').out)['processes']
+    return process
+
+
+def test_who_was_killed_for_want_of_memory_is_told_by_the_kernel_s_counts(record):
+    large = Troubled()
+    large.region('ace_map', size=40 * MIB, layer='HUGE', mapped=40 * MIB)
+    group = noted(record, 'group', large.text(), kills={'/jobs/7': 1}, machine_kills=1, memory=1 << 30,
+                  group_limits={'/jobs/7': 64 * MIB}, cgroup_version=1)
+    verdict, = group['verdicts']
+    assert verdict['cause'] == 'map_fail_cgroup' and verdict['confidence'] > 0.9
+    assert verdict['change'] == 'echo 1024M > /sys/fs/cgroup/memory/jobs/7/memory.limit_in_bytes'
+    assert 'memory cgroup /jobs/7 (64.0 MiB)' in verdict['evidence'][0]['text']
+    assert group['ended'] == 'killed by SIGKILL' and group['command'] == ['prog', '--all']
+
+    machine, = noted(record, 'machine', machine_kills=1)['verdicts']
+    assert machine['cause'] == 'machine_oom'
+    # Others were killed in a group that this one had hardly anything of.
+    assert not noted(record, 'small', kills={'/jobs/7': 1}, machine_kills=1,
+                     group_limits={'/jobs/7': 64 * MIB})['verdicts']
+    # Somebody else's SIGKILL; and somebody else who was killed.
+    assert not noted(record, 'somebody')['verdicts']
+    assert not noted(record, 'else', code=0, machine_kills=3)['verdicts']
+    # Near its limit, but nobody was killed there.
+    assert not noted(record, 'near', t.in_group(99 * MIB).text(), code=0)['verdicts']
+
+
+@pytest.mark.parametrize('program', [
+    None, 7, [], {'pid': 1}, {'code': 'x'}, {'argv': 7}, {'argv': [7]}, {'kills': []},
+    {'kills': {'/': 'x'}}, {'limits': 3}, {'machine_kills': 1 << 70}, {'cgroup_version': 3},
+    {'unheard_of': 1},
+])
+def test_a_note_that_cannot_be_understood_is_none(tmp_path, program):
+    right = {'argv': ['prog'], 'pid': 1, 'code': -9, 'began': 1, 'ended': 2}
+    assert fate.read(_note(tmp_path, right)) == fate.Fate(['prog'], 1, -9, 1, 2)
+    wrong = {**right, **program} if isinstance(program, dict) and len(program) == 1 and \
+        program != {'pid': 1} else program
+    assert fate.read(_note(tmp_path, wrong)) is None
+
+
+def _note(folder, program):
+    (folder / 'hak-recording.json').write_text(json.dumps({'program': program}))
+    return folder
 
 
 def test_shared_memory_is_read_without_its_process(lttng_recorder, tmp_path):

@@ -16,8 +16,7 @@ CHILD_PYTHON = '/usr/bin/python3'
 class Limited:
     """`setup`: shell commands before the program is recorded. `orders`: for the puppet. `cause`:
     what must come first of the process. `served`: what nobody refused the program; then only that
-    nothing is refused any more tells that the remedy works. `more`: what the remedy must say.
-    `root`: it is root who puts the limit and the remedy."""
+    nothing is refused any more tells that the remedy works. `more`: what the remedy must say."""
     name: str
     cause: str
     setup: str
@@ -25,7 +24,6 @@ class Limited:
     orders: Sequence[str] = ()
     served: bool = False
     more: str = ''
-    root: bool = False
 
 
 def python(code: str) -> tuple[str, ...]:
@@ -34,13 +32,15 @@ def python(code: str) -> tuple[str, ...]:
 
 FROZEN = 'export HAKMEM_SS_LG=19'
 HOLDS = 'kept = [bytearray(100000) for _ in range(3000)]'
-LOCKED = f'import ctypes; assert ctypes.CDLL(None).mlockall(2) == 0; {HOLDS}'
+# Many systems let nobody but root lock more than 8 MiB.
+LOCKED = ('import ctypes; assert ctypes.CDLL(None).mlockall(2) == 0; '
+          'kept = [bytearray(100000) for _ in range(60)]')
 THREADS = '''
 import threading
 go = threading.Event()
-threads = [threading.Thread(target=go.wait, daemon=True) for _ in range(20)]
+threads = [threading.Thread(target=go.wait, daemon=True) for _ in range(10)]
 for thread in threads: thread.start()
-kept = [bytearray(100000) for _ in range(2000)]
+kept = [bytearray(100000) for _ in range(9000)]
 '''
 
 LIMITED = [
@@ -80,24 +80,23 @@ LIMITED = [
 
     # Limits of the process.
     Limited('address space', 'map_fail_rlimit_as', 'ulimit -S -v 200000',
-            orders=('hold 512 600000',), more='ulimit -v'),
+            orders=('hold 512 600000',), more='ulimit -S -v'),
     Limited('address space, by regions', 'map_fail_rlimit_as', 'ulimit -S -v 200000',
-            orders=('hold 30000 9000',), more='ulimit -v'),
+            orders=('hold 30000 9000',), more='ulimit -S -v'),
     Limited('address space, by one block', 'map_fail_rlimit_as', 'ulimit -S -v 200000',
-            orders=('hold 300000000 1',), more='ulimit -v'),
+            orders=('hold 300000000 1',), more='ulimit -S -v'),
     Limited('address space, python3', 'map_fail_rlimit_as', 'ulimit -S -v 200000',
-            python(HOLDS), more='ulimit -v'),
+            python(HOLDS), more='ulimit -S -v'),
     Limited('address space, perl', 'map_fail_rlimit_as', 'ulimit -S -v 150000',
-            ('/usr/bin/perl', '-e', 'push @a, "x" x 100000 for 1..3000'), more='ulimit -v'),
+            ('/usr/bin/perl', '-e', 'push @a, "x" x 100000 for 1..3000'), more='ulimit -S -v'),
     Limited('address space, that threads\' stacks take', 'map_fail_rlimit_as',
-            'ulimit -S -s 8192; ulimit -S -v 300000', python(THREADS), more='ulimit -v'),
+            'ulimit -S -s 32768; ulimit -S -v 1100000', python(THREADS), more='ulimit -S -v'),
     Limited('private writable memory', 'map_fail_rlimit_data', 'ulimit -S -d 150000',
-            orders=('hold 512 600000',), more='ulimit -d'),
+            orders=('hold 512 600000',), more='ulimit -S -d'),
     Limited('private writable memory, python3', 'map_fail_rlimit_data', 'ulimit -S -d 150000',
-            python(HOLDS), more='ulimit -d'),
+            python(HOLDS), more='ulimit -S -d'),
     Limited('a start near the limit', 'map_fail_rlimit_data', 'ulimit -S -d 30000',
-            python(HOLDS), more='ulimit -d'),
+            python(HOLDS), more='ulimit -S -d'),
+    Limited('locked memory', 'map_fail_rlimit_memlock', 'ulimit -S -l 1024', python(LOCKED),
+            more='ulimit -S -l'),
 ]
-# Many systems let nobody but root lock more than 8 MiB.
-LOCKING = Limited('locked memory', 'map_fail_rlimit_memlock', 'ulimit -l 8192', python(LOCKED),
-                  more='prlimit --pid $$ --memlock=', root=True)

@@ -1,15 +1,18 @@
 """A limit that is met is named first, and what is printed as the remedy ends the failure."""
 
+import contextlib
 import os
 import shlex
+import signal
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
-import limits_scenarios
+import group
 import pytest
-from limits_scenarios import LIMITED, LOCKING, PUPPET, Limited
+from limits_scenarios import CHILD_PYTHON, LIMITED, PUPPET, Limited
 from running import HAK, SECONDS
 from stage import PUPPET as PUPPET_PATH
 from stage import Answer, asked
@@ -36,13 +39,11 @@ def run(daemon, scenario: Limited, name: str, remedy: str = '') -> Run:
     """As a user does it, in a shell: by default, without a knob that only a test sets."""
     trace = daemon.hak.cwd / f'{scenario.name.replace(" ", "-")}-{name}'
     argv = [str(PUPPET_PATH) if word == PUPPET else word for word in scenario.argv]
-    line = shlex.join([*(daemon.hak.prefix if scenario.root else ()), str(HAK), 'record', '-o',
-                       str(trace), '--', *argv])
+    line = shlex.join([str(HAK), 'record', '-o', str(trace), '--', *argv])
     script = '\n'.join([scenario.setup, remedy, f'exec {line}'])
     orders = ''.join(f'{order}\n' for order in scenario.orders)
     env = {**os.environ, **daemon.hak.env, 'HAKMEM_OOM_REPORT': '0'}
-    user = [] if scenario.root else daemon.hak.prefix
-    done = subprocess.run([*user, 'bash', '-c', script], input=orders, text=True,
+    done = subprocess.run([*daemon.hak.prefix, 'bash', '-c', script], input=orders, text=True,
                           env={key: value for key, value in env.items() if value is not None},
                           cwd=daemon.hak.cwd, capture_output=True, timeout=SECONDS, check=False)
     said = done.stdout + done.stderr
@@ -70,7 +71,7 @@ def remedied(daemon, scenario: Limited) -> None:
 
 
 RELATED = {'soft_cap', 'scan_limit', 'stranded_empty', 'ace_exhaustion', 'ace_threshold',
-           'map_fail_unknown', *(each.cause for each in (*LIMITED, LOCKING))}
+           'map_fail_unknown', *(each.cause for each in LIMITED)}
 
 
 @pytest.mark.parametrize('scenario', LIMITED, ids=[each.name for each in LIMITED])
@@ -78,5 +79,107 @@ def test_the_remedy_ends_the_failure(daemon, scenario):
     remedied(daemon, scenario)
 
 
-def test_the_remedy_ends_the_failure_of_who_locks_his_memory(daemon):
-    remedied(daemon, limits_scenarios.LOCKING)
+# ---- memory cgroups ----
+
+# Says that it is there, and does the rest when it has been put into a group.
+WAITS = 'import os, sys; print(os.getpid(), flush=True); sys.stdin.readline(); '
+WANTS = WAITS + 'kept = [bytearray(b"x" * 100000) for _ in range(1200)]; print("had all")'
+
+
+@dataclass
+class Grouped:
+    code: int
+    out: str
+    answer: Answer
+
+
+@pytest.fixture
+def limited() -> Iterator[group.Group]:
+    if not group.available():
+        pytest.skip('no memory cgroup can be made here')
+    with group.limited(64) as made:
+        yield made
+
+
+def in_group(daemon, limited, name: str, *argv: str, kill: bool = False) -> Grouped:
+    """Recorded by default; the program that says its number is put into the group."""
+    trace = daemon.hak.cwd / f'{limited.path.name}-{name}'
+    program = daemon.hak.start('record', '-o', trace, '--', *argv, stdin=subprocess.PIPE)
+    pid = int(program.stdout.readline())
+    limited.put(pid)
+    if kill:
+        os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(BrokenPipeError):
+        program.stdin.write('go\n')
+        program.stdin.flush()
+    out, _ = program.communicate(timeout=SECONDS)
+    return Grouped(program.returncode, out, asked(trace, pid))
+
+
+def test_who_the_kernel_killed_in_a_group_is_named_and_the_remedy_ends_it(daemon, limited):
+    killed = in_group(daemon, limited, 'before', CHILD_PYTHON, '-c', WANTS)
+    assert killed.code == 128 + signal.SIGKILL and 'had all' not in killed.out
+    verdict = killed.answer.whole['verdicts'][0]
+    assert verdict['cause'] == 'map_fail_cgroup' and verdict['weight'] == 1, killed.answer.whole
+    said = verdict['evidence'][0]
+    assert said['numbers']['oom_kill'] == 1 and f'/{limited.path.name} ' in said['text'], said
+    assert killed.answer.whole['ended'] == 'killed by SIGKILL'
+    subprocess.run(['sh', '-c', verdict['change']], check=True, timeout=SECONDS)
+    after = in_group(daemon, limited, 'after', CHILD_PYTHON, '-c', WANTS)
+    assert after.code == 0 and 'had all' in after.out
+    assert 'map_fail_cgroup' not in after.answer.causes, after.answer.whole
+
+
+def test_who_was_killed_is_told_where_a_shell_has_outlived_it(daemon, limited):
+    line = f'{CHILD_PYTHON} -c {shlex.quote(WANTS)}; exit 7'
+    killed = in_group(daemon, limited, 'shell', 'sh', '-c', line)
+    assert killed.code == 7
+    assert killed.answer.causes[0] == 'map_fail_cgroup', killed.answer.whole
+
+
+def test_somebody_else_s_sigkill_in_a_group_is_no_want_of_memory(daemon, limited):
+    killed = in_group(daemon, limited, 'killed', CHILD_PYTHON, '-c', WANTS, kill=True)
+    assert killed.code == 128 + signal.SIGKILL
+    assert killed.answer.causes == [], killed.answer.whole
+    assert killed.answer.whole['ended'] == 'killed by SIGKILL'
+
+
+def test_page_cache_is_not_used_memory(daemon, limited):
+    """A group full of what a program has read; it is told as it is without `hak record`, too."""
+    big = daemon.hak.cwd / 'big'
+    big.write_bytes(bytes(200 << 20))
+    big.chmod(0o644)
+    forget(big)
+    code = WAITS + f'f = open({str(big)!r}, "rb")\nwhile f.read(1 << 20): pass\nimport time; ' \
+        'time.sleep(6)'
+    with sampled(limited) as most:
+        healthy = in_group(daemon, limited, 'cache', CHILD_PYTHON, '-c', code)
+    big.unlink()
+    assert most() > 60 << 20      # the group was full
+    assert healthy.code == 0 and healthy.answer.causes == [], healthy.answer.whole
+    used = cgroup_used(daemon.hak.cwd / f'{limited.path.name}-cache')
+    assert used and max(used) < 40 << 20, used
+
+
+def forget(file: Path) -> None:
+    """Who reads it next has its page cache."""
+    with open(file, 'rb') as opened:
+        os.fsync(opened.fileno())
+        os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+@contextlib.contextmanager
+def sampled(limited: group.Group):
+    """The most that was used, with page cache."""
+    file = limited.path / 'memory.max_usage_in_bytes'
+    yield lambda: int((file if file.exists() else limited.path / 'memory.peak').read_text())
+
+
+def cgroup_used(trace: Path) -> list[int]:
+    from hak import reading
+    from hak.db import Scope
+    from hak.oom.facts import Facts
+
+    with reading.opened(reading.Request(trace), whole=True) as source:
+        return [look.row['cgroup_used'] for row in source.db.processes(Scope())
+                for look in Facts(source.db, row, '').states if look.row['cgroup_limit']]

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, Optional
 
 from hak import split, ui
@@ -197,6 +198,13 @@ class Facts:
         return self.system_malloc_bytes + sum(
             row['peak'] for row in self.rows('layer')
             if self.db.label('ace_layer', row['layer']) in names)
+
+    @cached_property
+    def refused_threads(self) -> int:
+        """Of those that were refused a slab, how many lived at the same time."""
+        steps = sorted(step for row in self.rows('thread') if row['refused'] for step in (
+            (row['begin'] or self.began, 1), (self.ended if row['end'] is None else row['end'], -1)))
+        return max(accumulate(change for _, change in steps), default=0)
 
     @property
     def system_malloc_bytes(self) -> int:

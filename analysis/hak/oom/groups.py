@@ -20,6 +20,9 @@ from hak.oom.verdict import Evidence, Insufficient, Verdict
 CAUSES = ('map_fail_cgroup', 'machine_oom')
 # Of the group's memory without page cache, at which the end is near; and of it this process's.
 GROUP_NEAR, GROUP_OURS = 0.9, 0.1
+# Of a group's limit, that was mapped by whom the kernel killed in it before anybody looked; and of
+# the machine's memory.
+UNSEEN, MACHINE_OURS = 0.25, 0.05
 FULL = 0.98
 CERTAIN, SURE, NEAR = 0.99, 0.95, 0.8
 MIB = 1 << 20
@@ -201,28 +204,37 @@ def victims(processes: list[Facts], fate: Optional[Fate]) -> dict[int, str]:
         return {}
     own = [facts for facts in processes if facts.process['pid'] == fate.pid][-1:]
     if fate.code == -SIGKILL and own:
-        return {own[0].process['proc']: _group_of(own[0], fate)}
-    # A shell, or what else started it, has outlived it.
-    left = [facts for facts in processes if facts.process['pid'] != fate.pid
-            and not any(state.parting for state in facts.states)
-            and _size(facts) >= GROUP_OURS * _least(fate)]
-    left.sort(key=_size, reverse=True)
-    count = sum(fate.kills.values()) or (fate.machine_kills if fate.signal == SIGKILL else 0)
-    return {facts.process['proc']: _group_of(facts, fate) for facts in left[:count]}
+        left = own
+    else:
+        # A shell, or what else started it, has outlived it.
+        left = [facts for facts in processes if facts.process['pid'] != fate.pid
+                and not any(state.parting for state in facts.states)]
+        left.sort(key=_size, reverse=True)
+        left = left[:sum(fate.kills.values()) or (fate.machine_kills or 0)]
+    found = {facts.process['proc']: _where(facts, fate) for facts in left}
+    return {proc: path for proc, path in found.items() if path is not None}
+
+
+def _where(facts: Facts, fate: Fate) -> Optional[str]:
+    """Others may have been killed meanwhile, in other groups."""
+    path, size = _path(facts), _size(facts)
+    for group in fate.kills:
+        limit = fate.group_limits.get(group)
+        # Who is killed early has told of no group yet.
+        if _related(path, group) if path else not limit or size >= UNSEEN * limit:
+            return group
+    if (fate.machine_kills or 0) <= sum(fate.kills.values()) or fate.signal != SIGKILL:
+        return None
+    looks = _dumped(facts)
+    enough = fate.memory is None or size >= MACHINE_OURS * fate.memory
+    return '' if enough or looks and looks[-1].near else None
+
+
+def _related(path: str, group: str) -> bool:
+    below, above = (each.rstrip('/') + '/' for each in (path, group))
+    return below.startswith(above) or above.startswith(below)
 
 
 def _size(facts: Facts) -> int:
     last = facts.last_state
     return max(facts.mapped, last.row['anon'] if last else 0)
-
-
-def _group_of(facts: Facts, fate: Fate) -> str:
-    path = _path(facts)
-    if path in fate.kills:
-        return path
-    below = [each for each in fate.kills if path and each.startswith(path.rstrip('/') + '/')]
-    return (below or [*fate.kills, ''])[0]
-
-
-def _least(fate: Fate) -> int:
-    return min((limit for limit in fate.group_limits.values() if limit), default=0)

@@ -61,13 +61,15 @@ class Limit:
     limit: Callable[[Dump], int]     # 0: none
 
     def raised(self, to: Optional[int], dump: Dump) -> str:
-        """The command; None: to no limit. Above the hard limit only root may, whose shell it is
-        then."""
+        """The command; None: as far as may be. Above the hard limit only root may, whose shell it
+        is then."""
         hard = _told_limit(f'hard_{self.long}')(dump)
+        if to is None and self.limit(dump) < hard:
+            to = hard
         if hard and (to is None or to > hard):
             text = 'unlimited' if to is None else str(to)
             return f'prlimit --pid $$ --{self.long}={text}:{text}'
-        return f'ulimit -{self.letter} {"unlimited" if to is None else -(-to >> 10)}'
+        return f'ulimit -S -{self.letter} {"unlimited" if to is None else -(-to >> 10)}'
 
 
 def _told_limit(column: str) -> Callable[[Dump], int]:
@@ -108,12 +110,14 @@ def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
 def _refused(facts: Facts) -> Optional[Refused]:
     rows = [row for row in facts.ace_fails if row['reason'] == 'MAP_FAIL_OS']
     ooms = facts.failures('oom')
-    overflow = sum(row['size'] for row in ooms)
+    # Of many that are told as one: at least.
+    overflow = sum(row['size'] + row['smallest'] * (row['times'] - 1) for row in ooms)
     if not rows:
         # A process that began near a limit has the system's malloc, which was refused.
-        sizes = [row['size'] for row in ooms]
-        return Refused(len(ooms), ooms[0]['time'], ooms[-1]['time'], min(sizes), max(sizes),
-                       AT_ONCE + max(sizes), overflow,
+        largest = max((row['size'] for row in ooms), default=0)
+        return Refused(sum(row['times'] for row in ooms), min(row['first'] for row in ooms),
+                       max(row['time'] for row in ooms), min(row['smallest'] for row in ooms),
+                       largest, AT_ONCE + largest, overflow,
                        frozenset(row['err'] for row in ooms)) if ooms else None
     own = [row for row in rows if not row['passed_on']] or rows
     return Refused(sum(row['count'] for row in own), min(row['first'] for row in rows),
@@ -223,8 +227,8 @@ def _reached(which: Limit, seen: Evidence, dump: Dump, facts: Facts, refused: Re
     fits = wanted is not None and most is not None and wanted < most
     change = which.raised(wanted if fits else None, dump)
     evidence = [seen, demand.told(grown, 'the address space', dump.time), *_stacks(which, dump)]
-    if change.startswith('prlimit'):
-        hard = _told_limit(f'hard_{which.long}')(dump)
+    hard = _told_limit(f'hard_{which.long}')(dump)
+    if hard and not fits:
         evidence.append(Evidence(f'its hard limit is {ui.size(hard)}: only root may raise it',
                                  dump.time, {'hard': hard}))
     return which.cause, evidence, change, sure

@@ -167,10 +167,11 @@ def _unfreeze(refusals: list[Refusal], facts: Facts) -> str:
 
 
 def _raised(refusals: list[Refusal], facts: Facts) -> str:
-    """The caps by what legacy held at once, and an eighth for a course that differs a little."""
+    """The caps by what legacy held at once, and an eighth for a course that differs a little.
+    Legacy's slabs are everybody's: each thread that was refused will have one of its own."""
     caps = _caps(facts.setting('HAKMEM_TINY_CAP', ''))
     for refusal in refusals:
-        wanted = refusal.cap + facts.legacy_slabs(refusal.cls)
+        wanted = refusal.cap + facts.legacy_slabs(refusal.cls) + max(0, facts.refused_threads - 1)
         caps[refusal.cls] = wanted + max(1, wanted // 8)
     return ','.join(f'{cls}:{cap}' for cls, cap in sorted(caps.items()))
 

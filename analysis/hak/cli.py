@@ -5,7 +5,6 @@ import contextlib
 import importlib
 import os
 import sys
-import traceback
 from pathlib import Path
 
 from hak import __version__
@@ -77,6 +76,8 @@ def main(argv: list) -> int:
 
 def _unforeseen(error: Exception) -> HakError:
     """No input may make a traceback of it; where it came from is said all the same."""
+    import traceback
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f' ({Path(frames[-1].filename).name}:{frames[-1].lineno})' if frames else ''
     return HakError(f'{type(error).__name__}: {error}{place}',

@@ -1,7 +1,5 @@
 """The one exception that reaches the user as a line, and the exit codes."""
 
-from hak import ui
-
 OK = 0
 FINDINGS = 1
 USAGE = 2
@@ -18,5 +16,7 @@ class HakError(Exception):
         self.code = code
 
     def line(self) -> str:
+        from hak import ui   # not before it is needed: most commands begin without
+
         text = f'{self.message}: {self.remedy}' if self.remedy else self.message
         return ui.one_line(text)

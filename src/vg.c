@@ -66,16 +66,21 @@ void vg_leave(void)
 
 /* ---- memory ---- */
 
-static long protect(const void *p, size_t size, long how)
-{
-    return kernel_enter(SYS_mprotect, (long)p, (long)size, how, 0, 0, 0);
-}
-
 /* On the real CPU, where Valgrind does not see it. */
-static uintptr_t protect_unseen(uintptr_t thread, uintptr_t p, uintptr_t size)
+static uintptr_t let_write(uintptr_t thread, uintptr_t p, uintptr_t size)
 {
     (void)thread;
-    return (uintptr_t)protect((void *)p, size, PROT_READ | PROT_WRITE);
+    return (uintptr_t)kernel_enter(SYS_mprotect, (long)p, (long)size, PROT_READ | PROT_WRITE, 0, 0,
+                                   0);
+}
+
+/* Mapped once more: at a change of what may be done with it Valgrind looks at each byte. */
+static long map_to_read(void *p, size_t size)
+{
+    long at = kernel_enter(SYS_mmap, (long)p, (long)size, PROT_READ,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+    return at < 0 && at > -4096 ? at : 0;
 }
 
 /* The leak search takes whatever is mapped for writing as a place where pointers count, so that no
@@ -87,9 +92,9 @@ bool vg_hold_blocks(void *p, size_t size)
 
     if (vg_tool != VG_MEMCHECK)
         return true;
-    refused = protect(p, size, PROT_READ);
+    refused = map_to_read(p, size);
     if (!refused)
-        refused = (long)VALGRIND_NON_SIMD_CALL2(protect_unseen, p, size);
+        refused = (long)VALGRIND_NON_SIMD_CALL2(let_write, p, size);
     if (refused) {
         errno = (int)-refused;
         return false;

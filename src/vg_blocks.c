@@ -5,18 +5,30 @@
 
 #include "config.h"
 #include "os.h"
+#include "tiny.h"
 #include "trace.h"
 #include "vg.h"
 
-struct entry {
-    uintptr_t key; /* the complement of its address; 0: free */
-    vg_extent extent;
+/* The extents of the blocks that the program has: an array for each slab, with a place for each
+ * grain of it. Blocks that are neighbours have theirs on one cache line. */
+#define GRAIN_LG 6
+#define GRAINS (SLAB_SIZE >> GRAIN_LG)
+_Static_assert(2 * VG_RED_ZONE >= 1 << GRAIN_LG, "one block starts in a grain, at most");
+
+struct place {
+    uintptr_t slab; /* its address, shifted: no number that hides a leak; 0: free */
+    vg_extent *extents;
 };
 
-/* Open addressing, linear probing, at most half full. */
+/* Open addressing, linear probing, at most half full; slabs stay. */
 struct table {
-    struct entry *at;
+    struct place *at;
     size_t mask, count;
+};
+
+struct entry {
+    uintptr_t key; /* the complement of its address */
+    vg_extent extent;
 };
 
 /* First in, first out; a ring. */
@@ -25,12 +37,17 @@ struct queue {
     size_t mask, first, count;
 };
 
+/* For so many slabs at a time. */
+#define ARRAYS 32
+
 #define SPARE_MAX 256
 
 /* What of it is read on Valgrind's CPU is read in sections: all of it is hidden. Sizes and counts,
  * too, are numbers such as blocks have for addresses, and would hide leaks. */
 static struct {
-    struct table live;
+    struct table slabs;
+    vg_extent *arrays; /* not used yet */
+    size_t arrays_left;
     struct queue waiting;
     size_t waiting_bytes;
     uintptr_t spare[CLASSES][SPARE_MAX]; /* complements of the starts */
@@ -38,6 +55,7 @@ static struct {
 } blocks;
 
 #define FIRST_ROOM (os_page() / sizeof(struct entry))
+_Static_assert(sizeof(struct place) == sizeof(struct entry), "arrays of both are made by one");
 
 /* ---- on the real CPU ----
  *
@@ -47,58 +65,78 @@ static struct {
 
 #define NO_ROOM UINTPTR_MAX
 
-static size_t home(const struct table *t, uintptr_t key)
+static struct place *place(const struct table *t, uintptr_t slab)
 {
-    return (size_t)(key * 0x9e3779b97f4a7c15u >> 32) & t->mask;
-}
+    size_t i = (size_t)(slab * 0x9e3779b97f4a7c15u >> 32) & t->mask;
 
-/* Where key is, or would be put. */
-static struct entry *place(const struct table *t, uintptr_t key)
-{
-    size_t i = home(t, key);
-
-    while (t->at[i].key && t->at[i].key != key)
+    while (t->at[i].slab && t->at[i].slab != slab)
         i = (i + 1) & t->mask;
     return &t->at[i];
 }
 
+/* Where the extent of a block at p is, if it is one. */
+static vg_extent *extent_at(uintptr_t p)
+{
+    const struct table *t = &blocks.slabs;
+    struct place *in = t->at ? place(t, p >> SLAB_LG) : NULL;
+
+    return in && in->slab ? &in->extents[(p & (SLAB_SIZE - 1)) >> GRAIN_LG] : NULL;
+}
+
+/* The upper bits of what is kept of a block tell where in its grain it starts. */
+#define PLACE_SHIFT 58
+
+static vg_extent placed(uintptr_t p, vg_extent e)
+{
+    return e | (p & ((1 << GRAIN_LG) - 1)) << PLACE_SHIFT;
+}
+
+/* The extent of the block that starts at p, 0: none does; where it is kept in *at. */
+static vg_extent extent_of(uintptr_t p, vg_extent **at)
+{
+    vg_extent e;
+
+    *at = extent_at(p);
+    e = *at ? **at & (((vg_extent)1 << PLACE_SHIFT) - 1) : 0;
+    return e && **at == placed(p, e) ? e : 0;
+}
+
+static vg_extent *begin_slab(uintptr_t slab)
+{
+    struct table *t = &blocks.slabs;
+    struct place *in;
+
+    if (t->count * 2 >= t->mask || !blocks.arrays_left)
+        return NULL;
+    in = place(t, slab);
+    *in = (struct place){slab, blocks.arrays};
+    t->count++;
+    blocks.arrays += GRAINS;
+    blocks.arrays_left--;
+    return in->extents;
+}
+
 static uintptr_t add(uintptr_t thread, uintptr_t p, vg_extent e)
 {
-    struct table *t = &blocks.live;
-    struct entry *at;
+    vg_extent *at = extent_at(p);
 
     (void)thread;
-    if (t->count * 2 >= t->mask)
-        return NO_ROOM;
-    at = place(t, ~p);
+    if (unlikely(!at)) {
+        if (!begin_slab(p >> SLAB_LG))
+            return NO_ROOM;
+        at = extent_at(p);
+    }
     /* A block that Valgrind's operator delete has freed is still here, but not given twice. */
-    t->count += !at->key;
-    *at = (struct entry){~p, e};
+    *at = placed(p, e);
     return 0;
 }
 
 static uintptr_t find(uintptr_t thread, uintptr_t p)
 {
-    struct table *t = &blocks.live;
-    struct entry *at = t->at ? place(t, ~p) : NULL;
+    vg_extent *at;
 
     (void)thread;
-    return at && at->key ? at->extent : 0;
-}
-
-static void take_out(struct table *t, struct entry *at)
-{
-    size_t gap = (size_t)(at - t->at);
-
-    /* Closes the gap for those whose way leads over it. */
-    for (size_t i = (gap + 1) & t->mask; t->at[i].key; i = (i + 1) & t->mask) {
-        if (((i - home(t, t->at[i].key)) & t->mask) >= ((i - gap) & t->mask)) {
-            t->at[gap] = t->at[i];
-            gap = i;
-        }
-    }
-    t->at[gap].key = 0;
-    t->count--;
+    return extent_of(p, &at);
 }
 
 static uintptr_t spare(uintptr_t thread, uintptr_t start, uintptr_t cls)
@@ -168,47 +206,71 @@ static uintptr_t waited(uintptr_t thread)
 
 static uintptr_t retire(uintptr_t thread, uintptr_t p)
 {
-    struct table *t = &blocks.live;
-    struct entry *at = t->at ? place(t, ~p) : NULL;
+    vg_extent *at, e = extent_of(p, &at);
     struct queue *q = &blocks.waiting;
-    struct entry e;
 
-    if (!at || !at->key)
+    if (!e)
         return 0;
-    e = *at;
     if (!q->at || q->count > q->mask)
         return NO_ROOM;
     /* Memcheck hears of this one's end after this call: it must not be given away within it. */
     while (too_many_wait() && let_go(thread))
         ;
-    take_out(t, at);
-    q->at[(q->first + q->count++) & q->mask] = e;
-    blocks.waiting_bytes += vg_extent_size(e.extent);
-    return e.extent | (too_many_wait() ? VG_OTHERS_GO : 0);
+    *at = 0;
+    q->at[(q->first + q->count++) & q->mask] = (struct entry){~p, e};
+    blocks.waiting_bytes += vg_extent_size(e);
+    return e | (too_many_wait() ? VG_OTHERS_GO : 0);
 }
 
 /* Without waiting: nobody will ever have it again. */
 static uintptr_t forget(uintptr_t thread, uintptr_t p)
 {
-    struct entry *at = place(&blocks.live, ~p);
-    vg_extent e = at->extent;
+    vg_extent *at, e = extent_of(p, &at);
 
     (void)thread;
-    take_out(&blocks.live, at);
+    *at = 0;
     return e;
 }
 
-/* Moves to an array of room entries, more than before; the old array is returned. */
+/* Blocks from the list s of class cls, until so many are spare; 0 if it has not enough, or the next
+ * one is damaged. */
+static uintptr_t stock(uintptr_t thread, struct sll *s, uintptr_t cls, uintptr_t wanted)
+{
+    while (blocks.spares[cls] < wanted) {
+        struct block *b = s->head;
+
+        if (!b || !word_intact(b, s->key))
+            return 0;
+        s->head = b->next;
+        s->room++;
+        b->word = 0;
+        (void)spare(thread, (uintptr_t)b, cls);
+    }
+    return 1;
+}
+
+/* Moves to an array of room places, more than before; the old array is returned. */
 static uintptr_t widen_table(uintptr_t thread, uintptr_t at, uintptr_t room)
 {
-    struct table *t = &blocks.live, old = *t;
+    struct table *t = &blocks.slabs, old = *t;
 
     (void)thread;
-    *t = (struct table){(struct entry *)at, room - 1, old.count};
+    *t = (struct table){(struct place *)at, room - 1, old.count};
     for (size_t i = 0; old.at && i <= old.mask; i++)
-        if (old.at[i].key)
-            *place(t, old.at[i].key) = old.at[i];
+        if (old.at[i].slab)
+            *place(t, old.at[i].slab) = old.at[i];
     return (uintptr_t)old.at;
+}
+
+/* 0: another thread has been here meanwhile. */
+static uintptr_t add_arrays(uintptr_t thread, uintptr_t at)
+{
+    (void)thread;
+    if (blocks.arrays_left)
+        return 0;
+    blocks.arrays = (vg_extent *)at;
+    blocks.arrays_left = ARRAYS;
+    return 1;
 }
 
 static uintptr_t widen_queue(uintptr_t thread, uintptr_t at, uintptr_t room)
@@ -224,18 +286,18 @@ static uintptr_t widen_queue(uintptr_t thread, uintptr_t at, uintptr_t room)
 
 /* ---- on Valgrind's ---- */
 
-static size_t wider(const struct entry *at, size_t mask)
+static size_t wider(const void *at, size_t mask)
 {
     return at ? (mask + 1) * 2 : FIRST_ROOM;
 }
 
-/* Room for so many entries; NULL if there is no memory. */
-static struct entry *wider_array(size_t room)
+/* Memory that memcheck lets nobody touch; NULL if there is none. */
+static void *hidden(size_t size)
 {
-    struct entry *at = os_map(room * sizeof(*at));
+    void *at = os_map(size);
 
     if (at)
-        vg_hide(at, room * sizeof(*at));
+        vg_hide(at, size);
     return at;
 }
 
@@ -245,15 +307,28 @@ static void unmap(uintptr_t at, size_t room)
         (void)os_unmap((void *)at, room * sizeof(struct entry));
 }
 
+static bool grow_arrays(void)
+{
+    size_t size = ARRAYS * GRAINS * sizeof(vg_extent);
+    void *at = hidden(size);
+
+    if (at && !VALGRIND_NON_SIMD_CALL1(add_arrays, at))
+        (void)os_unmap(at, size);
+    return at != NULL;
+}
+
 static bool grow_table(void)
 {
-    size_t room = wider(blocks.live.at, blocks.live.mask);
-    struct entry *at = wider_array(room);
+    size_t room = wider(blocks.slabs.at, blocks.slabs.mask);
+    void *at;
 
+    if (blocks.slabs.at && blocks.slabs.count * 2 < blocks.slabs.mask)
+        return grow_arrays();
+    at = hidden(room * sizeof(struct place));
     if (!at)
         return false;
     /* Another thread may have been here meanwhile. */
-    if (room > blocks.live.mask + 1)
+    if (room > blocks.slabs.mask + 1)
         unmap(VALGRIND_NON_SIMD_CALL2(widen_table, at, room), room / 2);
     else
         unmap((uintptr_t)at, room);
@@ -263,7 +338,7 @@ static bool grow_table(void)
 static bool grow_queue(void)
 {
     size_t room = wider(blocks.waiting.at, blocks.waiting.mask);
-    struct entry *at = wider_array(room);
+    void *at = hidden(room * sizeof(struct entry));
 
     if (!at)
         return false;
@@ -316,6 +391,11 @@ void *vg_blocks_waited(void)
 void *vg_blocks_reuse(size_t size, size_t *known)
 {
     return (void *)(uintptr_t)VALGRIND_NON_SIMD_CALL2(reuse, size, known);
+}
+
+bool vg_blocks_stock(struct sll *s, unsigned cls, uint32_t wanted)
+{
+    return VALGRIND_NON_SIMD_CALL3(stock, s, cls, wanted) != 0;
 }
 
 bool vg_blocks_spare(const void *start, unsigned cls)

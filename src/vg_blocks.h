@@ -2,8 +2,8 @@
  * The program's blocks under memcheck: which addresses it was given and how long each block is;
  * those that it has freed and that wait (the quarantine), so that memcheck can tell who uses them
  * still; and some of each class that have waited long enough and are spare. Kept away from the
- * blocks, where no stray write reaches them; all addresses complemented, so that the leak search
- * does not find them.
+ * blocks, where no stray write reaches them; no address is there as it is, so that the leak search
+ * does not find it.
  *
  * Valgrind runs all of it on the real CPU, where it costs a request, and not fifty times itself.
  * Other threads stand still meanwhile: no lock, and whole in a forked child.
@@ -42,6 +42,8 @@ static inline unsigned vg_extent_cls(vg_extent e)
     return e >> 8 & 0x7f;
 }
 
+struct sll;
+
 /* The program has got the block at p. false: no memory for the entry. */
 bool vg_blocks_add(const void *p, vg_extent e);
 
@@ -63,5 +65,9 @@ void *vg_blocks_reuse(size_t size, size_t *known);
 
 /* Makes start, an allocator's block of class cls, a spare one; false if there are enough. */
 bool vg_blocks_spare(const void *start, unsigned cls);
+
+/* Makes blocks of the calling thread's list s, of class cls, spare until there are so many, at most
+ * 256; false if the list ends before, or the next block is not as it should be. */
+bool vg_blocks_stock(struct sll *s, unsigned cls, uint32_t wanted);
 
 #endif

@@ -127,7 +127,9 @@ static unsigned class_for(size_t size, size_t align)
  * under memcheck. */
 static void stock_up(unsigned cls)
 {
-    for (uint32_t n = STOCK_BYTES / geometry[cls].stride; n; n--) {
+    uint32_t wanted = STOCK_BYTES / geometry[cls].stride;
+
+    while (!vg_blocks_stock(sll_of(cls), cls, wanted)) {
         void *start = from_slab(cls, geometry[cls].stride, MALLOC_ALIGN);
 
         if (!start)

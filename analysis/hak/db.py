@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST, NO_CLASS
 
-SCHEMA = 8
+SCHEMA = 9
 # Tables with a column cls; all but a few have proc.
 PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
     AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''
@@ -157,8 +157,26 @@ class Database:
 
     def mean_requests(self, proc: int) -> dict:
         """Class -> bytes that its requests ask for, where each was recorded."""
-        return {row['cls']: row['requested'] / row['allocs'] for row in
-                self.rows_of('op_total', proc) if row['allocs'] and row['cls'] != NO_CLASS}
+        return dict(self._db.execute(f'''
+            SELECT cls, total(requested) / sum(allocs) FROM op_total
+            WHERE proc = ? AND cls != {NO_CLASS} GROUP BY cls HAVING sum(allocs)''',
+            (proc,)).fetchall())
+
+    # ---- single operations ----
+
+    def ops(self, scope: Scope, by: str) -> list:
+        """Sums over each `by`: columns of op_total or of process."""
+        return self._all(f'''
+            SELECT {by}, sum(allocs) AS allocs, sum(requested) AS requested, sum(frees) AS frees,
+                   sum(unseen) AS unseen, sum(live) AS live, sum(live_bytes) AS live_bytes,
+                   sum(untold) AS untold
+            FROM op_total JOIN process USING (proc) {scope.where()}
+            GROUP BY {by} ORDER BY {by}''', scope)
+
+    def op_sizes(self, scope: Scope) -> list:
+        return self._all(f'''
+            SELECT cls, low, high, sum(allocs) AS allocs, sum(requested) AS requested
+            FROM op_size {scope.where()} GROUP BY cls, low ORDER BY low, cls''', scope)
 
     def dumped_classes(self, proc: int, seq: int) -> list:
         """What a dump says of the classes that anything is known of."""

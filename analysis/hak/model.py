@@ -113,6 +113,7 @@ class Report:
     remote: dict
     flows: list                  # who frees whose blocks, the most first
     worst: dict
+    ops: Optional[dict]          # mallocs and frees by class, process, thread, size; None: unknown
     checked: dict
     findings: list = field(default_factory=list)
 

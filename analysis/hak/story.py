@@ -4,7 +4,7 @@ import errno
 from collections import Counter
 from typing import Optional
 
-from hak import dumps, findings, footprint
+from hak import dumps, findings, footprint, operations
 from hak.db import Scope
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
@@ -48,7 +48,8 @@ def tell(source: Source, scope: Scope) -> Report:
         regretted=footprint.regretted(db, scope), caps=footprint.cap_changes(db, scope),
         sizes=footprint.size_changes(db, scope), class_sizes=footprint.class_sizes(db, scope),
         superslabs=_superslabs(db, scope), threads=_threads(db, scope),
-        remote=_remote(classes), flows=_flows(db, scope), worst=_worst(db, scope), checked=_checked(meta))
+        remote=_remote(classes), flows=_flows(db, scope), worst=_worst(db, scope),
+        ops=operations.told(db, scope), checked=_checked(meta))
     report.findings = findings.find(report)
     return report
 

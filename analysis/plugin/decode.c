@@ -134,7 +134,8 @@ const struct event_shape *decode_new_shape(struct decoder *d, const bt_event *ev
     shape->kind = event_by_name(bt_event_class_get_name(class));
     shape->unknown = shape->kind == HAK_EVENTS &&
                      (event_is_ours(bt_event_class_get_name(class)) || looks_like_ours(class));
-    shape->threaded = is_tier(shape->kind, "failure") || shape->kind == HAK_EV_remote_push;
+    shape->threaded = is_tier(shape->kind, "failure") || is_tier(shape->kind, "ops") ||
+                      shape->kind == HAK_EV_remote_push;
     shape->vpid = context_member(context, "vpid", is_integer);
     shape->vtid = context_member(context, "vtid", is_integer);
     shape->procname = context_member(context, "procname", is_text);

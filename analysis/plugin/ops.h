@@ -1,6 +1,7 @@
 /*
- * Events of single operations, added up by class: how many blocks, and how much of them was asked
- * for.
+ * Events of single operations, added up by thread and class: how many blocks, how much of them was
+ * asked for, by what sizes; and what lives in the end, by who allocated it. Memory follows what is
+ * live.
  */
 #ifndef HAK_OPS_H
 #define HAK_OPS_H

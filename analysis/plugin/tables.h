@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 8
+#define SCHEMA_VERSION 9
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \
@@ -113,9 +113,16 @@
           "cgroup_kills, hard_as, hard_data, hard_memlock",                                       \
           ")")                                                                                    \
     TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss, anon", ")")            \
-    /* From events of single operations. */                                                       \
-    TABLE(op_total, "", "proc, cls, allocs, requested, frees",                                    \
-          "PRIMARY KEY (proc, cls)) WITHOUT ROWID")                                               \
+    /* From events of single operations. cls: as those tell it. tid 0: of very many threads, the  \
+     * last. unseen: of frees, those of blocks whose allocation is not in the recording. live: of \
+     * blocks that this thread allocated. */                                                      \
+    TABLE(op_total, "",                                                                           \
+          "proc, tid, cls, allocs, requested, frees, unseen, live, live_bytes, "                  \
+          "untold",                                                                               \
+          "PRIMARY KEY (proc, tid, cls)) WITHOUT ROWID")                                          \
+    /* Their sizes, from low to high. */                                                          \
+    TABLE(op_size, "", "proc, cls, low, high, allocs, requested",                                 \
+          "PRIMARY KEY (proc, cls, low)) WITHOUT ROWID")                                          \
     /* Blocks that thread tid freed into slabs of thread of_tid; 0: of nobody's, or not known. */ \
     TABLE(flow, "", "proc, tid, of_tid, pushes, pushed",                                          \
           "PRIMARY KEY (proc, tid, of_tid)) WITHOUT ROWID")                                       \

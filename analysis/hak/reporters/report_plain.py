@@ -8,6 +8,8 @@ from hak import times
 from hak.model import Report
 from hak.reporters import plain
 
+OPS = {'classes': 'class', 'processes': 'process', 'threads': 'thread', 'sizes': 'size'}
+
 
 def write(report: Report, out: TextIO) -> None:
     line = partial(plain.line, out)
@@ -122,6 +124,9 @@ def _memory(report: Report, line, seconds) -> None:
 def _slabs_and_threads(report: Report, line, seconds) -> None:
     for row in report.threads:
         line('thread', **{**row, 'begin': seconds(row['begin']), 'end': seconds(row['end'])})
+    for what, singular in OPS.items() if report.ops else ():
+        for row in report.ops[what]:
+            line(f'ops_{singular}', **{key: value for key, value in row.items() if key != 'proc'})
     line('remote', **report.remote)
     for kind, rows in report.worst.items():
         for row in rows:

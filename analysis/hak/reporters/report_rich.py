@@ -5,7 +5,7 @@ from rich.text import Text
 from hak import times, ui
 from hak.geometry import STAGE_NAMES, STAGES, class_name, class_text
 from hak.model import Report
-from hak.reporters import memory_rich
+from hak.reporters import memory_rich, ops_rich
 from hak.reporters.tables import SHOWN, heading, more, table
 
 SEVERITY = {3: 'bold red', 2: 'yellow', 1: 'cyan'}
@@ -21,6 +21,7 @@ def draw(report: Report) -> None:
     _classes(report, console)
     _refusals(report, console)
     _failures(report, console)
+    ops_rich.draw(report, console)
     memory_rich.draw(report, console)
     _slabs(report, console)
     _threads(report, console)

@@ -37,14 +37,14 @@ class Life:
     owner: int
     tid: int
     capacity: Optional[int]
-    refills: int
-    refilled: int
-    pushes: int
-    pushed: int
-    drains: int
-    drained: int
-    used_max: int
-    used_last: int
+    refills: Optional[int]       # these are None where batches were not recorded
+    refilled: Optional[int]
+    pushes: Optional[int]
+    pushed: Optional[int]
+    drains: Optional[int]
+    drained: Optional[int]
+    used_max: Optional[int]      # unless a state dump tells
+    used_last: Optional[int]
     certain: bool
     spells: list = field(default_factory=list)
 
@@ -56,6 +56,7 @@ class Frame:
     carried: int       # and before it
     bases: list        # of processes recorded from the middle on: see dumps.bases()
     pressure: list
+    batches: bool      # what passes between threads' caches and slabs was recorded
 
 
 def lives(db: Database, wanted: LifeFilter, limit: Optional[int]) -> Iterator[Life]:

@@ -231,6 +231,7 @@ static bool finish(struct component *c, bool whole)
     put_number(c, "lost_uncounted", c->losses.uncounted || !whole);
     put_number(c, "unknown", (int64_t)c->unknown);
     put_number(c, "unfinished", losses_unfinished(&c->losses));
+    put_number(c, "batches", m->batches);
     put_number(c, "lives", (int64_t)m->lives);
     put_number(c, "carried", (int64_t)m->carried);
     put_number(c, "checked_transitions", (int64_t)m->transitions);
@@ -337,6 +338,7 @@ static bool on_stream(struct component *c, const bt_message *message)
     if (!bt_stream_class_borrow_default_clock_class_const(class))
         return set_error(c, "the trace has no clock: it was not recorded by LTTng-UST");
     losses_stream(&c->losses, c->store, stream);
+    c->machine.batches |= decode_stream_holds(stream, "flow");
     return true;
 }
 

@@ -226,7 +226,7 @@ const char *decode_procname(const struct event_shape *shape, const bt_event *eve
     return value && bt_value_is_string(value) ? bt_value_string_get(value) : NULL;
 }
 
-bool decode_stream_holds_state(const bt_stream *stream)
+bool decode_stream_holds(const bt_stream *stream, const char *tier)
 {
     const bt_stream_class *class = bt_stream_borrow_class_const(stream);
     uint64_t events = bt_stream_class_get_event_class_count(class);
@@ -234,7 +234,7 @@ bool decode_stream_holds_state(const bt_stream *stream)
     for (uint64_t i = 0; i < events; i++) {
         const bt_event_class *event = bt_stream_class_borrow_event_class_by_index_const(class, i);
 
-        if (is_tier(event_by_name(bt_event_class_get_name(event)), "lifecycle"))
+        if (is_tier(event_by_name(bt_event_class_get_name(event)), tier))
             return true;
     }
     return false;

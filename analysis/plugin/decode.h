@@ -55,8 +55,14 @@ uint64_t decode_pid(const struct event_shape *shape, const bt_event *event);
 uint64_t decode_tid(const struct event_shape *shape, const bt_event *event);
 const char *decode_procname(const struct event_shape *shape, const bt_event *event);
 
-/* May the stream hold events that the state machine depends on? */
-bool decode_stream_holds_state(const bt_stream *stream);
+/* May the stream hold events of this tier? */
+bool decode_stream_holds(const bt_stream *stream, const char *tier);
+
+/* May it hold events that the state machine depends on? */
+static inline bool decode_stream_holds_state(const bt_stream *stream)
+{
+    return decode_stream_holds(stream, "lifecycle");
+}
 
 void decode_free(struct decoder *d);
 

@@ -281,7 +281,7 @@ void machine_finish(struct machine *m)
 {
     close_all(m);
     put_labels(m);
-    if (!runs_merge(m->runs, m->store))
+    if (!runs_merge(m->runs, m->store, m->batches))
         store_fail(m->store, "cannot use a temporary file", strerror(errno));
 }
 

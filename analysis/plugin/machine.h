@@ -37,6 +37,8 @@ struct machine {
     int64_t begin, end;
     bool counting;
 
+    bool batches; /* what passes between threads and slabs is recorded */
+
     int64_t tick;
     struct ticked *ticked;
     unsigned ticked_count, ticked_room;

@@ -170,20 +170,25 @@ static void sift_down(const struct runs *r, unsigned *heap, unsigned count, unsi
     }
 }
 
-static void put(struct store *store, struct lifetimes *lifetimes, const struct life *l)
+#define BATCHED(count) (batches ? (int64_t)(count) : NO_VALUE)
+
+/* Counts of batches are known where those are recorded; a state dump may tell of blocks in use. */
+static void put(struct store *store, struct lifetimes *lifetimes, const struct life *l,
+                bool batches)
 {
-    bool known = l->begin != UNKNOWN;
+    bool known = l->begin != UNKNOWN, used = batches || l->used_max;
 
     PUT(store, life, (NULL), l->proc, (int64_t)l->ss, l->mapping, l->slab, l->n, l->gen, l->cls,
         l->begin, l->end, l->ended, l->purged, l->unmapped, l->dumped, known ? l->stage : NO_VALUE,
         known ? l->from_cls : NO_VALUE, l->owner, l->tid, l->capacity ? l->capacity : NO_VALUE,
-        l->spells, (int64_t)l->refills, (int64_t)l->refilled, (int64_t)l->pushes,
-        (int64_t)l->pushed, (int64_t)l->drains, (int64_t)l->drained, l->used_max, l->used_last,
-        l->certain);
+        l->spells, BATCHED(l->refills), BATCHED(l->refilled), BATCHED(l->pushes),
+        BATCHED(l->pushed), BATCHED(l->drains), BATCHED(l->drained), used ? l->used_max : NO_VALUE,
+        used ? l->used_last : NO_VALUE, l->certain);
     lifetimes_add(lifetimes, store, l);
 }
 
-static bool merge_file(struct runs *r, struct store *store, struct lifetimes *lifetimes)
+static bool merge_file(struct runs *r, struct store *store, struct lifetimes *lifetimes,
+                       bool batches)
 {
     unsigned *heap = memory_new(r->run_count * sizeof(*heap));
     unsigned count = r->run_count;
@@ -200,7 +205,7 @@ static bool merge_file(struct runs *r, struct store *store, struct lifetimes *li
     while (fine && count) {
         struct run *run = &r->run[heap[0]];
 
-        put(store, lifetimes, &run->buffer[run->at++]);
+        put(store, lifetimes, &run->buffer[run->at++], batches);
         if (run->at == run->filled)
             fine = refill(r, run);
         if (!run->filled)
@@ -211,7 +216,7 @@ static bool merge_file(struct runs *r, struct store *store, struct lifetimes *li
     return fine;
 }
 
-bool runs_merge(struct runs *r, struct store *store)
+bool runs_merge(struct runs *r, struct store *store, bool batches)
 {
     struct lifetimes *lifetimes = lifetimes_new();
     bool fine = true;
@@ -221,11 +226,11 @@ bool runs_merge(struct runs *r, struct store *store)
         /* The buffers of the merge take its place. */
         free(r->lives);
         r->lives = NULL;
-        fine = fine && merge_file(r, store, lifetimes);
+        fine = fine && merge_file(r, store, lifetimes, batches);
     } else if (r->count) {
         qsort(r->lives, r->count, sizeof(*r->lives), by_key_void);
         for (unsigned i = 0; i < r->count; i++)
-            put(store, lifetimes, &r->lives[i]);
+            put(store, lifetimes, &r->lives[i], batches);
     }
     lifetimes_flush(lifetimes, store);
     free(lifetimes);

@@ -15,7 +15,7 @@ struct runs;
 struct runs *runs_new(const char *folder_of);
 /* False with errno if the file cannot be written. */
 bool runs_add(struct runs *r, const struct life *life);
-bool runs_merge(struct runs *r, struct store *store);
+bool runs_merge(struct runs *r, struct store *store, bool batches);
 void runs_free(struct runs *r);
 
 #endif

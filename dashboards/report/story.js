@@ -26,7 +26,7 @@ function tell(k) {
     [life.drains[k], `its owner fetched ${counted(life.drained[k], 'block')} of those in ${counted(life.drains[k], 'drain')}`]]
     .filter(([number]) => number).map(([, text]) => text);
   if (said.length) lines.push(`${said.join('; ')}.`.replace(/^./, (letter) => letter.toUpperCase()));
-  if (life.capacity[k])
+  if (life.capacity[k] && life.used_max[k])
     lines.push(`At most ${count(life.used_max[k])} of its ${counted(life.capacity[k], 'block')} were in use.`);
   if (life.spells[k] > 1)
     for (const spell of made.spells.get(lane) || [])

@@ -57,7 +57,8 @@ def _frame(source, wanted: LifeFilter, counts: tuple) -> chronicle.Frame:
     pressure = [row for row in dumps.pressure(source.db, wanted.scope)
                 if (wanted.begin is None or row['time'] >= wanted.begin)
                 and (wanted.end is None or row['time'] < wanted.end)]
-    return chronicle.Frame(*counts, dumps.bases(source.db, wanted.scope), pressure)
+    return chronicle.Frame(*counts, dumps.bases(source.db, wanted.scope), pressure,
+                           bool(source.db.meta['batches']))
 
 
 def _reporter(args: argparse.Namespace, drawn: bool):

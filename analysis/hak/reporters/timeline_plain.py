@@ -5,10 +5,14 @@ from typing import TextIO
 
 from hak.reporters import plain
 
+UNKNOWN = 'refills refilled pushes pushed drains drained used_max used_last'
+
 
 def write(source, lives, frame, out: TextIO) -> None:
     first = source.first
     plain.line(out, 'lives', count=frame.begun, carried=frame.carried)
+    if not frame.batches:
+        plain.line(out, 'not_recorded', tier='flow', what=UNKNOWN)
     for base in frame.bases:
         plain.line(out, 'middle', pid=base['pid'], base=_seconds(base['time'], first))
     for row in frame.pressure:

@@ -1,6 +1,6 @@
 """`hak timeline` on a terminal."""
 
-from typing import TextIO
+from typing import Optional, TextIO
 
 from rich.table import Table
 from rich.text import Text
@@ -22,14 +22,15 @@ def write(source, lives, frame, out: TextIO) -> None:
     numbers = ('begin', 'end', 'length') if wide else ('begin', 'end')
     for column in numbers:
         table.add_column(column, justify='right', no_wrap=True, header_style='dim')
-    more = ('memory', 'most used', 'freed by others') if wide else ()
+    more = () if not wide else ('memory', 'most used', 'freed by others') if frame.batches else \
+        ('memory',)
     for column in ('class', 'slab', 'gen', 'stage', 'ended', *more):
         table.add_column(column, no_wrap=True, header_style='dim')
     table.add_column('owners', header_style='dim')
     for life in lives:
         length = [_length(life)] if wide else []
-        extra = ([_memory(life, source.first), f'{life.used_max:,}', f'{life.pushed:,}']
-                 if wide else [])
+        extra = [_memory(life, source.first), _count(life.used_max), _count(life.pushed)
+                 ][:len(more)]
         table.add_row(
             times.since(life.begin, source.first) if life.begin else 'before',
             times.since(life.end, source.first), *length, class_name(life.cls),
@@ -43,6 +44,13 @@ def write(source, lives, frame, out: TextIO) -> None:
     console.print(f'{ui.counted(frame.begun, "life", "lives")}'
                   + (f', {frame.carried:,} more that began before the recording'
                      if frame.carried else ''))
+    if not frame.batches:
+        console.print(Text('how many blocks were in use, and who freed them, was not recorded: '
+                           'hak record --tier flow', 'dim'))
+
+
+def _count(number: Optional[int]) -> str:
+    return '-' if number is None else f'{number:,}'
 
 
 def _owners(life) -> str:

@@ -117,7 +117,7 @@ def test_a_session_is_found_by_its_name_where_the_relay_daemon_runs_here(
 
 def test_what_is_lost_is_told(stage, users_daemon):
     """A flood while nobody empties the buffers."""
-    program = stage.program('shared_fail', 60_000, **CAPPED)
+    program = stage.program('shared_fail', 60_000, **CAPPED, HAKMEM_TELL_SINGLY='0')
     top = stage.top('--json', '--interval', '0.2')
     told = top.until(lambda told: dumped(told, program))
     assert told['lost'] == {'events': 0, 'packets': 0}

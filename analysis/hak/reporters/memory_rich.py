@@ -19,7 +19,8 @@ WORDS = Names(CAP_KNOB='the knob', CAP_API='the program', CAP_DEMAND='demand',
 WHYS = {'DUMP_SESSION': 'a session began', 'DUMP_PERIODIC': 'every few seconds',
         'DUMP_OOM': 'out of memory', 'DUMP_PRESSURE': 'pressure', 'DUMP_API': 'the program',
         'DUMP_MAP_FAIL': 'the system refused memory',
-        'DUMP_AFTERWARDS': 'a moment after something went wrong'}
+        'DUMP_AFTERWARDS': 'something went wrong before', 'DUMP_GROWN': 'it had grown',
+        'DUMP_EXIT': 'its end'}
 LIMITS = {'PRESSURE_CGROUP': "the cgroup's memory.max", 'PRESSURE_AS': 'ulimit -v'}
 
 

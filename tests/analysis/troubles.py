@@ -25,7 +25,8 @@ class Troubled(History):
         slabs = [{'state': 'DUMPED_ACTIVE', 'owner': 1, 'cls': 6, 'capacity': 128, 'carved': 128,
                   'used': 128, **slab} for slab in slabs]
         mapped = -(-len(slabs) // PER_SS)
-        self.told('begin', why=why, os_pid=1, classes=16, details=1)
+        self.told('begin', why=why, os_pid=1, classes=16,
+                  details=int(why != 'DUMP_SUMS'))
         self.told('process', **{'rss': mapped * SS_STEP + 8 * MIB, 'vm': 100 * MIB, 'maps': 50,
                                 'max_maps': 65530, 'superslab_bytes': mapped * SS_STEP,
                                 'memory': 8 << 30, 'exact': 1,
@@ -45,7 +46,7 @@ class Troubled(History):
             ss = hex(SS + number // PER_SS * SS_STEP)
             if number % PER_SS == 0:
                 self.told('superslab', ss=ss, lg=LG[PER_SS], slabs=PER_SS, kind='POOL')
-            self.told('slab', ss=ss, slab=number % PER_SS, gen=1, **slab)
+            self.told('slab', **{'ss': ss, 'slab': number % PER_SS, 'gen': 1, **slab})
         if whole:
             self.told('end', superslabs=mapped, slabs=len(slabs), threads=len(threads), whole=1,
                       ns=1)

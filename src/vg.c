@@ -50,8 +50,11 @@ void vg_init(void)
 
 bool vg_replaces_us(void)
 {
+    if (!RUNNING_ON_VALGRIND)
+        return false;
     /* Of such a block only we know anything. */
-    return RUNNING_ON_VALGRIND && !hak_malloc_usable_size(reserve_take(1, 0));
+    reserve_prepare();
+    return !hak_malloc_usable_size(reserve_take(1, 0));
 }
 
 void vg_enter(void)

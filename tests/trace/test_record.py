@@ -303,3 +303,14 @@ def _on_terminal(command, cwd, answers: dict[bytes, bytes], mark: str) -> tuple[
     os.close(terminal)
     _, status = os.waitpid(pid, 0)
     return said.decode(errors='replace'), os.waitstatus_to_exitcode(status)
+
+
+def test_a_program_that_runs_ours_under_valgrind_is_recorded(hak):
+    """Callgrind puts no malloc of its own in front."""
+    result = hak('record', '-o', 'trace', '--', 'valgrind', '--tool=callgrind',
+                 '--callgrind-out-file=/dev/null', 'ls', '/')
+    assert result.code == 0, result.err
+    assert 'nothing is recorded' not in result.err
+    starts = named(events(hak.cwd / 'trace'), 'process_start')
+    names = re.findall(r'procname = "([^"]*)"', '\n'.join(starts))
+    assert len({*names} - {'valgrind', 'valgrind.bin'}) == 1, names

@@ -199,9 +199,9 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'unfit') == 'export HAKMEM_ACE_WMAX=1.33'
     # As many as there are pages in 8 GiB: how fast they came is not known.
     assert change(recorded, 'mappings') == f'sysctl vm.max_map_count={(8 << 30) // 4096}'
-    assert change(recorded, 'address space') == 'ulimit -S -v unlimited'
-    assert change(recorded, 'data') == 'ulimit -S -d unlimited'
-    assert change(recorded, 'locked') == 'ulimit -S -l unlimited'
+    assert change(recorded, 'address space') == 'ulimit -v unlimited'
+    assert change(recorded, 'data') == 'ulimit -d unlimited'
+    assert change(recorded, 'locked') == 'ulimit -l unlimited'
     assert change(recorded, 'injected') == 'unset HAKMEM_FAIL_MAP'
     assert change(recorded, 'strides') == 'export HAKMEM_TINY_CLASSES=16'
     assert '--class 6' in change(recorded, 'sparse')

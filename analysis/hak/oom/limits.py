@@ -56,20 +56,16 @@ class Limit:
     name: str
     what: str                        # it limits
     letter: str                      # of the shell's ulimit
-    long: str                        # of prlimit(1)
+    long: str                        # in names of columns
     used: Callable[[Dump], int]
     limit: Callable[[Dump], int]     # 0: none
 
     def raised(self, to: Optional[int], dump: Dump) -> str:
-        """The command; None: as far as may be. Above the hard limit only root may, whose shell it
-        is then."""
+        """The command; None: as far as who is not root may."""
         hard = _told_limit(f'hard_{self.long}')(dump)
         if to is None and self.limit(dump) < hard:
             to = hard
-        if hard and (to is None or to > hard):
-            text = 'unlimited' if to is None else str(to)
-            return f'prlimit --pid $$ --{self.long}={text}:{text}'
-        return f'ulimit -S -{self.letter} {"unlimited" if to is None else -(-to >> 10)}'
+        return f'ulimit -{self.letter} {"unlimited" if to is None else -(-to >> 10)}'
 
 
 def _told_limit(column: str) -> Callable[[Dump], int]:
@@ -229,8 +225,8 @@ def _reached(which: Limit, seen: Evidence, dump: Dump, facts: Facts, refused: Re
     evidence = [seen, demand.told(grown, 'the address space', dump.time), *_stacks(which, dump)]
     hard = _told_limit(f'hard_{which.long}')(dump)
     if hard and not fits:
-        evidence.append(Evidence(f'its hard limit is {ui.size(hard)}: only root may raise it',
-                                 dump.time, {'hard': hard}))
+        evidence.append(Evidence(f'its hard limit is {ui.size(hard)}: more is for root, or for a '
+                                 'shell that was not limited so', dump.time, {'hard': hard}))
     return which.cause, evidence, change, sure
 
 

@@ -10,10 +10,13 @@ Reads memory only; calls nothing in the process. Needs libhakmem.so with its deb
 which it is built with.
 """
 
+import struct
+
 import gdb
 
 SLAB_LG = 16
 SLAB_SIZE = 1 << SLAB_LG
+GRAIN_LG, PLACE_SHIFT = 6, 58   # src/vg_blocks.c
 SS_HEADER = 2048
 REMOTE_FLAGS = 3
 GRANULE_LG, LEAF_LG, ROOTS = 19, 14, 1 << 15
@@ -174,12 +177,18 @@ def thread_lists(cls):
 
 def memcheck_has(address):
     """Is a block of the program's at address, for all that the path under memcheck knows?"""
-    table = gdb.parse_and_eval("'vg_blocks.c'::blocks.live")
+    table = gdb.parse_and_eval("'vg_blocks.c'::blocks.slabs")
+    if not number(table['at']):
+        return False
     size = table['at'].type.target().sizeof
-    entries = gdb.selected_inferior().read_memory(number(table['at']),
-                                                  size * (number(table['mask']) + 1)).tobytes()
-    complement = (~address & MASK).to_bytes(8, 'little')
-    return any(entries[at:at + 8] == complement for at in range(0, len(entries), size))
+    places = gdb.selected_inferior().read_memory(number(table['at']),
+                                                 size * (number(table['mask']) + 1)).tobytes()
+    for at in range(0, len(places), size):
+        slab, extents = struct.unpack_from('<QQ', places, at)
+        if slab == address >> SLAB_LG:
+            extent = word_at(extents + (address % SLAB_SIZE >> GRAIN_LG) * 8)
+            return extent != 0 and extent >> PLACE_SHIFT == address % (1 << GRAIN_LG)
+    return False
 
 
 def under_memcheck():

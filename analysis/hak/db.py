@@ -137,11 +137,15 @@ class Database:
         """Those in detail, in the order of time; what is in use is added up over classes and ACE's
         layers."""
         return self._all(f'''
-            SELECT d.*, p.pid, c.active, c.tiny_used, a.ace_used, a.ace_mapped
+            SELECT d.*, p.pid, c.active, c.tiny_live + a.ace_live AS live, a.ace_mapped,
+                   iif(d.exact, 0, c.remote) AS live_error
             FROM dump d JOIN process p USING (proc)
-                 LEFT JOIN (SELECT proc, seq, sum(slabs) AS active, sum(used * stride) AS tiny_used
+                 LEFT JOIN (SELECT proc, seq, sum(slabs) AS active,
+                                   sum(max(0, used - parked - remote) * stride) AS tiny_live,
+                                   sum(remote * stride) AS remote
                             FROM dump_class GROUP BY proc, seq) c USING (proc, seq)
-                 LEFT JOIN (SELECT proc, seq, sum(used) AS ace_used, sum(mapped) AS ace_mapped
+                 LEFT JOIN (SELECT proc, seq, sum(max(0, used - cached)) AS ace_live,
+                                   sum(mapped) AS ace_mapped
                             FROM dump_pool GROUP BY proc, seq) a USING (proc, seq)
             {scope.where('', 'd.details')} ORDER BY begin''', scope)
 

@@ -6,7 +6,7 @@ from hak.db import Database, Scope
 TOLD = 200
 _NUMBERS = ('pid', 'seq', 'begin', 'end', 'rss', 'vm', 'limit_as', 'cgroup_used', 'cgroup_limit',
             'maps', 'max_maps', 'threads', 'superslab_bytes', 'purged_bytes', 'superslabs', 'slabs',
-            'active', 'ns')
+            'active', 'ns', 'live', 'live_error')
 _CLASS = ('stride', 'active', 'peak', 'cap', 'slabs', 'used', 'carved', 'capacity', 'parked', 'listed',
           'marked', 'unmarked', 'shared_fail', 'legacy_blocks')
 
@@ -14,8 +14,9 @@ _CLASS = ('stride', 'active', 'peak', 'cap', 'slabs', 'used', 'carved', 'capacit
 def told(db: Database, scope: Scope) -> list:
     """Without those in between if there are too many. complete: all that it tells is there.
 
-    live: bytes in use, in slabs (also what waits in threads' lists and remote queues) and in ACE's
-    layers.
+    live: bytes of the program's blocks; live_error: by how much that may be off, since the longest
+    remote queues are estimated. Both are as exact as the time that a dump takes, in which threads go
+    on.
     """
     rows = db.dumps(scope)
     step = max(1, -(-len(rows) // TOLD))
@@ -26,8 +27,8 @@ def told(db: Database, scope: Scope) -> list:
 def _told(db: Database, row) -> dict:
     return {**{key: row[key] for key in _NUMBERS}, 'why': db.label('dump_why', row['why']),
             'complete': bool(row['complete']),
-            'live': (row['tiny_used'] or 0) + (row['ace_used'] or 0),
-            'mapped': row['superslab_bytes'] + (row['ace_mapped'] or 0)}
+            'mapped': None if None in (row['superslab_bytes'], row['ace_mapped']) else
+            row['superslab_bytes'] + row['ace_mapped']}
 
 
 def classes(db: Database, scope: Scope) -> list:

@@ -104,6 +104,7 @@ class Report:
     pressure: list
     memory: list                 # by process and layer
     memory_over_time: list       # by process
+    split: list                  # by process: where its memory went, see split.py
     regretted: dict              # given back and needed again at once
     caps: list
     sizes: list                  # changes of what each class maps

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Optional
 
+from hak import ui
 from hak.db import Database, Scope
 from hak.geometry import STRIDES
 
@@ -28,11 +29,16 @@ PARTS = {
 FILE = 'mapped files and shared memory, among them the tracer\'s buffers'
 HOW = ('hakmem\'s pages are counted by the kernel at the time of each dump; a class\'s are shared '
        'out by its blocks')
+NAMES = {'not_ours': "not hakmem's", 'file': 'mapped files', 'free': 'free in slabs',
+         'caches': "threads' caches", 'remote': 'remote queues', 'empty': 'EMPTY'}
+# Of RSS: smaller parts are left out of a sentence.
+MATTERS = 0.01
 # Requests of a class that were looked at; fewer say nothing of the others.
 SAMPLES_LEAST = 50
 # A layer's block is at most a third larger than its request.
 LAYER_LEAST = 0.75
-LAYERS = ('MID', 'LARGE', 'HUGE')
+# Of all splits of a process so many are told.
+TOLD = 200
 # The classes that there are with HAKMEM_TINY_CLASSES=8.
 FEW = 8
 
@@ -57,6 +63,7 @@ class Split:
     requested_least: int
     requested_most: int
     beyond: int = 0
+    parting: bool = False            # made when the process ended
     file: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +75,14 @@ class Split:
 
     def as_json(self) -> dict:
         return asdict(self)
+
+    def sentence(self) -> str:
+        """The parts that matter, the largest first."""
+        sizes = {NAMES.get(name, name): value for name, value in
+                 {**self.parts, 'file': self.file}.items() if value >= MATTERS * self.rss}
+        parts = (f'{name} {ui.size(value)}'
+                 for name, value in sorted(sizes.items(), key=lambda each: -each[1]))
+        return f'{ui.size(self.rss)} resident: {", ".join(parts)}'
 
 
 @dataclass
@@ -200,8 +215,24 @@ def over_time(db: Database, scope: Scope) -> dict[int, list[Split]]:
         split = of(row['begin'], row, {each['cls']: each for each in classes.get(key, ())},
                    {each['layer']: each for each in layers.get(key, ())}, means[proc])
         if split:
+            split.parting = db.label('dump_why', row['why']) == 'DUMP_EXIT'
             found[proc].append(split)
     return found
+
+
+def told(db: Database, scope: Scope) -> list[dict]:
+    """Per process: its state when it was largest, the last before it ended, and over time."""
+    names = {row['proc']: row for row in db.processes(scope)}
+    return [{'pid': names[proc]['pid'], 'name': names[proc]['name'], 'how': HOW, 'parts': PARTS,
+             'file': FILE, 'largest': max(splits, key=lambda split: split.rss).as_json(),
+             'last': _last(splits).as_json(),
+             'over_time': [split.as_json() for split in spread(splits, TOLD)]}
+            for proc, splits in over_time(db, scope).items() if splits]
+
+
+def _last(splits: list[Split]) -> Split:
+    """Not that of the end, when much has been freed."""
+    return next((split for split in reversed(splits) if not split.parting), splits[-1])
 
 
 def _by_dump(db: Database, table: str, scope: Scope) -> dict[tuple[int, int], list]:

@@ -4,7 +4,7 @@ import errno
 from collections import Counter
 from typing import Optional
 
-from hak import dumps, findings, footprint, operations
+from hak import dumps, findings, footprint, operations, split
 from hak.db import Scope
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
@@ -44,7 +44,7 @@ def tell(source: Source, scope: Scope) -> Report:
                   for kind in KINDS},
         ace_failures=_ace_failures(db, scope), dumps=dumps.told(db, scope),
         dumped=dumps.classes(db, scope), pressure=dumps.pressure(db, scope), memory=footprint.layers(db, scope),
-        memory_over_time=footprint.over_time(db, scope, begin, end),
+        memory_over_time=footprint.over_time(db, scope, begin, end), split=split.told(db, scope),
         regretted=footprint.regretted(db, scope), caps=footprint.cap_changes(db, scope),
         sizes=footprint.size_changes(db, scope), class_sizes=footprint.class_sizes(db, scope),
         superslabs=_superslabs(db, scope), threads=_threads(db, scope),

@@ -220,6 +220,12 @@ class Facts:
                     or any(row['reason'] == 'MAP_FAIL_OS' for row in self.ace_fails))
 
     @property
+    def largest(self) -> Optional[Split]:
+        """Where the memory went when there was most of it."""
+        return max((dump.split for dump in self.states if dump.split),
+                   key=lambda told: told.rss, default=None)
+
+    @property
     def small(self) -> bool:
         """Was it never large enough to be dumped, or to hold anything that matters?"""
         return self.whole and self.most_rss < SMALL

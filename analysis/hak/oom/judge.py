@@ -82,7 +82,8 @@ def looks(source: Source) -> Elsewhere:
 
 
 def _process(facts: Facts) -> ProcessVerdict:
-    answer = ProcessVerdict(facts.process['pid'], facts.process['name'], limits=_limits(facts))
+    answer = ProcessVerdict(facts.process['pid'], facts.process['name'], limits=_limits(facts),
+                            split=facts.largest)
     for rule in RULES:
         found = list(rule.judge(facts))
         verdicts = [each for each in found if isinstance(each, Verdict)]
@@ -185,7 +186,8 @@ def _join(said: list[ProcessVerdict]) -> ProcessVerdict:
         [cause for cause in CAUSES if cause in ruled_out and cause not in verdicts],
         next((each.ended for each in said if each.ended), ''),
         next((each.command for each in said if each.command), []),
-        next((each.limits for each in reversed(said) if each.limits), {}))
+        next((each.limits for each in reversed(said) if each.limits), {}),
+        max((each.split for each in said if each.split), key=lambda told: told.rss, default=None))
 
 
 def _replace_unknown(verdicts: dict[str, list[Verdict]]) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass, field
 from typing import Optional
 
+from hak.split import Split
+
 CAUSES = {
     'stranded_empty': 'slabs with nothing live were out of reach',
     'scan_limit': 'EMPTY slabs lay beyond the scan limit',
@@ -69,6 +71,7 @@ class ProcessVerdict:
     ended: str = ''
     command: list[str] = field(default_factory=list)
     limits: dict = field(default_factory=dict)
+    split: Optional[Split] = None    # where its memory went, when it was largest; None: not known
 
 
 @dataclass

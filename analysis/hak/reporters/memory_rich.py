@@ -7,9 +7,9 @@ from rich.text import Text
 from hak import times, ui
 from hak.geometry import Names, class_name
 from hak.model import Report
-from hak.reporters.tables import SHOWN, heading, more, table
+from hak.reporters import split_rich
+from hak.reporters.tables import SHOWN, heading, known, level, more, table
 
-LEVELS = ' ▁▂▃▄▅▆▇█'
 NAMES = {'TINY': 'SuperSlabs', 'MID': 'mid', 'LARGE': 'large', 'HUGE': 'huge'}
 WORDS = Names(CAP_KNOB='the knob', CAP_API='the program', CAP_DEMAND='demand',
               CAP_IDLE='idleness', SIZE_MAP_RATE='map rate', SIZE_LOW_OCCUPANCY='low occupancy',
@@ -26,6 +26,7 @@ LIMITS = {'PRESSURE_CGROUP': "the cgroup's memory.max", 'PRESSURE_AS': 'ulimit -
 
 def draw(report: Report, console) -> None:
     pressure(report.pressure, report.begin, console)
+    split_rich.draw(report, console)
     _layers(report, console)
     _dumps(report, console)
     _ace_failures(report, console)
@@ -82,8 +83,9 @@ def _dumps(report: Report, console) -> None:
     shown.columns[-1].justify = 'left'
     for row in _spread(report.dumps):
         shown.add_row(times.since(row['begin'], report.begin), *([str(row['pid'])] if several else []),
-                      *(ui.size(row[key]) for key in ('rss', 'mapped', 'live', 'purged_bytes')),
-                      *(ui.number(row[key] or 0) for key in ('superslabs', 'slabs', 'active')),
+                      *(known(row[key], ui.size)
+                        for key in ('rss', 'mapped', 'live', 'purged_bytes')),
+                      *(known(row[key], ui.number) for key in ('superslabs', 'slabs', 'active')),
                       WHYS.get(row['why'], row['why']) + ('' if row['complete'] else ', incomplete'))
     console.print(shown)
 
@@ -101,17 +103,12 @@ def _over_time(series: dict, several: bool, console) -> None:
     for what, keys in (('mapped', mapped), ('of it purged', purged)):
         values = [_sum(part, keys) for part in series['parts']]
         if any(values):
-            console.print(f'{"".join(_level(value, most) for value in values)} {what}{whose}, '
+            console.print(f'{"".join(level(value, most) for value in values)} {what}{whose}, '
                           f'{ui.size(_sum(series["last"], keys))} at the end', soft_wrap=True)
 
 
 def _sum(part: dict, keys: tuple) -> int:
     return sum(part[key] for key in keys)
-
-
-def _level(value: int, most: int) -> str:
-    """What is not nothing is seen."""
-    return LEVELS[-(-value * (len(LEVELS) - 1) // most)] if most else LEVELS[0]
 
 
 def _ace_failures(report: Report, console) -> None:

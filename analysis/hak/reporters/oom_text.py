@@ -24,6 +24,10 @@ def write(answer: Answer) -> None:
 def _process(process: ProcessVerdict, begin: int, console) -> None:
     ended = f', {process.ended}: {shlex.join(process.command)}' if process.ended else ''
     console.print(Text.assemble('process ', (f'{process.pid} {process.name}', 'bold'), ended))
+    if process.split:
+        console.print(Text.assemble(
+            ('   ' + f'{times.since(process.split.time, begin):>12}  ', 'dim'),
+            f'when it was largest, {process.split.sentence()}'))
     for number, verdict in enumerate(process.verdicts[:VERDICTS_SHOWN], 1):
         _verdict(number, verdict, begin, console)
     for verdict in process.verdicts[VERDICTS_SHOWN:]:

@@ -107,6 +107,9 @@ def _memory(report: Report, line, seconds) -> None:
     for series in report.memory_over_time:
         for number, part in enumerate(series['parts']):
             line('mapped', pid=series['pid'], part=number, **part)
+    for one in report.split:
+        for when in ('largest', 'last'):
+            _split(one, when, line, seconds)
     line('regretted', **report.regretted)
     for row in report.ace_failures:
         line('ace_failure', **{**row, 'first': seconds(row['first']),
@@ -119,6 +122,15 @@ def _memory(report: Report, line, seconds) -> None:
         line('class_size', **{**row, 'first': seconds(row['first']), 'last': seconds(row['last'])})
     for row in report.superslabs:
         line('superslabs', **row)
+
+
+def _split(one: dict, when: str, line, seconds) -> None:
+    told = one[when]
+    line('split', pid=one['pid'], when=when, time=seconds(told['time']),
+         **{key: told[key] for key in ('rss', 'anon', 'file')}, **told['parts'],
+         **{f'off_{part}': by for part, by in told['errors'].items()},
+         **{key: told[key] for key in ('live_blocks', 'live_error', 'requested', 'requested_least',
+                                       'requested_most', 'beyond')})
 
 
 def _slabs_and_threads(report: Report, line, seconds) -> None:

@@ -1,5 +1,8 @@
 """How reports on a terminal look."""
 
+from collections.abc import Callable
+from typing import Any
+
 from rich.table import Table
 from rich.text import Text
 
@@ -7,6 +10,7 @@ from hak import ui
 
 # Rows of a list before it is cut.
 SHOWN = 10
+LEVELS = ' ▁▂▃▄▅▆▇█'
 
 
 def heading(console, text: str) -> None:
@@ -26,3 +30,13 @@ def table(*columns: str, left: int = 1) -> Table:
 def more(console, count: int, noun: str, plural: str = '') -> None:
     if count > SHOWN:
         console.print(Text(f'… and {ui.counted(count - SHOWN, noun, plural)} more', 'dim'))
+
+
+def known(value: Any, said: Callable[[Any], str]) -> str:
+    """A cell; '-' where nothing was recorded of it."""
+    return '-' if value is None else said(value)
+
+
+def level(value: int, most: int) -> str:
+    """Of a bar. What is not nothing is seen."""
+    return LEVELS[-(-value * (len(LEVELS) - 1) // most)] if most else LEVELS[0]

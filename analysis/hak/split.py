@@ -37,6 +37,7 @@ MATTERS = 0.01
 SAMPLES_LEAST = 50
 # A layer's block is at most a third larger than its request.
 LAYER_LEAST = 0.75
+LAYERS = ('MID', 'LARGE', 'HUGE')
 # Of all splits of a process so many are told.
 TOLD = 200
 # The classes that there are with HAKMEM_TINY_CLASSES=8.

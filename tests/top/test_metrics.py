@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 from conftest import CAPPED, DASHBOARD, inner, trouble
 from running import SECONDS, until
-from test_tally import full_session
+from test_tally import full_session, tell_split
 
 from hak.reporters import openmetrics
 from hak.reporters.openmetrics import OPENMETRICS, PLAIN
@@ -30,6 +30,7 @@ def promtool(*args: str, stdin: str = '') -> None:
 def everything(comm: str) -> dict:
     """A snapshot with a sample of every family."""
     session = full_session(comm)
+    tell_split(session, 1)
     session.tell(2, 'slab_active', 1, cls=6, stage='STAGE_1')
     session.tell(2, 'legacy_alloc', 1, cls=6, why='WHY_SHARED_FAIL')
     session.tell(2, 'ace_fail', 1, layer='MID', reason='EXHAUSTION', size=1, used=2, limit=3,

@@ -43,6 +43,49 @@ def full_session(comm: str = 'prog', processes: int = 1) -> Session:
     return session
 
 
+def tell_split(session: Session, pid: int = 7, looked: int = 1) -> None:
+    """A dump of 100 MiB, of which 60 are one class's, and 20 a huge block's."""
+    mib = 1 << 20
+    session.tell(3, 'statedump_begin', pid, os_pid=pid, details=0)
+    session.tell(3, 'statedump_process', pid, rss=100 * mib, vm=1, limit_as=0, cgroup_used=0,
+                 cgroup_limit=0, maps=0, max_maps=0, threads=0, superslab_bytes=1, purged_bytes=1,
+                 anon=90 * mib, exact=1, looked=looked, empty_resident=4 * mib, unbound_resident=0,
+                 headers=0, tables=mib)
+    for cls in range(16):
+        blocks = 60 * mib // 512 if cls == 6 else 0
+        session.tell(3, 'statedump_class', pid, cls=cls, **{
+            **CLASS, 'slabs': 1, 'used': blocks // 2, 'carved': blocks, 'parked': blocks // 6,
+            'remote': 0, 'samples': 100, 'sampled': 100 * 480, 'resident': blocks * 512})
+    for layer in ('MID', 'LARGE', 'HUGE'):
+        size = 20 * mib if layer == 'HUGE' else 0
+        session.tell(3, 'statedump_pool', pid, layer=layer, used=size, peak=size, limit=0,
+                     mapped=size, blocks=1, threshold=0, exhaustion=0, map_fail=0, cached=0, idle=0,
+                     resident=size)
+    session.tell(3, 'statedump_end', pid)
+
+
+def test_where_the_memory_went_is_told_by_the_last_dump_that_looked():
+    session = Session()
+    tell_split(session, looked=0)
+    assert session.process()['split'] is None
+    tell_split(session)
+    told = session.process()['split']
+    assert {part: round(size / (1 << 20), 2) for part, size in told['parts'].items()} == {
+        'live': 38.75, 'rounding': 1.25, 'free': 30, 'remote': 0, 'caches': 10, 'empty': 4,
+        'idle': 0, 'metadata': 1, 'not_ours': 5}
+    assert told['file'] == 10 << 20
+    assert sum(told['parts'].values()) + told['file'] == told['rss']
+    tell_split(session, looked=0)
+    assert session.process()['split'] == told
+    screen = top_layout.screen(session.told(), 'live', '', View(), 120, 30)
+    line = next(line for line in map(_text, screen) if line.startswith('memory'))
+    assert line.split()[1:5] == ['live', '38.8M', 'free', '30.0M']
+
+
+def _text(line) -> str:
+    return ''.join(words for words, _ in line)
+
+
 def test_rates_are_per_second_of_the_traces_time():
     session = Session()
     session.tell(10, 'statedump_class', cls=6, **CLASS)

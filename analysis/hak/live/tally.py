@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Callable, Optional
 
+from hak import split
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
+from hak.split import Split
 
 # Failures that a snapshot tells of, latest first. The same again and again takes one place.
 REMEMBERED = 12
@@ -28,8 +30,20 @@ EVER_POOL = {'THRESHOLD': 'threshold', 'EXHAUSTION': 'exhaustion', 'MAP_FAIL_OS'
 DUMPED_POOL = ('used', 'peak', 'limit', 'mapped', 'blocks')
 DUMPED_PROCESS = ('rss', 'vm', 'limit_as', 'cgroup_used', 'cgroup_limit', 'maps', 'max_maps',
                   'threads', 'superslab_bytes', 'purged_bytes')
+# What a split needs of a dump; of the process what nobody looked at is not known.
+SPLIT_PROCESS = ('rss', 'anon', 'exact', 'empty_resident', 'unbound_resident', 'headers', 'tables')
+SPLIT_CLASS = ('stride', 'slabs', 'used', 'carved', 'parked', 'remote', 'samples', 'sampled',
+               'resident')
+SPLIT_POOL = ('used', 'cached', 'idle', 'resident')
 # What only a dump in detail looks at.
 DETAILS = {'maps', 'max_maps', 'threads'}
+
+
+@dataclass
+class _Told:
+    process: dict = field(default_factory=dict)
+    classes: dict = field(default_factory=dict)
+    pools: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -46,6 +60,8 @@ class Process:
     memory: dict = field(default_factory=dict)         # of its last state dump, kept up to date
     classes: dict = field(default_factory=dict)        # class -> the same
     pools: dict = field(default_factory=dict)          # layer -> the same
+    split: Optional[Split] = None                      # of the last state dump that tells it
+    telling: Optional[_Told] = None                    # what a split needs of the one being told
     counts: Counter = field(default_factory=Counter)   # (what, label…) -> since we watch
     rates: dict = field(default_factory=dict)
     sums: Counter = field(default_factory=Counter)     # when the rates were computed
@@ -158,6 +174,7 @@ def _told(process: Process) -> dict:
         'version': process.version, 'flavour': process.flavour,
         'last': process.last, 'ended': process.ended is not None,
         'memory': process.memory,
+        'split': process.split and process.split.as_json(),
         'counts': {**{key: sums[key] for key in RATES},
                    **{key: sums[key] for key in (*MISUSE, 'oom', 'pressure')}},
         'ever': _ever(process, sums),
@@ -305,24 +322,40 @@ def _sll_drain(_: Tally, p: Process, e: Any) -> None:
 @_on('statedump_begin')
 def _dump_begin(_: Tally, p: Process, e: Any) -> None:
     p.os_pid, p.detailed = e['os_pid'], bool(e['details'])
+    p.telling = _Told()
 
 
 @_on('statedump_process')
 def _dump_process(_: Tally, p: Process, e: Any) -> None:
     p.memory = {key: p.memory.get(key) if key in DETAILS and not p.detailed else e[key]
                 for key in DUMPED_PROCESS}
+    # Older versions of hakmem do not say it.
+    if p.telling and 'looked' in e:
+        p.telling.process = {key: e[key] if e['looked'] else None for key in SPLIT_PROCESS}
 
 
 @_on('statedump_class')
 def _dump_class(_: Tally, p: Process, e: Any) -> None:
     p.classes[e['cls']] = {**{key: e[key] for key in DUMPED_CLASS},
                            **_grown(p.classes.get(e['cls'], {}), e, EVER_CLASS)}
+    if p.telling and p.telling.process:
+        p.telling.classes[e['cls']] = {key: e[key] for key in SPLIT_CLASS}
 
 
 @_on('statedump_pool')
 def _dump_pool(_: Tally, p: Process, e: Any) -> None:
     p.pools[e['layer']] = {**{key: e[key] for key in DUMPED_POOL},
                            **_grown(p.pools.get(e['layer'], {}), e, EVER_POOL.values())}
+    if p.telling and p.telling.process:
+        p.telling.pools[e['layer']] = {key: e[key] for key in SPLIT_POOL}
+
+
+@_on('statedump_end')
+def _dump_end(t: Tally, p: Process, _: Any) -> None:
+    told, p.telling = p.telling, None
+    if told and told.process and len(told.classes) == len(STRIDES) \
+            and len(told.pools) == len(split.LAYERS):
+        p.split = split.of(t.now, told.process, told.classes, told.pools) or p.split
 
 
 def _grown(before: dict, e: Any, keys: Iterable[str]) -> dict:

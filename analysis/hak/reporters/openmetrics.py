@@ -104,6 +104,17 @@ def _pool(what: str) -> Callable[[dict], Samples]:
                             for each in process['pools']]
 
 
+def _split(process: dict) -> Samples:
+    """Nothing, where no dump told what is in memory."""
+    told = process['split']
+    return [({'part': part}, value) for part, value in
+            {**told['parts'], 'file': told['file']}.items()] if told else []
+
+
+def _of_split(what: str) -> Callable[[dict], Samples]:
+    return lambda process: [({}, process['split'][what])] if process['split'] else []
+
+
 def _limits(process: dict) -> Samples:
     return [({'layer': each['layer'].lower()}, each.get('limit') or None)
             for each in process['pools']]
@@ -149,6 +160,12 @@ EACH = (
            'unmarked.', _slabs),
     Family('hakmem_soft_cap_slabs', 'gauge', 'ACTIVE slabs that the class may have.', _caps),
     Family('hakmem_resident_memory_bytes', 'gauge', 'RSS.', _memory('rss')),
+    Family('hakmem_memory_bytes', 'gauge', 'Where resident memory is, in parts that add up to RSS.',
+           _split),
+    Family('hakmem_live_bytes', 'gauge', "Of the program's blocks, in memory or not.",
+           _of_split('live_blocks')),
+    Family('hakmem_requested_bytes', 'gauge', 'What was asked of those, about.',
+           _of_split('requested')),
     Family('hakmem_superslab_bytes', 'gauge', 'Mapped for SuperSlabs.',
            _memory('superslab_bytes')),
     Family('hakmem_purged_bytes', 'gauge', 'Of those, given back to the kernel.',

@@ -222,10 +222,21 @@ def _about(process: dict) -> list[Line]:
     total = sum(process['stages'].values())
     stages = '  '.join(f'{STAGE_NAMES[stage]}: {_share(count, total)} %'
                        for stage, count in process['stages'].items() if count)
-    return [[], [(name, 'head'), ('  ' + '  '.join(facts), '')],
+    return [_where(process), [(name, 'head'), ('  ' + '  '.join(facts), '')],
             [('stages  ', 'head'), (stages or 'no slab acquired yet', ''),
              (f'   of {ui.number(total)}' if total else '', 'dim'),
              (_flow(process['rates']), '')]]
+
+
+def _where(process: dict) -> Line:
+    """Where the memory went, the largest first; as of the last state dump."""
+    told = process['split']
+    if not told:
+        return []
+    parts = {**told['parts'], 'files': told['file']}
+    ranked = sorted(parts, key=lambda part: -parts[part])
+    return [('memory  ', 'head'), ('  '.join(f'{part.replace("_", " ")} {_bytes(parts[part])}'
+                                             for part in ranked if parts[part] >= 1 << 16), '')]
 
 
 def _flow(rates: dict) -> str:

@@ -27,7 +27,8 @@ function scaled(value, units, step) {
   return `${unit && value < 100 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 const count = (value) => value.toLocaleString('en');
-const bytes = (value) => scaled(value, ['B', 'KiB', 'MiB', 'GiB', 'TiB'], 1024);
+const bytes = (value) => (value === null || value === undefined ? 'not recorded' :
+  scaled(value, ['B', 'KiB', 'MiB', 'GiB', 'TiB'], 1024));
 const duration = (ns) => (ns < 60e9 ? scaled(ns, ['ns', 'µs', 'ms', 's'], 1000) :
   `${Math.floor(ns / 60e9)} min ${Math.round(ns % 60e9 / 1e9)} s`);
 const percent = (part, whole) => (whole ? `${(100 * part / whole).toFixed(1)} %` : '');

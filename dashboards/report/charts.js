@@ -163,6 +163,22 @@ function chartStages() {
       .filter((_, i) => rows[5 - i].some(Boolean)), {height: 220});
 }
 
+// Parts that add up to RSS, each on top of those before it.
+const PART_COLOURS = {live: '#009e73', rounding: '#56b4e9', free: '#e69f00', remote: '#cc79a7', caches: '#f0e442',
+  empty: '#9bd3f0', idle: '#0072b2', metadata: '#8a949e', not_ours: '#d55e00', file: '#b9c0c7'};
+function chartSplit() {
+  const process = shownProcess(), told = report.split.find((one) => one.pid === process.pid);
+  if (!told) return;
+  const names = Object.keys(PART_COLOURS), splits = told.over_time;
+  const rows = names.map((name) => splits.map((split) => (name === 'file' ? split.file : split.parts[name])));
+  let sum = splits.map(() => 0);
+  const sums = rows.map((row) => { sum = sum.map((value, i) => value + row[i]); return sum; });
+  const lines = names.map((name, i) => ({label: name.replace('_', ' '), values: sums[i], raw: rows[i],
+    colour: () => PART_COLOURS[name], kind: 'area'})).filter((_, i) => rows[i].some(Boolean)).reverse();
+  chart(chartsIn('memory'), 'Where the memory went: resident, in parts', lines, {unit: bytes, height: 240,
+    points: Float64Array.from(splits, (split) => (split.time - report.begin) / 1e9)});
+}
+
 function chartMemory() {
   const process = shownProcess(), of = process.memory, where = chartsIn('memory');
   const dumps = report.dumps.filter((one) => one.pid === process.pid);
@@ -226,6 +242,6 @@ function buildCharts() {
   for (const one of charts) { if (one.plot) one.plot.destroy(); one.box.remove(); }
   charts.length = 0;
   if (!shownProcess()) return;
-  for (const make of [chartCaps, chartStages, chartOccupancy, chartMemory, chartSizes, chartFailures]) make();
+  for (const make of [chartCaps, chartStages, chartOccupancy, chartSplit, chartMemory, chartSizes, chartFailures]) make();
   for (const one of charts) sight.observe(one.box);
 }

@@ -24,6 +24,18 @@ function momentLink(text, where) {
   return element('a', {href: `#${where.section || 'lanes'}`, onclick: (event) => { event.preventDefault(); goTo(where); }}, text);
 }
 
+// Where the memory of a process went, when it was largest and last.
+function splitTable(where, one) {
+  const all = {...one.largest.parts, file: 0};
+  const part = (told, name) => (name === 'file' ? told.file : told.parts[name]);
+  table(where, `Where the memory of ${one.pid} ${one.name} went`, Object.keys(all).filter((name) => part(one.largest, name) || part(one.last, name)), [
+    ['part', (name) => name.replace('_', ' ')], ['what it is', (name) => (name === 'file' ? one.file : one.parts[name])],
+    ...[['largest', one.largest], ['last', one.last]].flatMap(([when, told]) => [
+      [`${when}, at ${at(told.time)}`, (name) => bytes(part(told, name)), 'number'],
+      ['of RSS', (name) => percent(part(told, name), told.rss), 'number'],
+      ['off by', (name) => (told.errors[name] ? bytes(told.errors[name]) : ''), 'number']])]);
+}
+
 function tabulate() {
   const stages = tablesIn('stages');
   table(stages, 'Outcomes', STAGES.map((stage, i) => ({stage, i, outcomes: report.stage_outcomes[stage]})), [
@@ -40,6 +52,7 @@ function tabulate() {
     ['median life', ([, one]) => (one.lifetime ? duration(one.lifetime.p50) : ''), 'number']]);
 
   const memory = tablesIn('memory');
+  for (const one of report.split) splitTable(memory, one);
   table(memory, 'Layers', report.memory.filter((row) => row.peak), [
     ['process', (row) => row.pid, 'number'], ['layer', (row) => row.layer], ['peak', (row) => bytes(row.peak), 'number'],
     ['at the end', (row) => bytes(row.mapped), 'number'], ['maps', (row) => number(row.maps), 'number'],

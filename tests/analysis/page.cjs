@@ -26,7 +26,7 @@ const pixels = (page) => page.evaluate(() => {
 });
 
 const table = (page, title) => page.evaluate((wanted) => {
-  const head = [...document.querySelectorAll('h3')].find((one) => one.textContent === wanted);
+  const head = [...document.querySelectorAll('h3')].find((one) => one.textContent === wanted || one.textContent.startsWith(`${wanted} `));
   return [...head?.nextElementSibling.querySelectorAll('tbody tr') ?? []].map((row) =>
     [...row.cells].map((cell) => cell.textContent));
 }, title);
@@ -51,7 +51,7 @@ const scenarios = {
       background: getComputedStyle(document.body).backgroundColor,
     })), outcomes: await table(page, 'Outcomes'), classes: await table(page, 'Classes'),
     refused: await table(page, 'Requests that every stage refused'), knobs: await table(page, 'Knobs'),
-    losses: await table(page, 'What is missing'), flows: await table(page, 'Who frees whose blocks')};
+    split: await table(page, 'Where the memory of'), losses: await table(page, 'What is missing'), flows: await table(page, 'Who frees whose blocks')};
   },
 
   async mouse(page) {

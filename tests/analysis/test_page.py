@@ -21,6 +21,7 @@ import page as bench  # noqa: E402
 HOSTILE = '</script><img/src=x/onerror=alert(1)>"\'&'
 # What a page of 200,000 intervals may have.
 MOST_BYTES = 1_500_000
+MIB = 1 << 20
 
 
 @pytest.fixture(scope='session')
@@ -58,6 +59,8 @@ def stranded(lttng_recorder, tmp_path_factory):
     history.drop(slab=3, listed=1)
     history.add('double_free', base=hex(SS + 0x50100), ss=hex(SS), slab=5, gen=1, cls=6)
     history.add('sleep 20')
+    history.dump(transitions=0, rss=90 * MIB, anon=60 * MIB, looked=1, tables=MIB,
+                 empty_resident=19 * MIB)
     for _ in range(30):
         history.fail(cap=6, unmarked=3)
         history.add('legacy_alloc', base='0x1000', size=512, cls=6, source='LEGACY_SUPERSLAB',
@@ -71,6 +74,11 @@ def drawn(trace: Path, page: Path, *options: str) -> tuple:
     result = hak('report', trace, '--html', page, *options)
     assert result.code == 0, result.err
     return trace, page, json.loads(hak('report', trace, '--json', *options).out)
+
+
+def ui_bytes(size: int) -> str:
+    """As the page has it, of some MiB."""
+    return f'{size / MIB:.1f} MiB'
 
 
 def number(text: str) -> int:
@@ -93,6 +101,12 @@ def test_the_page_says_what_json_says(stranded, browse):
     assert number(fail[10]) == report['shared_fail'][0]['unmarked'] == 3
     assert sum(number(row[4]) for row in seen['flows']) == sum(
         flow['blocks'] for flow in report['flows']) == 7
+    (split,) = report['split']
+    assert {row[0]: row[2] for row in seen['split']} == {
+        **{name.replace('_', ' '): ui_bytes(size) for name, size in split['largest']['parts'].items()
+           if size}, 'file': ui_bytes(split['largest']['file'])} == {
+        'empty': '19.0 MiB', 'metadata': '1.0 MiB', 'not ours': '40.0 MiB', 'file': '30.0 MiB'}
+    assert any(chart.startswith('Where the memory went') for chart in seen['charts'])
     assert seen['losses'] == [] and 'nothing lost' in seen['facts']
 
 

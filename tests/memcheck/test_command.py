@@ -86,7 +86,7 @@ def test_from_a_report_to_the_slab_and_to_who_points_at_the_block(tmp_path):
             ['gdb', '-q', '-batch', '-ex', f'target remote | vgdb --wait=50 {prefix}',
              '-ex', 'continue',
              '-ex', f'source {ROOT}/scripts/hakmem-gdb.py', '-ex', 'frame function main',
-             '-ex', 'hak block n', '-ex', 'hak slab n', '-ex', 'hak block first',
+             '-ex', 'hak block n', '-ex', 'hak slab n', '-ex', 'hak block n->next',
              '-ex', 'eval "monitor who_points_at %p", n', '-ex', 'kill', program],
             capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False)
     finally:

@@ -111,6 +111,7 @@ CASES = {
     'leak that ended': (t.ended_leak(), [], ['leak'], ['leak']),
     'growth in a second': (t.dumped_growth(), [], ['leak'], ()),
     'outside': (t.outside(5, 60, 60), ['not_us'], [], ()),
+    'outside, of Python': (t.outside(5, 60, 60, name='python3.11'), ['not_us'], [], ()),
     'outside, at the start': (t.outside(5, 60, 60, apart=1), [], ['not_us'], ()),
     'outside, at the start, and tight': (t.outside(5, 60, 60, tight=True, apart=1), ['not_us'], [],
                                          ()),
@@ -205,6 +206,9 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'injected') == 'unset HAKMEM_FAIL_MAP'
     assert change(recorded, 'strides') == 'export HAKMEM_TINY_CLASSES=16'
     assert '--class 6' in change(recorded, 'sparse')
+    assert change(recorded, 'outside').startswith('strace ')
+    # That would show pages of its own allocator.
+    assert change(recorded, 'outside, of Python').startswith('PYTHONMALLOC=malloc hak record ')
 
 
 @pytest.mark.parametrize('used, overflow, rate, wanted', [

@@ -305,9 +305,12 @@ def dumped_growth() -> History:
     return h
 
 
-def outside(first: int, then: int, rss: int, tight: bool = False, apart: int = 1100) -> History:
-    """apart: milliseconds."""
+def outside(first: int, then: int, rss: int, tight: bool = False, apart: int = 1100,
+            name: str = '') -> History:
+    """apart: milliseconds. name: of the program, if it matters."""
     h = Troubled()
+    if name:
+        h.lines[0] += f' name={name}'
     full = [{}] * PER_SS
     for part in (first, first, then):
         h.dump('DUMP_PERIODIC', slabs=full, rss=part * MIB + 2 * MIB)

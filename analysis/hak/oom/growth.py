@@ -313,6 +313,30 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
     if passed_on:
         evidence.append(Evidence(f'{ui.size(passed_on)} more went to the system\'s malloc through '
                                  'the legacy backend', None, {'legacy_bytes': passed_on}))
+    whose, change = _past_malloc(facts.process['name'])
+    if whose:
+        evidence.append(Evidence(whose))
     yield Verdict('not_us', sure, first.time if grew else facts.began,
-                  outside / rss, evidence,
-                  'strace -f -k -e trace=mmap,mremap,brk CMD')
+                  outside / rss, evidence, change)
+
+
+# Programs with allocators of their own below which there is no malloc: how they begin, what is
+# to be known of them, and what shows their blocks.
+_PAST_MALLOC = (
+    ('python', 'Python keeps objects of up to 512 B in arenas of its own',
+     'PYTHONMALLOC=malloc hak record -- CMD'),
+    ('php', 'PHP keeps its objects in chunks of its own', 'USE_ZEND_ALLOC=0 hak record -- CMD'),
+    ('node', 'V8 maps the heap of its objects itself', 'node --heap-prof FILE'),
+)
+
+
+_WHO_MAPS = 'strace -f -k -e trace=mmap,mremap,brk CMD'
+
+
+def _past_malloc(name: str) -> tuple[str, str]:
+    """The fact, '' if the program is none of them, and a command line; its comment is for memory
+    that is outside then, too."""
+    for begin, whose, change in _PAST_MALLOC:
+        if name.startswith(begin):
+            return whose, f'{change}  # outside still: {_WHO_MAPS}'
+    return '', _WHO_MAPS

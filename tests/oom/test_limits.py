@@ -12,6 +12,7 @@ from typing import Optional
 
 import group
 import pytest
+import scenarios
 from limits_scenarios import CHILD_PYTHON, LIMITED, PUPPET, Limited
 from running import HAK, SECONDS
 from stage import PUPPET as PUPPET_PATH
@@ -183,3 +184,47 @@ def cgroup_used(trace: Path) -> list[int]:
     with reading.opened(reading.Request(trace), whole=True) as source:
         return [look.row['cgroup_used'] for row in source.db.processes(Scope())
                 for look in Facts(source.db, row, '').states if look.row['cgroup_limit']]
+
+
+# ---- limits of the whole machine ----
+
+MAPS = '''
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+for _ in range(int(sys.argv[1])):
+    libc.mmap(None, 4096, 0, 0x21, -1, 0)   # shared ones never become one
+kept = [bytearray(400000) for _ in range(900)]
+'''
+LARGE = '''
+import ctypes, sys
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+sys.exit(libc.malloc(int(sys.argv[1])) is None)
+'''
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize('setting, cause, code, number', [
+    ('max_map_count', 'map_fail_max_map_count', MAPS,
+     lambda: scenarios.MAX_MAPS + 5000 if not scenarios.TOO_MANY else 0),
+    ('overcommit_memory', 'map_fail_overcommit', LARGE,
+     lambda: scenarios.memory() * 5 // 4 if not scenarios.ALLOWED else 0),
+])
+def test_the_remedy_ends_the_failure_of_the_machine_s_limits(daemon, setting, cause, code, number):
+    file = Path('/proc/sys/vm', setting)
+    if not os.access(file, os.W_OK) or not number():
+        pytest.skip(f'{file} cannot be tried here')
+    scenario = Limited(setting, cause, ':', (CHILD_PYTHON, '-c', code, str(number())), more='sysctl')
+    first = run(daemon, scenario, 'before')
+    answer = first.answer()
+    assert first.refused and answer.causes[0] == cause, answer.whole
+    before = file.read_text()
+    try:
+        subprocess.run(['sh', '-c', answer.whole['verdicts'][0]['change']], check=True,
+                       timeout=SECONDS)
+        again = run(daemon, scenario, 'after')
+    finally:
+        file.write_text(before)
+    assert not again.refused and cause not in again.answer().causes, again.said

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from signal import SIGKILL
 from typing import Any, Optional
 
 from hak import traces
@@ -55,6 +56,11 @@ class Fate:
     def signal(self) -> int:
         """0: none. A shell tells of its last command's by an exit code."""
         return -self.code if self.code < 0 else max(0, self.code - 128)
+
+    @property
+    def starved(self) -> bool:
+        """May the kernel have killed it for want of memory?"""
+        return self.signal == SIGKILL and bool(self.kills or self.machine_kills)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

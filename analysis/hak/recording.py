@@ -123,6 +123,9 @@ class Recording:
             lines.append('to lose less: a larger --buffer-size or --subbufs, or a smaller --tier')
         if self.unrecorded:
             lines.append(roll.told(self.unrecorded))
+        if self.fate and self.fate.starved:
+            return [*lines, 'the kernel killed for want of memory while it ran, and it ended by '
+                    'SIGKILL', f'next: hak oom {shown}']
         return [*lines, f'next: hak report {shown}']
 
     def _lost(self) -> str:

@@ -91,6 +91,7 @@ WANTS = WAITS + 'kept = [bytearray(b"x" * 100000) for _ in range(1200)]; print("
 class Grouped:
     code: int
     out: str
+    notes: str
     answer: Answer
 
 
@@ -113,8 +114,8 @@ def in_group(daemon, limited, name: str, *argv: str, kill: bool = False) -> Grou
     with contextlib.suppress(BrokenPipeError):
         program.stdin.write('go\n')
         program.stdin.flush()
-    out, _ = program.communicate(timeout=SECONDS)
-    return Grouped(program.returncode, out, asked(trace, pid))
+    out, err = program.communicate(timeout=SECONDS)
+    return Grouped(program.returncode, out, err, asked(trace, pid))
 
 
 def test_who_the_kernel_killed_in_a_group_is_named_and_the_remedy_ends_it(daemon, limited):
@@ -125,6 +126,8 @@ def test_who_the_kernel_killed_in_a_group_is_named_and_the_remedy_ends_it(daemon
     said = verdict['evidence'][0]
     assert said['numbers']['oom_kill'] == 1 and f'/{limited.path.name} ' in said['text'], said
     assert killed.answer.whole['ended'] == 'killed by SIGKILL'
+    assert 'the kernel killed for want of memory' in killed.notes
+    assert 'next: hak oom ' in killed.notes
     subprocess.run(['sh', '-c', verdict['change']], check=True, timeout=SECONDS)
     after = in_group(daemon, limited, 'after', CHILD_PYTHON, '-c', WANTS)
     assert after.code == 0 and 'had all' in after.out

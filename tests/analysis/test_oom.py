@@ -100,6 +100,9 @@ CASES = {
     'group of others': (t.in_group(95 * MIB, anon=5 * MIB), [], ['map_fail_cgroup'], ()),
     'group that recovered': (t.in_group(95 * MIB, later=50 * MIB), [], ['map_fail_cgroup'], ()),
 
+    'address space used up by the program': (t.nearly_full(97), ['map_fail_rlimit_as'], [], ()),
+    'address space that has room': (t.nearly_full(90), [], ['map_fail_rlimit_as'], ()),
+
     'leak': (t.leaking(), ['leak'], [], ()),
     'leak until it is tight': (t.leaking(busy=0, tight=True), ['leak'], [], ()),
     'loading data': (t.leaking(busy=0), [], ['leak'], ['leak']),

@@ -155,6 +155,13 @@ def out_of_scan() -> History:
     return h
 
 
+def nearly_full(mib: int) -> History:
+    """Of 100 MiB of address space, so many are used; nothing was refused."""
+    h = Troubled()
+    h.dump('DUMP_PERIODIC', vm=mib * MIB, limit_as=100 * MIB)
+    return h
+
+
 def refused_by_the_system() -> History:
     """Not by a cap: no slab of the class is to blame."""
     h = Troubled()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from hak import ui
-from hak.oom import demand
+from hak.oom import demand, unseen
 from hak.oom.facts import TICK_NS, Dump, Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
@@ -85,8 +85,12 @@ RLIMITS = (
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
     refused = _refused(facts) or _refused_before(facts)
     if refused is None:
+        found = unseen.verdict(facts)
+        if found:
+            yield found
         yield from (Insufficient(cause, facts.gap, facts.next_time)
-                    for cause in (*BY_LIMITS, 'map_fail_injected') if facts.gap)
+                    for cause in (*BY_LIMITS, 'map_fail_injected')
+                    if facts.gap and not (found and cause == found.cause))
         return
     weight = _weight(facts, refused)
     found = [each for each in (_best(test, facts, refused) for test in TESTS) if each]

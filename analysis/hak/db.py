@@ -345,6 +345,14 @@ class Database:
         return self._db.execute('''
             SELECT count(*) FROM life WHERE proc = ? AND begin >= ?''', (proc, begin)).fetchone()[0]
 
+    def acquired_by(self, proc: int, share: float) -> int:
+        """When such a share of what was acquired had been; 0: nothing was."""
+        acquires = self.acquires_since(proc, 0)
+        row = self._db.execute('''
+            SELECT begin FROM life WHERE proc = ? AND begin >= 0 ORDER BY begin LIMIT 1 OFFSET ?''',
+            (proc, int(acquires * share))).fetchone()
+        return row[0] if row else 0
+
     # ---- the worst slabs ----
 
     def longest(self, scope: Scope, limit: int) -> list:

@@ -101,6 +101,8 @@ CASES = {
     'group that recovered': (t.in_group(95 * MIB, later=50 * MIB), [], ['map_fail_cgroup'], ()),
 
     'address space used up by the program': (t.nearly_full(97), ['map_fail_rlimit_as'], [], ()),
+    'address space used up so far': (t.nearly_full(97, 'DUMP_PERIODIC'), [],
+                                     ['map_fail_rlimit_as'], ()),
     'address space that has room': (t.nearly_full(90), [], ['map_fail_rlimit_as'], ()),
 
     'leak': (t.leaking(), ['leak'], [], ()),

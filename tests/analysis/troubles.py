@@ -155,10 +155,10 @@ def out_of_scan() -> History:
     return h
 
 
-def nearly_full(mib: int) -> History:
+def nearly_full(mib: int, why: str = 'DUMP_EXIT') -> History:
     """Of 100 MiB of address space, so many are used; nothing was refused."""
     h = Troubled()
-    h.dump('DUMP_PERIODIC', vm=mib * MIB, limit_as=100 * MIB)
+    h.dump(why, vm=mib * MIB, limit_as=100 * MIB)
     return h
 
 

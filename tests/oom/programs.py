@@ -154,13 +154,13 @@ PROGRAMS = [
     Program('gcc', ('gcc', '-O2', '-c', '{folder}/big.c', '-o', '{folder}/big.o'), '',
             Alone(SOURCE)),
     Program('gcc, a limit', ('gcc', '-O2', '-c', '{folder}/big.c', '-o', '{folder}/big.o'),
-            'map_fail_rlimit_as', Alone(TABLE), of='cc1', limit=space(300), remedy=True,
-            trigger='map_fail'),
+            'map_fail_rlimit_as', Alone(TABLE), of='cc1', limit=space(300),
+            remedy=True),
 
     # ---- nginx ----
     Program('nginx under load', plays.NGINX, '', nginx(3000)),
     Program('nginx, a small pool', plays.NGINX, 'ace_exhaustion', nginx(400), of='nginx',
-            env={'HAKMEM_ACE_LARGE_CAP': '1M'}, remedy=True),
+            env={'HAKMEM_ACE_LARGE_CAP': '512K'}, remedy=True),
 
     # ---- PostgreSQL ----
     Program('postgres under load', plays.POSTGRES, '', postgres(

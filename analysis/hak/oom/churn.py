@@ -11,7 +11,8 @@ from hak.oom.facts import Facts
 from hak.oom.verdict import Evidence, Insufficient, Verdict
 
 CAUSES = ('superslab_too_small',)
-# The first part of the recorded time, in which a program gets its memory together.
+# The first part of what a program acquires: it gets its memory together. Then it may rest as long
+# as it likes.
 WARM_UP = 0.25
 # Of the acquires after it, no more should be served by a SuperSlab that comes in place of one that
 # went; fewer acquires say nothing.
@@ -20,7 +21,7 @@ LARGEST_LG = 21
 
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
-    begin = facts.began + int((facts.ended - facts.began) * WARM_UP)
+    begin = facts.db.acquired_by(facts.process['proc'], WARM_UP)
     classes = [row for row in facts.db.mapping_classes(facts.process['proc'], begin)
                if row['smallest'] < LARGEST_LG]
     acquires = facts.db.acquires_since(facts.process['proc'], begin)

@@ -2,9 +2,10 @@
 compilers' and interpreters' collectors call it.
 
 Told by the address space at the end, where almost nothing is left of its limit. That the program
-failed makes it likely; where nobody knows how it ended, it is a guess.
+failed makes it likely; of one that ended by itself, nobody knows how, it is a guess.
 """
 
+from signal import SIGKILL
 from typing import Optional
 
 from hak import ui
@@ -21,7 +22,8 @@ LIKELY, GUESS = 0.7, 0.4
 def verdict(facts: Facts) -> Optional[Verdict]:
     last = facts.last_state
     limit = last.row['limit_as'] if last else 0
-    if not limit or last.row['vm'] < FULL * limit or ended_well(facts.fate):
+    sure = likelihood(facts.fate, bool(last and last.parting))
+    if not limit or last.row['vm'] < FULL * limit or not sure:
         return None
     used, ours = last.row['vm'], last.ours
     grown = demand.growth(facts, 'vm', last.time)
@@ -29,7 +31,7 @@ def verdict(facts: Facts) -> Optional[Verdict]:
     most = demand.memory(facts)
     fits = wanted is not None and most is not None and wanted < most
     return Verdict(
-        'map_fail_rlimit_as', LIKELY if facts.fate else GUESS, facts.since(last), used / limit,
+        'map_fail_rlimit_as', sure, facts.since(last), used / limit,
         [Evidence(f'the address space was {ui.size(used)} of {ui.size(limit)} (RLIMIT_AS) at last, '
                   f'{ui.size(ours)} of it hakmem\'s, to whom nothing was refused', last.time,
                   {'used': used, 'limit': limit, 'hakmem': ours}),
@@ -37,9 +39,11 @@ def verdict(facts: Facts) -> Optional[Verdict]:
         f'ulimit -v {-(-wanted >> 10) if fits else "unlimited"}')
 
 
-def ended_well(fate: Optional[Fate]) -> bool:
-    """As far as anybody knows."""
-    return fate is not None and fate.code == 0
+def likelihood(fate: Optional[Fate], parted: bool) -> float:
+    """By how it ended. Who is refused memory says so, or aborts; SIGKILL is somebody else's."""
+    if fate is None:
+        return GUESS if parted else 0.0
+    return LIKELY if fate.code and fate.signal != SIGKILL else 0.0
 
 
 def _end(facts: Facts) -> list[Evidence]:

@@ -16,8 +16,8 @@ pipes() { # a process for everything
 }
 
 list() { # and nobody ever looks at it again
-    local end=$((SECONDS + 6)) line=({1..60})
-    while ((SECONDS < end)); do
+    local end=$((SECONDS + 6)) line=({1..60}) steps
+    for ((steps = 0; steps < 10 || SECONDS < end; steps++)); do
         for _ in {1..6000}; do
             log+=("at $SECONDS something has happened that somebody may want to know: ${line[*]}")
         done

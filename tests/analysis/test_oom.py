@@ -152,6 +152,7 @@ CASES = {
     'misuse before': (t.corrupt_before(), ['corruption'], [], ()),
 
     'small SuperSlabs': (t.churning(8), ['superslab_too_small'], [], ()),
+    'small SuperSlabs, and a rest': (t.rested(t.churning(8)), ['superslab_too_small'], [], ()),
     'small SuperSlabs of a program that grows': (t.churning(8, back=False), [],
                                                  ['superslab_too_small'], ()),
     'SuperSlabs used again': (t.recycling(), [], ['superslab_too_small'], ()),

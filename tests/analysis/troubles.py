@@ -404,6 +404,13 @@ def churning(slabs: int, back: bool = True) -> History:
     return h
 
 
+def rested(history: Troubled) -> Troubled:
+    """For far longer than it worked."""
+    history.lines.append('sleep 500')
+    history.dump('DUMP_PERIODIC')
+    return history
+
+
 def recycling() -> History:
     """Three small SuperSlabs serve 150 acquires."""
     h = Troubled(SS_LG='19')

@@ -166,6 +166,20 @@ class Database:
             WHERE proc = ? AND cls != {NO_CLASS} GROUP BY cls HAVING sum(allocs)''',
             (proc,)).fetchall())
 
+    def sizes(self) -> list:
+        """Of each process: what its layers had mapped at most, and the most that was resident of
+        what is no file's, NULL where no dump says. failed: it was refused something, or misused the heap."""
+        return self._db.execute('''
+            WITH troubled AS (SELECT proc FROM failure UNION SELECT proc FROM fail_total
+                              UNION SELECT proc FROM pressure),
+                 mapped AS (SELECT proc, sum(peak) AS bytes FROM layer GROUP BY proc),
+                 dumped AS (SELECT proc, max(ifnull(nullif(anon, 0), rss)) AS bytes FROM dump
+                            GROUP BY proc)
+            SELECT p.proc, p.pid, p.began, p.ended, ifnull(m.bytes, 0) AS mapped,
+                   d.bytes AS resident, p.proc IN troubled AS failed
+            FROM process p LEFT JOIN mapped m USING (proc) LEFT JOIN dumped d USING (proc)
+            ORDER BY p.proc''').fetchall()
+
     # ---- single operations ----
 
     def ops(self, scope: Scope, by: str) -> list:

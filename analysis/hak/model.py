@@ -23,6 +23,7 @@ class Process:
     complete: bool
     base: Optional[int]          # the first state dump, if it was recorded from the middle on
     settings: dict
+    helper: bool                 # it was small, and did nothing of note
 
 
 @dataclass

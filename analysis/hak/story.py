@@ -4,7 +4,7 @@ import errno
 from collections import Counter
 from typing import Optional
 
-from hak import dumps, findings, footprint, operations, split
+from hak import dumps, findings, footprint, helpers, operations, split
 from hak.db import Scope
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
@@ -86,6 +86,7 @@ def _processes(db, scope: Scope) -> list:
         settings.setdefault(row['proc'], {})[row['key']] = row['value']
     bases = {base['proc']: base['time'] for base in dumps.bases(db, scope)}
     programs: Counter = Counter()
+    small = helpers.find(db)
     found = []
     for row in db.processes(scope):
         # A pid may be given to another process, which was started at another time.
@@ -96,7 +97,7 @@ def _processes(db, scope: Scope) -> list:
             program=programs[process], ppid=row['ppid'], begin=row['began'], end=row['ended'],
             events=row['events'], version=row['version'], flavour=row['flavour'],
             parent=row['parent'], complete=bool(row['complete']), base=bases.get(row['proc']),
-            settings=settings.get(row['proc'], {})))
+            settings=settings.get(row['proc'], {}), helper=row['proc'] in small))
     return found
 
 

@@ -4,13 +4,15 @@ import grp
 import json
 import os
 import pwd
+import re
 import signal
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from conftest import until
+from conftest import events, named, until
 from running import SECONDS, Hak
 
 FORKING = ('$| = 1; for my $n (1 .. 3) { next if fork; my @l = map { "x" x $_ } 1 .. 2000; exit } '
@@ -111,8 +113,8 @@ def test_a_late_session_learns_it_from_whichever_thread_speaks(users_daemon, tmp
         user.lttng('enable-event', '--userspace', '--session', 'late', 'hakmem:*')
         user.lttng('add-context', '--userspace', '--session', 'late', '--type', 'vpid',
                    '--type', 'vtid', '--type', 'procname')
-        user.lttng('start', 'late')
-        assert until(lambda: _slabs(user, process)), 'nothing is recorded'
+        # What is said before the session has started is lost, and said again later.
+        assert until(lambda: _recorded(user)), 'nothing is recorded'
     finally:
         process.communicate(timeout=SECONDS)
     user.lttng('destroy', 'late')
@@ -120,9 +122,11 @@ def test_a_late_session_learns_it_from_whichever_thread_speaks(users_daemon, tmp
     assert told['name'].startswith('python3') and '-c' in told['command'], told
 
 
-def _slabs(user, process) -> bool:
-    listed = user.lttng('list', '--userspace')
-    return 'hakmem:slab_active' in listed and process.poll() is None
+def _recorded(user) -> bool:
+    user.lttng('start', 'late')
+    time.sleep(1)
+    user.lttng('stop', 'late')
+    return bool(named(events(user.hak.cwd / 'late'), 'process_start'))
 
 
 NGINX = '''
@@ -215,3 +219,29 @@ def test_of_who_was_recorded_nothing_is_said(hak, script):
     result = hak('record', '-o', 'trace', '--', 'sh', '-c', script)
     assert result.code == 0, result.err
     assert 'not recorded' not in result.err
+
+
+HELPED = '''
+for i in 1 2 3; do (echo $i | cat | wc -c); done
+perl -e 'our @l; push @l, "x" x 3000 for 1 .. 20000'
+'''
+
+
+def test_helpers_get_one_line(hak):
+    assert hak('record', '-o', 'trace', '--', 'sh', '-c', HELPED).code == 0
+    answer = json.loads(hak('oom', 'trace', '--json').out)
+    others = [each['name'] for each in answer['processes'] if not each['helper']]
+    assert others == ['sh', 'perl'], answer
+    lines = hak('oom', 'trace').out.splitlines()
+    assert len(lines) <= 2 and lines[-1].endswith(' did nothing of note'), lines
+    assert re.search(r'helpers \(.*\bcat ×3\b.*\)', lines[-1])
+    assert {each['name'] for each in programs(hak) if not each['helper']} == {'perl'}
+
+
+def test_who_is_alone_or_failed_is_no_helper(hak):
+    assert hak('record', '-o', 'alone', '--', 'true').code == 0
+    assert [each['helper'] for each in programs(hak, 'alone')] == [False]
+    script = 'perl -e "our @l; push @l, q(x) x 3000 for 1 .. 20000"; HAKMEM_FAIL_MAP=30% ls / >&2'
+    assert hak('record', '-o', 'failed', '--', 'sh', '-c', f'{script}; true').code == 0
+    assert {each['name']: each['helper'] for each in programs(hak, 'failed')} == {
+        'sh': True, 'perl': False, 'ls': False}

@@ -11,13 +11,12 @@ from hak import split, ui
 from hak.db import Database
 from hak.fate import Fate
 from hak.geometry import ADDRESSES, STRIDES
+from hak.helpers import SMALL
 from hak.split import Split
 
 SLAB = 1 << 16
 # Of a row of the table memory.
 TICK_NS = 10_000_000
-# A process without load has regions of the mid and large pools, and some SuperSlabs.
-SMALL = 24 << 20
 # More than what comes and goes all the time.
 OUTGROWN = 16 << 20
 # Between two looks at a thread.

@@ -5,6 +5,7 @@ from dataclasses import replace
 from signal import Signals
 from typing import Any, Optional
 
+from hak import helpers
 from hak.db import Scope
 from hak.fate import Fate
 from hak.oom import churn, groups, growth, layers, limits, misuse, refused, waste
@@ -48,6 +49,9 @@ def judge(source: Source, trace: str, fate: Optional[Fate] = None,
     for facts in processes:
         facts.killed = killed.get(facts.process['proc'])
     answers = [(facts.process, _process(facts)) for facts in processes]
+    small = helpers.find(source.db, fate.pid if fate else None)
+    for row, answer in answers:
+        answer.helper = row['proc'] in small and not answer.verdicts
     # What a process was before it executed another program matters only if it was in trouble.
     return [_known(answer, row, fate) for row, answer in answers
             if answer.verdicts or row['proc'] == last[row['pid']]]
@@ -187,7 +191,8 @@ def _join(said: list[ProcessVerdict]) -> ProcessVerdict:
         next((each.ended for each in said if each.ended), ''),
         next((each.command for each in said if each.command), []),
         next((each.limits for each in reversed(said) if each.limits), {}),
-        max((each.split for each in said if each.split), key=lambda told: told.rss, default=None))
+        max((each.split for each in said if each.split), key=lambda told: told.rss, default=None),
+        all(each.helper for each in said))
 
 
 def _replace_unknown(verdicts: dict[str, list[Verdict]]) -> None:

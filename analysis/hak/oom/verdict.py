@@ -62,7 +62,8 @@ class Insufficient:
 @dataclass
 class ProcessVerdict:
     """`ended`: how, as `hak record` saw it, '': not known. `command`: of the program that it ran.
-    `limits`: in bytes, 0: none, as the last dump in detail has them."""
+    `limits`: in bytes, 0: none, as the last dump in detail has them. `helper`: it was small, and
+    did nothing of note."""
     pid: int
     name: str
     verdicts: list[Verdict] = field(default_factory=list)
@@ -72,6 +73,7 @@ class ProcessVerdict:
     command: list[str] = field(default_factory=list)
     limits: dict = field(default_factory=dict)
     split: Optional[Split] = None    # where its memory went, when it was largest; None: not known
+    helper: bool = False
 
 
 @dataclass

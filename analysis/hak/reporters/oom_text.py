@@ -4,7 +4,7 @@ import shlex
 
 from rich.text import Text
 
-from hak import times, ui
+from hak import helpers, times, ui
 from hak.oom.verdict import CAUSES, Answer, ProcessVerdict, Verdict
 
 VERDICTS_SHOWN, EVIDENCE_SHOWN, PROCESSES_SHOWN = 5, 4, 4
@@ -18,7 +18,10 @@ def write(answer: Answer) -> None:
         _process(process, answer.begin, console)
     if len(guilty) > PROCESSES_SHOWN:
         console.print(f'… and causes in {len(guilty) - PROCESSES_SHOWN} more processes: --json')
-    _rest([each for each in answer.processes if not each.verdicts], bool(guilty), console)
+    _rest([each for each in answer.processes if not (each.verdicts or each.helper)],
+          bool(guilty), console)
+    if small := [each.name for each in answer.processes if each.helper]:
+        console.print(Text(f'{helpers.told(small)} did nothing of note', 'dim'))
 
 
 def _process(process: ProcessVerdict, begin: int, console) -> None:
@@ -58,7 +61,9 @@ def _unknown(process: ProcessVerdict, console) -> None:
 def _rest(innocent: list[ProcessVerdict], others: bool, console) -> None:
     if not innocent:
         return
-    who = (f'process {innocent[0].pid} {innocent[0].name}' if len(innocent) == 1 else
+    named = ', '.join(f'{each.pid} {each.name}' for each in innocent)
+    who = (f'process {named}' if len(innocent) == 1 else f'processes {named}'
+           if len(innocent) <= PROCESSES_SHOWN else
            ui.counted(len(innocent), 'other process' if others else 'process',
                       'other processes' if others else 'processes'))
     causes = {each.cause for process in innocent for each in process.insufficient}

@@ -46,7 +46,7 @@ def _process(process, line, seconds) -> None:
          end=seconds(process.end), events=process.events, version=process.version,
          flavour=process.flavour, parent=process.parent or None, complete=process.complete,
          base=seconds(process.base), program=process.program if process.program > 1 else None,
-         ppid=process.ppid, command=process.command or None)
+         ppid=process.ppid, helper=process.helper or None, command=process.command or None)
     for key, value in process.settings.items():
         line('setting', pid=process.pid, key=key, value=value)
 

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from hak import times, ui
+from hak import helpers, times, ui
 from hak.geometry import STAGE_NAMES, STAGES, class_name, class_text
 from hak.model import Report
 from hak.reporters import memory_rich, ops_rich
@@ -41,7 +41,8 @@ def _recorded(report: Report, console) -> None:
     for text in report.warnings:
         console.print(Text(f'warning: {text}', 'yellow'))
     _losses(report, console)
-    processes = _by_process(report.processes)
+    whole = _by_process(report.processes)
+    processes = [programs for programs in whole if not all(each.helper for each in programs)]
     for programs in processes[:SHOWN]:
         console.print(f'process {programs[0].pid} {", then ".join(map(_process, programs))}: '
                       f'{times.since(programs[0].begin, report.begin)} … '
@@ -51,7 +52,10 @@ def _recorded(report: Report, console) -> None:
             if each.command not in ('', each.name):
                 console.print(Text(f'  {each.command}', 'dim'), no_wrap=True, overflow='ellipsis')
     more(console, len(processes), 'process', 'processes')
-    for process in [each for each in report.processes if not each.complete][:SHOWN]:
+    if small := [programs[-1].name for programs in whole if programs not in processes]:
+        console.print(helpers.told(small))
+    for process in [each for each in report.processes
+                    if not each.complete and not each.helper][:SHOWN]:
         console.print(memory_rich.middle(process.pid, process.base, report.begin))
 
 

@@ -125,6 +125,7 @@ CASES = {
     'outside, little': (t.outside(5, 25, 25), [], ['not_us'], ()),
 
     'sparse': (t.dumped([SPARSE] * 160), ['fragmentation'], ['remote_backlog'], ()),
+    'sparse since': (t.thinned([FULL] * 160, [SPARSE] * 160), ['fragmentation'], [], ()),
     'half full': (t.dumped([HALF] * 160), [], ['fragmentation'], ()),
     'sparse, of many': (t.dumped([SPARSE] * 80 + [FULL] * 560), [], ['fragmentation'], ()),
     'few sparse': (t.dumped([SPARSE] * 40), [], ['fragmentation'], ()),
@@ -215,6 +216,11 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'outside').startswith('strace ')
     # That would show pages of its own allocator.
     assert change(recorded, 'outside, of Python').startswith('PYTHONMALLOC=malloc hak record ')
+
+
+def test_the_slab_that_few_blocks_keep_is_of_a_look_at_it_since(recorded):
+    sums, kept = recorded[1]['sparse since']['verdicts'][0]['evidence']
+    assert kept['text'].startswith('4 blocks of 128 keep slab ') and kept['time'] > sums['time']
 
 
 @pytest.mark.parametrize('used, overflow, rate, wanted', [

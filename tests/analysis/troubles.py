@@ -329,6 +329,20 @@ def outside(first: int, then: int, rss: int, tight: bool = False, apart: int = 1
 
 # ---- waste ----
 
+def thinned(full: list, sparse: list) -> History:
+    """Slabs of which most blocks are freed, as the sums tell first and a look at each later."""
+    h = Troubled()
+    h.dump('DUMP_SESSION', slabs=full)
+    size = -(-len(sparse) // PER_SS) * SS_STEP
+    told = [{'state': 'DUMPED_ACTIVE', 'cls': 6, 'carved': 128, 'capacity': 128, **slab}
+            for slab in sparse]
+    for _ in range(3):
+        h.dump('DUMP_SUMS', classes={6: class_sums(told)}, rss=size + 8 * MIB, superslab_bytes=size)
+    h.lines.append('sleep 500')
+    h.dump('DUMP_PERIODIC', slabs=sparse)
+    return h
+
+
 def dumped(slabs, threads=(), **more) -> History:
     h = Troubled()
     h.dump(slabs=slabs, threads=threads, **more)

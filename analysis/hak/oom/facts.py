@@ -333,10 +333,13 @@ class Facts:
     def last_state(self) -> Optional[Dump]:
         return self._all_looks[-1] if self._all_looks else None
 
-    def nearest_detail(self, state: Dump) -> Optional[Dump]:
-        """Of those that tell of slabs, the one that was made nearest to a state."""
+    def details_near(self, state: Dump) -> list[Dump]:
+        """Those that tell of slabs, the one that was made nearest to a state first."""
         told = [dump for dump in self.dumps if self.slabs(dump)]
-        return min(told, key=lambda dump: abs(dump.time - state.time), default=None)
+        return sorted(told, key=lambda dump: abs(dump.time - state.time))
+
+    def nearest_detail(self, state: Dump) -> Optional[Dump]:
+        return next(iter(self.details_near(state)), None)
 
     def slabs(self, dump: Dump) -> list:
         """The ACTIVE ones."""

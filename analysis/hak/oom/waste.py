@@ -21,6 +21,8 @@ LEAST, SHARE_LEAST = 4 * MIB, 0.15
 LARGE = 0.7
 # Of a class's memory; no class table wastes as much of all.
 WASTE_LEAST = 0.4
+# A slab counts as sparse with at most one block in so many in use; the allocator's rule.
+SPARSE = 4
 # CPU time below this share of the time that passed: the thread sleeps.
 ASLEEP = 0.01
 
@@ -88,11 +90,12 @@ def _sparse(cls: int, row, state: Dump) -> Evidence:
 
 
 def _pinned(cls: int, state: Dump, facts: Facts) -> Optional[Evidence]:
-    """The slab of the class that the fewest blocks keep."""
-    detail = facts.nearest_detail(state)
-    slabs = [slab for slab in facts.slabs(detail) if slab['cls'] == cls and slab['used']] \
-        if detail else []
-    if not slabs:
+    """The slab of the class that the fewest blocks keep. A dump from before they were few has none."""
+    found = ((detail, slabs) for detail in facts.details_near(state)
+             if (slabs := [slab for slab in facts.slabs(detail) if slab['cls'] == cls
+                           and 0 < slab['used'] * SPARSE <= slab['carved']]))
+    detail, slabs = next(found, (None, []))
+    if not detail:
         return None
     slab = max(slabs, key=lambda slab: slab['carved'] - slab['used'])
     where = f'0x{slab["ss"]:x}:{slab["slab"]}'

@@ -171,11 +171,14 @@ class Stage:
         self._end(puppet)
         return self.folder / name, puppet.pid
 
-    def _played(self, scenario, name: str, shell: Sequence[str] = ()) -> Puppet:
+    def _recorded(self, scenario, name: str = 'session', shell: Sequence[str] = ()) -> Puppet:
         process = self._hak(scenario).start(
             'record', '-o', self.folder / name, '--tier', scenario.tier, '--', *shell, PUPPET,
             env=self._env(scenario), stdin=subprocess.PIPE, stderr=self._log('record'))
-        puppet = self._started(process)
+        return self._started(process)
+
+    def _played(self, scenario, name: str, shell: Sequence[str] = ()) -> Puppet:
+        puppet = self._recorded(scenario, name, shell)
         puppet.tick()
         for order in (*scenario.before, *scenario.after):
             puppet.play(order)

@@ -53,17 +53,17 @@ class ClassReport:
     emptied: int
     listed: int
     unlisted: int
-    refills: int
-    refilled: int
-    drains: int
-    given_own: int
-    given_remote: int
-    pushed: int
-    collected: int
-    locks: int
-    lock_contended: int
-    lock_waited_ns: int
-    lock_waited_max_ns: int
+    refills: Optional[int]       # from here on None where the flow tier was not recorded
+    refilled: Optional[int]
+    drains: Optional[int]
+    given_own: Optional[int]
+    given_remote: Optional[int]
+    pushed: Optional[int]
+    collected: Optional[int]
+    locks: Optional[int]
+    lock_contended: Optional[int]
+    lock_waited_ns: Optional[int]
+    lock_waited_max_ns: Optional[int]
     lifetime: Optional[Lifetime] = None
 
 

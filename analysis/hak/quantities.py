@@ -88,9 +88,10 @@ def _stages(report: Report) -> dict:
              ('slabs', 'lives'): Quantity(report.lives, floor=8, grows=True),
              ('slabs', 'changes of a soft cap'): Quantity(len(report.caps), floor=4, grows=True),
              ('threads', 'threads that began'):
-             Quantity(report.event_counts.get('thread_start', 0), grows=True),
-             ('threads', 'blocks freed by another thread than their owner'):
-             Quantity(report.remote['pushed'], floor=64, grows=True)}
+             Quantity(report.event_counts.get('thread_start', 0), grows=True)}
+    if report.remote['pushed'] is not None:
+        found['threads', 'blocks freed by another thread than their owner'] = Quantity(
+            report.remote['pushed'], floor=64, grows=True, absent_is_0=False)
     for stage, count in report.stages.items() if report.acquires else ():
         found['stages', f'share of stage {STAGE_NAMES[stage]}'] = Quantity(
             count / report.acquires, 'share', worse=_worse(stage), weight=MEMORY, floor=0.02,
@@ -111,8 +112,9 @@ def _classes(report: Report) -> dict:
         if item.cap:
             found[name, 'soft cap'] = Quantity(item.cap, floor=2, absent_is_0=False)
         found[name, 'acquires'] = Quantity(item.acquires, floor=4, grows=True)
-        found[name, 'waiting for the pool\'s lock'] = Quantity(
-            item.lock_waited_ns, 'ns', worse=1, floor=1e6, grows=True)
+        if item.lock_waited_ns is not None:
+            found[name, 'waiting for the pool\'s lock'] = Quantity(
+                item.lock_waited_ns, 'ns', worse=1, floor=1e6, grows=True, absent_is_0=False)
         if item.lifetime:
             found[name, 'half of its slabs lived less than'] = Quantity(
                 item.lifetime.p50, 'ns', floor=1e6, absent_is_0=False)

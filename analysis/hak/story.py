@@ -242,12 +242,16 @@ def _threads(db, scope: Scope) -> list:
 
 
 def _remote(classes: dict) -> dict:
-    def total(what: str) -> int:
-        return sum(getattr(item, what) for item in classes.values())
+    def total(what: str) -> Optional[int]:
+        """None: it was not recorded."""
+        counts = [getattr(item, what) for item in classes.values()]
+        return None if None in counts else sum(counts)
+
+    pushed, collected = total('pushed'), total('collected')
 
     return {'given_own': total('given_own'), 'given_remote': total('given_remote'),
-            'pushed': total('pushed'), 'collected': total('collected'),
-            'waiting': max(0, total('pushed') - total('collected'))}
+            'pushed': pushed, 'collected': collected,
+            'waiting': None if None in (pushed, collected) else max(0, pushed - collected)}
 
 
 def _flows(db, scope: Scope) -> list:

@@ -50,6 +50,12 @@ struct machine {
     uint64_t violations, explained, carried, lives;
 };
 
+/* A count of what batches tell, as a table has it: not known where they are not recorded. */
+static inline int64_t batched(const struct machine *m, uint64_t count)
+{
+    return m->batches ? (int64_t)count : NO_VALUE;
+}
+
 /* begin, end: UNKNOWN for the whole trace. temporary: where runs may be written. */
 void machine_init(struct machine *m, struct store *store, const char *temporary, int64_t begin,
                   int64_t end);

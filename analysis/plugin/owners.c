@@ -102,9 +102,9 @@ static void put_thread(struct machine *m, const struct process *p, const struct 
                        int64_t end, int64_t published)
 {
     PUT(m->store, thread, (NULL), p->number, o->number, o->tid, o->begin, end, published,
-        (int64_t)o->acquires, (int64_t)o->refused, (int64_t)o->refills, (int64_t)o->refilled,
-        (int64_t)o->drains, (int64_t)o->given_own, (int64_t)o->given_remote, (int64_t)o->collects,
-        (int64_t)o->collected);
+        (int64_t)o->acquires, (int64_t)o->refused, batched(m, o->refills), batched(m, o->refilled),
+        batched(m, o->drains), batched(m, o->given_own), batched(m, o->given_remote),
+        batched(m, o->collects), batched(m, o->collected));
 }
 
 void owners_thread_start(struct machine *m, const struct hak_ev_thread_start *e)

@@ -236,7 +236,8 @@ static void put_tick(struct machine *m, const struct ticked *at)
     PUT(m->store, tick, (NULL), m->tick, at->process->number, cls_of(at->slot),
         c->stage[HAK_STAGE_0_5], c->stage[HAK_STAGE_1], c->stage[HAK_STAGE_2],
         c->stage[HAK_STAGE_3], c->stage[HAK_ADOPT], c->stage[HAK_REBIND], c->shared_fail, c->legacy,
-        c->refills, c->refilled, c->given_own, c->given_remote, c->pushed, t->active);
+        batched(m, c->refills), batched(m, c->refilled), batched(m, c->given_own),
+        batched(m, c->given_remote), batched(m, c->pushed), t->active);
     t->tick = (struct tick_counts){0};
     t->ticked = false;
 }
@@ -323,9 +324,12 @@ static void put_class(struct machine *m, const struct process *p, unsigned slot)
     const struct class_totals *t = p->class[slot];
 
     PUT(m->store, class_total, (NULL), p->number, cls_of(slot), t->active, t->peak, t->peak_at,
-        t->cap, t->lives, t->carried, t->emptied, t->listed, t->unlisted, t->refills, t->refilled,
-        t->carved, t->drains, t->given_own, t->given_remote, t->pushes, t->pushed, t->collects,
-        t->collected, t->locks, t->contended, t->waited_ns, t->waited_max_ns);
+        t->cap, t->lives, t->carried, t->emptied, t->listed, t->unlisted, batched(m, t->refills),
+        batched(m, t->refilled), batched(m, t->carved), batched(m, t->drains),
+        batched(m, t->given_own), batched(m, t->given_remote), batched(m, t->pushes),
+        batched(m, t->pushed), batched(m, t->collects), batched(m, t->collected),
+        batched(m, t->locks), batched(m, t->contended), batched(m, t->waited_ns),
+        batched(m, t->waited_max_ns));
 }
 
 void totals_close(struct machine *m, struct process *p)

@@ -98,7 +98,8 @@ def _machine() -> Optional[int]:
 
 
 def _memory() -> int:
-    return sum(_line(Path('/proc/meminfo'), name) or 0 for name in ('MemTotal:', 'SwapTotal:')) << 10
+    kib = [_line(Path('/proc/meminfo'), name) for name in ('MemTotal:', 'SwapTotal:')]
+    return sum(each or 0 for each in kib) << 10
 
 
 def _groups() -> Iterator[tuple[str, int, Path]]:

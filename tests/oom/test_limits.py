@@ -14,7 +14,7 @@ import group
 import pytest
 import scenarios
 from limits_scenarios import CHILD_PYTHON, LIMITED, PUPPET, Limited
-from running import HAK, SECONDS
+from running import HAK, SECONDS, Hak, marked
 from stage import PUPPET as PUPPET_PATH
 from stage import Answer, asked
 
@@ -172,6 +172,34 @@ def forget(file: Path) -> None:
         os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+# What a group of v2 would say of itself: this machine may have v1 only.
+UNIFIED = '''
+mount -t tmpfs none /sys/fs/cgroup || exit
+cd /sys/fs/cgroup
+echo 100000000 >memory.max
+echo 98000000 >memory.current
+printf 'anon 20000000\\nfile 77000000\\ninactive_anon 5\\n' >memory.stat
+printf 'inactive_file 50000000\\nactive_file 25000000\\n' >>memory.stat
+printf 'low 0\\nmax 7\\noom 3\\noom_kill 2\\noom_group_kill 0\\n' >memory.events
+exec perl -e '@kept = map { "x" x 1000 } 1..20000; sleep 2'
+'''
+
+
+def test_a_group_of_v2_is_read_as_one_of_v1(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip('only root can make a namespace')
+    with marked() as mark:
+        done = Hak(tmp_path, mark)('record', '--private', '-o', 'unified', '--', 'unshare',
+                                   '--mount', 'sh', '-c', UNIFIED)
+    assert done.code == 0, done.err
+    looks = [look for look in looks_at(tmp_path / 'unified')
+             if look.row['cgroup_limit'] == 100_000_000]
+    assert looks and {look.row['cgroup_used'] for look in looks} == {23_000_000}
+    told = [look.limits for look in looks if look.limits]
+    assert told and {(each['cgroup'], each['cgroup_version'], each['cgroup_kills'])
+                     for each in told} == {('/', 2, 2)}
+
+
 @contextlib.contextmanager
 def sampled(limited: group.Group):
     """The most that was used, with page cache."""
@@ -180,13 +208,17 @@ def sampled(limited: group.Group):
 
 
 def cgroup_used(trace: Path) -> list[int]:
+    return [look.row['cgroup_used'] for look in looks_at(trace) if look.row['cgroup_limit']]
+
+
+def looks_at(trace: Path) -> list:
     from hak import reading
     from hak.db import Scope
     from hak.oom.facts import Facts
 
     with reading.opened(reading.Request(trace), whole=True) as source:
-        return [look.row['cgroup_used'] for row in source.db.processes(Scope())
-                for look in Facts(source.db, row, '').states if look.row['cgroup_limit']]
+        return [look for row in source.db.processes(Scope())
+                for look in Facts(source.db, row, '').states]
 
 
 # ---- limits of the whole machine ----
@@ -219,7 +251,8 @@ def test_the_remedy_ends_the_failure_of_the_machine_s_limits(daemon, setting, ca
     file = Path('/proc/sys/vm', setting)
     if not os.access(file, os.W_OK) or not number():
         pytest.skip(f'{file} cannot be tried here')
-    scenario = Limited(setting, cause, ':', (CHILD_PYTHON, '-c', code, str(number())), more='sysctl')
+    argv = (CHILD_PYTHON, '-c', code, str(number()))
+    scenario = Limited(setting, cause, ':', argv, more='sysctl')
     first = run(daemon, scenario, 'before')
     answer = first.answer()
     assert first.refused and answer.causes[0] == cause, answer.whole

@@ -56,8 +56,9 @@ def told(grown: Optional[Growth], what: str, time: int) -> Evidence:
         return Evidence(f'how fast {what} grew is not known: nobody looked twice', time)
     lasts = (f': 1.0 GiB more lasts {ui.duration(GIB / grown.rate * SECOND_NS)}' if grown.rate else
              '')
-    return Evidence(f'{what} grew by {ui.size(grown.rate)} a second in the {ui.duration(grown.span)} '
-                    f'before{lasts}', grown.time, {'rate': grown.rate, 'span': grown.span})
+    span = ui.duration(grown.span)
+    return Evidence(f'{what} grew by {ui.size(grown.rate)} a second in the {span} before{lasts}',
+                    grown.time, {'rate': grown.rate, 'span': grown.span})
 
 
 def memory(facts: Facts) -> Optional[int]:

@@ -78,8 +78,8 @@ class Facts:
     """Of one process, from the database of one recording; asked for when a rule needs it.
 
     `fate`: what `hak record` knows of the program. `killed`: the memory cgroup in which the kernel
-    killed this process, '': not known which, None: it did not, as far as anybody knows. `elsewhere`:
-    dumps of the process that other recordings have.
+    killed this process, '': not known which, None: it did not, as far as anybody knows.
+    `elsewhere`: dumps of the process that other recordings have.
     """
 
     def __init__(self, db: Database, process: Any, trace: str, fate: Optional[Fate] = None,
@@ -201,8 +201,9 @@ class Facts:
     @cached_property
     def refused_threads(self) -> int:
         """Of those that were refused a slab, how many lived at the same time."""
-        steps = sorted(step for row in self.rows('thread') if row['refused'] for step in (
-            (row['begin'] or self.began, 1), (self.ended if row['end'] is None else row['end'], -1)))
+        lives = [(row['begin'] or self.began, row['end'] or self.ended)
+                 for row in self.rows('thread') if row['refused']]
+        steps = sorted(step for begin, end in lives for step in ((begin, 1), (end, -1)))
         return max(accumulate(change for _, change in steps), default=0)
 
     @property

@@ -92,8 +92,8 @@ def _killed(facts: Facts, looks: list[Look]) -> Verdict:
     told = [_fate(facts, path or '')]
     if last:
         told += [_told(last, facts), _growth(facts, last)]
-    told.append(Evidence(f'hakmem had {ui.size(facts.mapped)} mapped at the end of what was recorded',
-                         facts.ended, {'hakmem': facts.mapped}))
+    told.append(Evidence(f'hakmem had {ui.size(facts.mapped)} mapped at the end of what was '
+                         'recorded', facts.ended, {'hakmem': facts.mapped}))
     own = fate.pid == facts.process['pid'] and fate.code == -SIGKILL
     sure = CERTAIN if own and path else SURE if own or path else NEAR
     return Verdict('map_fail_cgroup', sure, last.time if last else facts.ended, 1.0, told,

@@ -81,7 +81,8 @@ def looks(source: Source) -> Elsewhere:
     found: Elsewhere = {}
     for row in source.db.processes(Scope()):
         mine = Facts(source.db, row, '').looks
-        found.setdefault(_key(row), []).extend([*mine[:LOOKS_MOST], *mine[LOOKS_MOST:][-LOOKS_MOST:]])
+        some = [*mine[:LOOKS_MOST], *mine[LOOKS_MOST:][-LOOKS_MOST:]]
+        found.setdefault(_key(row), []).extend(some)
     return found
 
 

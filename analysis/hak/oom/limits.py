@@ -73,8 +73,8 @@ def _told_limit(column: str) -> Callable[[Dump], int]:
 
 
 RLIMITS = (
-    Limit('map_fail_rlimit_as', 'RLIMIT_AS', 'the address space', 'v', 'as', lambda dump: dump.row['vm'],
-          lambda dump: dump.row['limit_as']),
+    Limit('map_fail_rlimit_as', 'RLIMIT_AS', 'the address space', 'v', 'as',
+          lambda dump: dump.row['vm'], lambda dump: dump.row['limit_as']),
     Limit('map_fail_rlimit_data', 'RLIMIT_DATA', 'private writable memory', 'd', 'data',
           _told_limit('data'), _told_limit('limit_data')),
     Limit('map_fail_rlimit_memlock', 'RLIMIT_MEMLOCK', 'locked memory (mlockall)', 'l', 'memlock',

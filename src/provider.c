@@ -8,6 +8,7 @@
 #include "base.h"
 #include "pagemap.h"
 #include "symbols.h"
+#include "vg.h"
 
 /* More than goes to the C library's malloc by any knob, less than has a mapping of its own. */
 #define PIECE 5000
@@ -62,7 +63,10 @@ const struct hak_trace_ops *provider_load(const char **why)
     slash = strrchr(here.dli_fname, '/');
     snprintf(path, sizeof(path), "%.*slibhakmem-lttng.so",
              slash ? (int)(slash - here.dli_fname + 1) : 0, here.dli_fname);
+    /* The loader looks at words of what it is to load where a path may end before. */
+    vg_enter();
     lib = open_provider(path);
+    vg_leave();
     ops = lib ? dlsym(lib, HAK_TRACE_OPS_SYMBOL) : NULL;
     if (!ops) {
         *why = dlerror();

@@ -72,25 +72,33 @@ static uint64_t *slab_sum(struct resident *r, uint32_t info)
     }
 }
 
-/* A granule of a SuperSlab. */
+/* Of what was asked for, the bytes in memory between two places. */
+static uint64_t bytes_between(size_t from, size_t to, size_t page)
+{
+    uint64_t pages = 0;
+
+    for (size_t i = from / page; i < to / page; i++)
+        pages += look.page[i] & 1;
+    return pages * page;
+}
+
+/* A granule of a SuperSlab, whose slabs may be smaller than a page. */
 static void add_slabs(struct resident *r, char *base, unsigned lg)
 {
-    size_t page = os_page();
+    size_t page = os_page(), step = page > SLAB_SIZE ? page : SLAB_SIZE;
+    _Atomic uint32_t *info = &pagemap_leaf_below(base, PAGEMAP_ROOTS)->info[pagemap_slab(base)];
 
     if (!ask(base, PAGEMAP_GRANULE))
         return;
-    for (size_t at = 0; at < PAGEMAP_GRANULE; at += page) {
-        struct pagemap_leaf *leaf = pagemap_leaf_below(base + at, PAGEMAP_ROOTS);
-        uint64_t *sum = slab_sum(
-            r, atomic_load_explicit(&leaf->info[pagemap_slab(base + at)], memory_order_relaxed));
+    for (size_t at = 0; at < PAGEMAP_GRANULE; at += step) {
+        uint32_t of = atomic_load_explicit(&info[at >> SLAB_LG], memory_order_relaxed);
+        uint64_t *sum = slab_sum(r, of), bytes = bytes_between(at, at + step, page);
 
-        if (!(look.page[at / page] & 1))
-            continue;
-        *sum += page;
-        if (at == 0 && ss_at(base, lg) == (void *)base) {
-            *sum -= SS_HEADER;
+        if (at == 0 && ss_at(base, lg) == (void *)base && (look.page[0] & 1)) {
+            bytes -= SS_HEADER;
             r->headers += SS_HEADER;
         }
+        *sum += bytes;
     }
 }
 
@@ -103,9 +111,8 @@ static void add_region(struct resident *r, const struct space *sp, char *base)
         head = (size_t)sp->reserved << UNIT_LG;
     if (!ask(base, PAGEMAP_GRANULE))
         return;
-    for (size_t at = 0; at < PAGEMAP_GRANULE; at += page)
-        if (look.page[at / page] & 1)
-            *(at < head ? &r->headers : &r->layer[sp->layer]) += page;
+    r->headers += bytes_between(0, head, page);
+    r->layer[sp->layer] += bytes_between(head, PAGEMAP_GRANULE, page);
 }
 
 static void add_huge(struct resident *r, const char *base)

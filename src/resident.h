@@ -23,8 +23,8 @@ struct resident {
     bool known;                   /* false: it was not looked at, or the kernel does not tell */
 };
 
-/* A look costs half a millisecond a GiB. Unless it must be, there is none before a thousand times
- * as long as the last one took has passed. */
+/* A look costs some milliseconds a GiB. Unless it must be, there is none before a thousand times as
+ * long as the last one took has passed. */
 void resident_take(struct resident *r, bool must);
 
 #endif

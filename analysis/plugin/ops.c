@@ -161,13 +161,15 @@ void ops_alloc(struct machine *m, const struct hak_ev_alloc *e)
 void ops_free(struct machine *m, const struct hak_ev_free *e)
 {
     struct op_totals *t = totals(m);
-    unsigned kind = kind_of(e->cls);
+    unsigned kind = kind_of(e->cls), number;
     struct op_thread *thread;
     bool known = end_of(t, e->ptr, false);
 
     if (!m->counting || kind == KINDS)
         return;
-    thread = t->thread[thread_of(t, m->tid)];
+    /* A thread that is new moves the list of them. */
+    number = thread_of(t, m->tid);
+    thread = t->thread[number];
     thread->of[kind].frees++;
     thread->of[kind].unseen += !known;
 }

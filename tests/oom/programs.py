@@ -160,7 +160,7 @@ PROGRAMS = [
     # ---- nginx ----
     Program('nginx under load', plays.NGINX, '', nginx(3000)),
     Program('nginx, a small pool', plays.NGINX, 'ace_exhaustion', nginx(400), of='nginx',
-            env={'HAKMEM_ACE_LARGE_CAP': '512K'}, remedy=True),
+            env={'HAKMEM_ACE_LARGE_CAP': '300K'}, remedy=True),
 
     # ---- PostgreSQL ----
     Program('postgres under load', plays.POSTGRES, '', postgres(

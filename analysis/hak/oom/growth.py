@@ -28,6 +28,8 @@ SHARE_LEAST, GROWING_LEAST, FAIR, FALLS_MOST = 0.2, 0.7, 0.3, 0.1
 LAST = 0.25
 # In each, memory is as low as it gets at least once.
 PERIODS, FALLS_LEAST = 3, 2
+# In which a program ends.
+ENDING_NS = 2_000_000_000
 # Of the slabs that a class acquired, what must be live in them.
 LIVE_LEAST = 0.5
 # Of the activity in a window, given back again; so many windows must have that.
@@ -147,7 +149,7 @@ def _steadily(edges: list[int], shares: list[float]) -> int:
 def _between_collections(edges: list[int], shares: list[float]) -> int:
     """What collects its garbage now and then falls each time, but never as low as before."""
     steps = [after - before for before, after in zip(edges, edges[1:])]
-    falls = sum(step < 0 < before for before, step in zip(steps, steps[1:]))
+    falls = sum(step < 0 <= before for before, step in zip([0, *steps], steps))
     floor = list(accumulate(reversed(edges), min))[::-1]
     rises = [after - before for before, after in zip(floor, floor[1:])]
     parts: list[list[int]] = [[] for _ in range(PERIODS)]
@@ -237,8 +239,13 @@ def _live(grown: dict[object, list[int]], facts: Facts) -> dict[object, list[int
 
 
 def _until_idle(states: list[Dump]) -> list[Dump]:
-    """What does nothing at all at the end has not stopped to grow. Nor has it by ending."""
+    """What does nothing at all at the end has not stopped to grow. Nor has it by ending, before
+    which some free what they have."""
+    parting = [state.time for state in states if state.parting]
     states = [state for state in states if not state.parting]
+    while len(states) > 1 and parting and parting[-1] - states[-1].time < ENDING_NS and \
+            states[-1].all_live < states[-2].all_live / 2:
+        states.pop()
     while len(states) > 1 and _blocks(states[-1]) == _blocks(states[-2]):
         states.pop()
     return states

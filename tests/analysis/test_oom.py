@@ -410,6 +410,16 @@ def test_who_was_killed_for_want_of_memory_is_told_by_the_kernel_s_counts(record
     assert not noted(record, 'near', t.in_group(99 * MIB).text(), code=0)['verdicts']
 
 
+def test_limits_that_no_dump_tells_are_those_the_program_began_with(record):
+    refused = t.never_dumped().text()
+    verdict, = noted(record, 'limited', refused, code=1, limits={
+        'as': 150 * MIB, 'data': None, 'memlock': 8 * MIB, 'stack': 8 * MIB})['verdicts']
+    assert verdict['cause'] == 'map_fail_rlimit_as', verdict
+    assert verdict['change'] == 'ulimit -v unlimited'
+    both = noted(record, 'both', refused, code=1, limits={'as': 150 * MIB, 'data': 150 * MIB})
+    assert [each['cause'] for each in both['verdicts']] == ['map_fail_unknown']
+
+
 @pytest.mark.parametrize('program', [
     None, 7, [], {'pid': 1}, {'code': 'x'}, {'argv': 7}, {'argv': [7]}, {'kills': []},
     {'kills': {'/': 'x'}}, {'limits': 3}, {'machine_kills': 1 << 70}, {'cgroup_version': 3},

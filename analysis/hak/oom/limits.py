@@ -290,6 +290,8 @@ def _only_one(facts: Facts, refused: Refused) -> Iterator[Found]:
     """Where nobody looked when it was refused: the one limit that is set, as other dumps of the
     process tell, if there is no other."""
     looks = _near(facts, refused)
+    if not looks:
+        yield from _as_it_began(facts, refused)
     if not looks or any(abs(time - dump.time) <= SOON_NS for dump in looks
                         for time in (refused.first, refused.last)):
         return
@@ -303,6 +305,19 @@ def _only_one(facts: Facts, refused: Refused) -> Iterator[Found]:
         yield _reached(which, Evidence(
             f'{which.what} was {ui.size(used)} of {ui.size(limit)} ({which.name}), and no other '
             'limit is set', dump.time, {'used': used, 'limit': limit}), dump, facts, refused, GUESS)
+
+
+def _as_it_began(facts: Facts, refused: Refused) -> Iterator[Found]:
+    """`hak record` knows with which limits it started the program, whose children have them too."""
+    limits = facts.fate.limits if facts.fate else {}
+    locked = errno.EAGAIN in refused.errors
+    set_ = [which for which in RLIMITS if limits.get(which.long)
+            and (which.cause == 'map_fail_rlimit_memlock') == locked]
+    if len(set_) == 1:
+        which, limit = set_[0], limits[set_[0].long]
+        yield (which.cause, [Evidence(
+            f'{which.what} is limited to {ui.size(limit)} ({which.name}), and no other limit was '
+            'set', facts.fate.began, {'limit': limit})], f'ulimit -{which.letter} unlimited', NEAR)
 
 
 def _unknown(facts: Facts, refused: Refused, weight: float) -> Iterator[Verdict | Insufficient]:

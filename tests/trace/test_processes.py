@@ -126,7 +126,8 @@ def _recorded(user) -> bool:
     user.lttng('start', 'late')
     time.sleep(1)
     user.lttng('stop', 'late')
-    return bool(named(events(user.hak.cwd / 'late'), 'process_start'))
+    trace = user.hak.cwd / 'late'
+    return any(trace.rglob('metadata')) and bool(named(events(trace), 'process_start'))
 
 
 NGINX = '''

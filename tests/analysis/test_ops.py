@@ -66,6 +66,13 @@ def test_where_they_were_not_recorded_nothing_is_counted(record):
     assert 'ops_' not in hak('report', trace).out
 
 
+def test_what_is_freed_first_was_there_before(record):
+    h = History()
+    h.lines += [free(0, 6), free(512, 6), alloc(0, 400, 6)]
+    row, = told(record(h.text()))['classes']
+    assert of([row], *COUNTS) == [(1, 400, 2, 2, 1, 400, 0)]
+
+
 def test_every_size_lies_in_its_range(record):
     sizes = [0, 1, 15, 16, 17, 2047, 2048, 2049, 2560, 2561, 4096, 4097, (1 << 20) - 1, 1 << 20,
              (1 << 20) + 1, 1 << 40, 1 << 41]

@@ -88,3 +88,26 @@ def test_no_column_of_any_table_is_0_where_it_is_not_recorded(tables, tier):
              and any(value == 0 for value in tables[tier][table].get(column, ()))
              and not any(tables[tier][table][column])]
     assert not wrong
+
+
+LEAKS = 'our @l; for (1 .. 80) { push @l, "x" x 300 for 1 .. 1000; select undef, undef, undef, 0.1 }'
+
+
+def test_what_every_malloc_tells_of_a_leak_is_told(hak):
+    done = hak('record', '-o', 'trace', '--tier', 'ops', '--', 'perl', '-e', LEAKS)
+    assert done.code == 0, done.err
+    report = json.loads(hak('report', 'trace', '--json').out)
+    ops, (process,) = report['ops'], report['processes']
+    total, = ops['processes']
+    for rows in (ops['classes'], ops['threads'], [total]):
+        assert sum(row['allocs'] for row in rows) == total['allocs'] >= 80000
+        for row in rows if rows is not ops['threads'] else ():
+            assert row['allocs'] - row['frees'] + row['unseen'] - row['untold'] == row['live'], row
+    assert sum(row['allocs'] for row in ops['sizes']) == total['allocs']
+    assert ops['threads'][0]['tid'] == process['pid']
+    answer, = json.loads(hak('oom', 'trace', '--json').out)['processes']
+    leak = next(each for each in answer['verdicts'] if each['cause'] == 'leak')
+    assert leak['change'] == 'hak report trace'
+    blocks, = [each['numbers'] for each in leak['evidence'] if 'tid' in each['numbers']]
+    assert blocks == {'blocks': total['live'], 'bytes': total['live_bytes'], 'tid': process['pid']}
+    assert total['live_bytes'] >= 80000 * 300

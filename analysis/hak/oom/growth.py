@@ -102,9 +102,28 @@ def _verdict(facts: Facts, grown: dict[object, list[int]], times: list[int], sur
     total = sum(live[-1] - live[0] for live in grown.values())
     evidence = [_told(key, grown[key], times, facts) for key in worst[:3]]
     first = min(_begin(grown[key], times) for key in worst)
+    blocks = _asked_for(facts)
     return Verdict('leak', sure, first, min(1.0, total / max(total, facts.most_rss)),
-                   [*evidence, Evidence(meanwhile, times[-1])],
-                   'hak record --tier ops -- CMD')
+                   [*evidence[:2 if blocks else 3], *blocks, Evidence(meanwhile, times[-1])],
+                   f'hak report {facts.trace}' if blocks else 'hak record --tier ops -- CMD')
+
+
+def _asked_for(facts: Facts) -> list[Evidence]:
+    """Who asked for what lives in the end, where every malloc and free was recorded."""
+    rows = facts.rows('op_total')
+    live = sum(row['live_bytes'] for row in rows)
+    sizes = facts.rows('op_size', 'allocs DESC')
+    if not live:
+        return []
+    of: dict[int, int] = {}
+    for row in rows:
+        of[row['tid']] = of.get(row['tid'], 0) + row['live_bytes']
+    tid = max(of, key=lambda key: of[key])
+    count, most = sum(row['live'] for row in rows), sizes[0]
+    return [Evidence(f'{count:,} blocks of {ui.size(live)} that were asked for live in the end, '
+                     f'{of[tid] / live:.0%} of it from thread {tid}; most requests were for '
+                     f'{most["low"]:,} to {most["high"]:,} B', facts.ended,
+                     {'blocks': count, 'bytes': live, 'tid': tid})]
 
 
 def _told(key, live: list[int], times: list[int], facts: Facts) -> Evidence:

@@ -410,6 +410,17 @@ class Database:
             {scope.where('f.cls', 'kind = :kind')} ORDER BY time LIMIT :limit''',
             {**scope.values(), 'kind': kind, 'limit': limit}).fetchall()
 
+    def storms_cut_short(self, scope: Scope) -> list[int]:
+        """Processes of which sums are told, and no end: of the last sums some may be missing."""
+        where = scope.where('', """
+            proc IN (SELECT proc FROM fail_total WHERE told < count
+                     UNION SELECT proc FROM legacy_total WHERE told < count
+                     UNION SELECT proc FROM failure WHERE told < times)""", """
+            proc NOT IN (SELECT proc FROM dump JOIN label ON kind = 'dump_why' AND value = why
+                         WHERE label.text = 'DUMP_EXIT')""")
+        return [row['pid'] for row in self._all(f'SELECT pid FROM process {where} ORDER BY proc',
+                                                scope)]
+
     def failures_by_time(self, scope: Scope) -> Iterator:
         return self._db.execute(f'SELECT proc, kind, time, times FROM failure {scope.where()} '
                                 'ORDER BY time', scope.values())

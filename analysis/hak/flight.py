@@ -34,7 +34,8 @@ from hak.lttng import CONTEXTS, FLUSH_SECONDS, Client, elements
 SHM = Path('/dev/shm')
 DEFAULTS = {'keep': 32, 'max_bytes': 256 << 20, 'every': 60.0, 'buffer_size': 64 << 10}
 # What comes with every refused request. In a storm it must not push out the rest.
-REPEATING = {'acquire_begin', 'acquire_stage', 'shared_fail', 'legacy_alloc'}
+REPEATING = {'acquire_begin', 'acquire_stage', 'shared_fail', 'legacy_alloc', 'shared_fail_sum',
+             'legacy_alloc_sum', 'ace_fail_sum', 'oom_sum'}
 REPAIR = flight_watch.REPAIR
 # Longer than a writer may be off the CPU on a machine that is not in trouble.
 HOLE_SECONDS = 0.2

@@ -98,6 +98,7 @@ class Report:
     failure_counts: dict         # kind -> count
     largest_oom: int             # bytes
     told_singly: dict            # kind -> refusals with events of their own, refusals
+    cut_short: list              # pids whose last refusals may not have been told
     failures: dict               # kind -> the first of them
     ace_failures: list           # by layer and reason
     dumps: list                  # what each state dump says of all, in the order of time
@@ -138,7 +139,12 @@ class Report:
         """Of the refusals that came in storms; '' if each has events of its own."""
         parts = [f'{told:,} of {ui.counted(count, NAMES[kind])}'
                  for kind, (told, count) in self.told_singly.items() if told < count]
-        return f'told singly: {", ".join(parts)}; the others in sums' if parts else ''
+        if not parts:
+            return ''
+        pids = ', '.join(map(str, self.cut_short))
+        return f'told singly: {", ".join(parts)}; the others in sums' + (
+            f'. There may be more of the last quarter of a second of {pids}: no end was recorded'
+            if pids else '')
 
     def as_json(self) -> dict:
         value = asdict(self)

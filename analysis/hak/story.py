@@ -39,7 +39,7 @@ def tell(source: Source, scope: Scope) -> Report:
         warm_stages=db.stages_after(begin + int((end - begin) * WARM_UP), scope),
         classes=classes, shared_fail=_fails(db, scope), legacy=_legacy(db, scope),
         ace_fail=counts.ace_fail, failure_counts=counts.kinds, largest_oom=counts.largest_oom,
-        told_singly=_told_singly(db, scope, counts),
+        told_singly=_told_singly(db, scope, counts), cut_short=db.storms_cut_short(scope),
         failures={kind: [_failure(db, row) for row in db.failures(kind, scope, FAILURES_SHOWN)]
                   for kind in KINDS},
         ace_failures=_ace_failures(db, scope), dumps=dumps.told(db, scope),

@@ -94,6 +94,19 @@ def test_a_session_that_records_no_sums_is_told_each(user_hak):
         each['shared_fail'] for each in own.values())
 
 
+def test_what_a_killed_program_has_not_told_any_more_is_not_called_exact(hak):
+    result = hak('record', '-o', 'trace', '--', 'bash', '-c',
+                 f'{REFUSALS} 1000000000 & sleep 2; kill -KILL $!; wait $!; true', env=CAPS)
+    assert result.code == 0, result.err
+    story = report(hak)
+    ours, = (each['pid'] for each in story['processes'] if each['name'] == 'refusals')
+    assert story['cut_short'] == [ours]
+    assert f'storm_cut_short pid={ours}' in hak('report', 'trace').out
+    record_again = hak('record', '-o', 'whole', '--', REFUSALS, 9000, env=CAPS)
+    assert record_again.code == 0
+    assert json.loads(hak('report', 'whole', '--json').out)['cut_short'] == []
+
+
 OOM = """
 import ctypes, resource
 malloc = ctypes.CDLL(None).malloc

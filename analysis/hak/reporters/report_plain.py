@@ -58,6 +58,8 @@ def _losses(report: Report, line, seconds) -> None:
     for kind, (told, count) in report.told_singly.items():
         if told < count:
             line('told_singly', kind=kind, told=told, count=count)
+    for pid in report.cut_short:
+        line('storm_cut_short', pid=pid)
     for row in lost['intervals']:
         line('loss', kind=row['kind'], begin=seconds(row['begin']), end=seconds(row['end']),
              count=row['count'], state=row['state'], stream=row['stream'])

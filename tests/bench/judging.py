@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How long `hak oom` and `hak report` take: of a snapshot, of an hour of a busy program, of a storm.
+"""How long `hak oom` and `hak report` take: of a snapshot, an hour of a busy program, a storm.
 
 usage: tests/bench/judging.py [--seconds N] [--refusals N] [--rounds N]
 
@@ -98,7 +98,8 @@ def main() -> None:
             size = sum(path.stat().st_size for path in trace.rglob('*') if path.is_file())
             took = [statistics.median(seconds_of(verb, trace) for _ in range(args.rounds))
                     for verb in ('oom', 'report')]
-            print(f'{name:<12}{size / 2 ** 20:>8.1f}{took[0]:>10.1f} s{took[1]:>10.1f} s', flush=True)
+            print(f'{name:<12}{size / 2 ** 20:>8.1f}{took[0]:>10.1f} s{took[1]:>10.1f} s',
+                  flush=True)
     finally:
         shutil.rmtree(folder)
 

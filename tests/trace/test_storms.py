@@ -1,4 +1,4 @@
-"""A storm of refusals: the recording stays small, its counts exact, and says what is in sums only."""
+"""A storm of refusals: the recording stays small and its counts exact, and sums are called sums."""
 
 import json
 import re

@@ -147,8 +147,11 @@ def growing(live: dict[object, list[int]], parts: list[int]) -> dict[object, lis
     together must have grown by much."""
     total = sum(edges[-1] for edges in live.values())
     shares = [part / sum(parts) for part in parts]
-    growth = {key: max(_steadily(edges, shares), _between_collections(edges, shares))
-              for key, edges in live.items()}
+    growth = {key: _steadily(edges, shares) for key, edges in live.items()}
+    # Beside what grows steadily one fall is a collection.
+    falls = 1 if sum(growth.values()) >= LEAST else FALLS_LEAST
+    growth = {key: more or _between_collections(live[key], shares, falls)
+              for key, more in growth.items()}
     enough = sum(growth.values()) >= max(LEAST, SHARE_LEAST * total)
     return {key: live[key] for key, more in growth.items() if more} if enough else {}
 
@@ -165,7 +168,7 @@ def _steadily(edges: list[int], shares: list[float]) -> int:
                       and _late(steps, shares) >= FAIR * growth) else 0
 
 
-def _between_collections(edges: list[int], shares: list[float]) -> int:
+def _between_collections(edges: list[int], shares: list[float], falls_least: int) -> int:
     """What collects its garbage now and then falls each time, but never as low as before."""
     steps = [after - before for before, after in zip(edges, edges[1:])]
     falls = sum(step < 0 <= before for before, step in zip([0, *steps], steps))
@@ -174,7 +177,7 @@ def _between_collections(edges: list[int], shares: list[float]) -> int:
     parts: list[list[int]] = [[] for _ in range(PERIODS)]
     for edge, at in zip(edges, accumulate(shares, initial=0.0)):
         parts[min(PERIODS - 1, int(at * PERIODS))].append(edge)
-    if falls < FALLS_LEAST or not all(parts):
+    if falls < falls_least or not all(parts):
         return 0
     low = [min(part) for part in parts]
     growth = low[-1] - low[0]

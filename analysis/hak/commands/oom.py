@@ -50,13 +50,15 @@ def run(args: argparse.Namespace) -> int:
 def _ask(path: Path) -> Answer:
     answers, failures, looks = {}, [], {}
     with inputs.recordings(path) as traces:
+        several = len(traces) > 1
         for trace in traces:
             try:
-                answers[trace] = _answer(path, trace, trace if len(traces) > 1 else path, looks)
+                answers[trace] = _answer(path, trace, trace if several else path,
+                                         looks if several else None)
             except HakError as error:
                 failures.append(error)
         for trace in [trace for trace in answers if _lacks_limits(answers[trace], looks)]:
-            answers[trace] = _answer(path, trace, trace, {}, looks)
+            answers[trace] = _answer(path, trace, trace, None, looks)
     if not answers:
         raise failures[0]
     joined = judge.joined([*answers.values()])
@@ -64,12 +66,12 @@ def _ask(path: Path) -> Answer:
     return joined
 
 
-def _answer(path: Path, trace: Path, name: Path, found: judge.Elsewhere,
+def _answer(path: Path, trace: Path, name: Path, found: Optional[judge.Elsewhere] = None,
             elsewhere: Optional[judge.Elsewhere] = None) -> Answer:
     """Of one recording; `name`: by which other commands find it. `found`: what it shows of
-    processes is added; `elsewhere`: what others have shown."""
+    processes is added for others; `elsewhere`: what others have shown."""
     with reading.opened(reading.Request(trace), whole=True) as source:
-        for key, looks in judge.looks(source).items():
+        for key, looks in judge.looks(source).items() if found is not None else ():
             found.setdefault(key, []).extend(looks)
         return Answer(str(path), source.first,
                       judge.judge(source, shlex.quote(str(name)), fate.read(trace), elsewhere),

@@ -107,7 +107,8 @@ function tabulate() {
   'None: nobody wrote to free blocks where it shows, and nothing was freed twice.');
 
   const threads = tablesIn('threads'), remote = report.remote;
-  threads.append(element('p', {}, `${count(remote.given_remote)} of ${count(remote.given_own + remote.given_remote)} freed blocks ` +
+  threads.append(element('p', {}, remote.waiting === null ? 'Whose blocks threads free was not recorded: hak record --tier flow.' :
+    `${count(remote.given_remote)} of ${count(remote.given_own + remote.given_remote)} freed blocks ` +
     `(${percent(remote.given_remote, remote.given_own + remote.given_remote) || '0 %'}) belonged to another thread's slabs; ` +
     `${counted(remote.waiting, 'block')} waited in remote queues when the recording ended.`));
   table(threads, 'Who frees whose blocks', report.flows, [

@@ -22,6 +22,7 @@
 #define BINS (STEPPED + (64 - 11) * (1u << PARTS_LG))
 
 struct op_thread {
+    unsigned number;
     uint32_t tid; /* 0: of more threads than are told apart */
     struct {
         int64_t allocs, requested, frees, unseen, live, live_bytes, untold;
@@ -79,22 +80,21 @@ static struct op_totals *totals(struct machine *m)
     return m->process->ops;
 }
 
-/* The number of the thread of the event at hand. */
-static unsigned thread_of(struct op_totals *t, uint32_t tid)
+static struct op_thread *thread_of(struct op_totals *t, uint32_t tid)
 {
-    struct op_thread *made;
-    uintptr_t known = (uintptr_t)map_get(&t->threads, (uint64_t)tid + 1);
+    struct op_thread *made = map_get(&t->threads, (uint64_t)tid + 1);
 
-    if (known)
-        return (unsigned)known - 1;
+    if (made)
+        return made;
     if (t->count == THREADS_MOST - 1)
-        return t->count - 1;
+        return t->thread[t->count - 1];
     made = memory_new(sizeof(*made));
     made->tid = t->count == THREADS_MOST - 2 ? 0 : tid;
-    t->thread = memory_grow(t->thread, (t->count + 1) * sizeof(*t->thread));
+    made->number = t->count;
+    t->thread = memory_grow(t->thread, (t->count + 1) * sizeof(struct op_thread *));
     t->thread[t->count++] = made;
-    map_put(&t->threads, (uint64_t)tid + 1, (void *)(uintptr_t)t->count);
-    return t->count - 1;
+    map_put(&t->threads, (uint64_t)tid + 1, made);
+    return made;
 }
 
 static unsigned bin_of(uint64_t size)
@@ -114,7 +114,7 @@ static uint64_t high_of(unsigned bin)
     unsigned over = bin - STEPPED, lg = 11 + (over >> PARTS_LG);
 
     if (bin < STEPPED)
-        return bin * STEP;
+        return (uint64_t)bin * STEP;
     return (UINT64_C(1) << lg) +
            (((uint64_t)(over & ((1u << PARTS_LG) - 1)) + 1) << (lg - PARTS_LG));
 }
@@ -144,8 +144,8 @@ void ops_alloc(struct machine *m, const struct hak_ev_alloc *e)
         return;
     if (b.size > SIZE_MOST)
         b.size = SIZE_MOST;
-    b.thread = thread_of(t, m->tid);
-    thread = t->thread[b.thread];
+    thread = thread_of(t, m->tid);
+    b.thread = thread->number;
     (void)end_of(t, e->ptr, true);
     map_put(&t->live, e->ptr, pack(b));
     thread->of[b.kind].live++;
@@ -161,15 +161,13 @@ void ops_alloc(struct machine *m, const struct hak_ev_alloc *e)
 void ops_free(struct machine *m, const struct hak_ev_free *e)
 {
     struct op_totals *t = totals(m);
-    unsigned kind = kind_of(e->cls), number;
+    unsigned kind = kind_of(e->cls);
     struct op_thread *thread;
     bool known = end_of(t, e->ptr, false);
 
     if (!m->counting || kind == KINDS)
         return;
-    /* A thread that is new moves the list of them. */
-    number = thread_of(t, m->tid);
-    thread = t->thread[number];
+    thread = thread_of(t, m->tid);
     thread->of[kind].frees++;
     thread->of[kind].unseen += !known;
 }

@@ -99,7 +99,7 @@ def test_a_child_does_not_outlive_its_parent(tmp_path):
 
 @pytest.mark.parametrize('closed', ['2>&-', '<&- 2>&-', '<&- >&- 2>&-'])
 def test_it_reads_where_standard_descriptors_are_closed(copy, closed):
-    done = subprocess.run(['sh', '-c', f'"$1" verify "$2" {closed}', 'sh', HAK, copy], timeout=120,
+    done = subprocess.run(['sh', '-c', f'"$1" verify "$2" {closed}', 'sh', HAK, copy], timeout=300,
                           check=False)
     assert done.returncode == 0
 
@@ -219,7 +219,7 @@ def test_a_spreadsheet_computes_nothing(good, tmp_path):
 # ---- what lies beside the trace ----
 
 def told(trace: Path) -> dict:
-    result = hak('report', trace, '--json', timeout=60)
+    result = hak('report', trace, '--json', timeout=300)
     assert result.code == 0 and 'Traceback' not in result.err, result
     return json.loads(result.out)
 
@@ -297,7 +297,7 @@ def test_nothing_is_left_by_one_that_is_killed(copy, tmp_path):
     while running.poll() is None and not any(folder.glob('hak-read-*[!e]')):
         time.sleep(0.005)
     running.terminate()
-    running.communicate(timeout=60)
+    running.communicate(timeout=300)
     assert hak('report', copy, env=env).code == 0
     assert not any(folder.iterdir()) and not any(copy.parent.glob('.hak-*'))
 
@@ -308,7 +308,7 @@ def test_a_fifo_in_place_of_a_file_is_no_trace(copy):
     metadata = next(copy.rglob('metadata'))
     metadata.unlink()
     os.mkfifo(metadata)
-    result = hak('report', copy, timeout=60)
+    result = hak('report', copy, timeout=300)
     assert result.code == 3 and 'is not a file' in result.err
 
 

@@ -83,7 +83,7 @@ def test_from_a_report_to_the_slab_and_to_who_points_at_the_block(tmp_path):
                              env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         gdb = subprocess.run(
-            ['gdb', '-q', '-batch', '-ex', f'target remote | vgdb --wait=50 {prefix}',
+            ['gdb', '-q', '-batch', '-ex', f'target remote | vgdb --wait={SECONDS} {prefix}',
              '-ex', 'continue',
              '-ex', f'source {ROOT}/scripts/hakmem-gdb.py', '-ex', 'frame function main',
              '-ex', 'hak block n', '-ex', 'hak slab n', '-ex', 'hak block n->next',

@@ -54,7 +54,7 @@ class Puppet:
         def looked() -> bool:
             return self._naps() >= begin + times
 
-        for _ in range(20):
+        for _ in range(SECONDS // 2):
             if until(looked, seconds=2):
                 return
             # Who never asks for memory has none, or lets it sleep.

@@ -19,7 +19,7 @@ GREETS = '''
 import socket, struct, sys
 for port in map(int, sys.argv[1:]):
     for leaves in (False, True):
-        with socket.create_connection(('127.0.0.1', port), timeout=60) as there:
+        with socket.create_connection(('127.0.0.1', port), timeout=300) as there:
             try:
                 there.sendall(struct.pack('>QIIIII', 8, 10, 0, 2, 13, 0) * 100)
                 while not leaves and (said := there.recv(4096)):

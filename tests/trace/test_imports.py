@@ -64,7 +64,7 @@ def tools(tmp_path_factory) -> Path:
 def drive(tools: Path, flavour: str, **env: str) -> str:
     civil = ['civil'] if env.get('HAKMEM_TINY_USE_SUPERSLAB') == '0' else []
     done = subprocess.run(
-        [tools / 'driven', *civil], capture_output=True, text=True, timeout=120, check=False,
+        [tools / 'driven', *civil], capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, 'HAKMEM_TICK': '10', **env,
              'LD_PRELOAD': f'{tools}/witness.so:{ROOT}/build/{flavour}/libhakmem.so'})
     said = [line for line in done.stderr.splitlines() if 'witness:' in line]
@@ -119,7 +119,7 @@ def test_the_witness_sees_what_is_not_allowed(tools, tmp_path):
                     f'-DNAMES="{tmp_path}/names.h"', '-o', tmp_path / 'witness.so',
                     HERE / 'witness.c'], check=True)
     done = subprocess.run(
-        [tools / 'driven'], capture_output=True, text=True, timeout=120, check=False,
+        [tools / 'driven'], capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, 'LD_PRELOAD': f'{tmp_path}/witness.so:{ROOT}/build/trace/libhakmem.so'})
     assert done.returncode == 99
     assert 'witness: pthread_self called' in done.stderr

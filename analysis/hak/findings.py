@@ -1,10 +1,12 @@
 """What a recording suggests to change: sentences, worst first."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Optional
 
 from hak import ui
 from hak.geometry import Names, class_name, class_text
+from hak.oom.verdict import CAUSES, ProcessVerdict
 
 # Of all acquires after warm-up, stage 3 should not serve more.
 STAGE_3_LIMIT = 0.05
@@ -23,6 +25,9 @@ PRESSED = {'PRESSURE_CGROUP': ("the cgroup's memory.max",
                                'raise it, or find out what grows with `hak oom`'),
            'PRESSURE_AS': ('the limit of address space',
                            'raise ulimit -v, or find out what grows with `hak oom`')}
+# Causes that only the state of the memory shows; so sure they must be.
+MEMORY = ('leak', 'fragmentation', 'remote_backlog', 'thread_cache_bloat', 'class_waste', 'not_us')
+SURE = 0.5
 LIMITS = {'MID': 'raise HAKMEM_ACE_MID_CAP', 'LARGE': 'raise HAKMEM_ACE_LARGE_CAP'}
 
 
@@ -40,11 +45,22 @@ class Finding:
         return f'{self.text}: {self.remedy}' if self.remedy else self.text
 
 
-def find(report) -> list[Finding]:
+def find(report, verdicts: Iterable[ProcessVerdict] = ()) -> list[Finding]:
+    """verdicts: `hak oom`'s, of all that is reported."""
     found = [*_violations(report), *_corruption(report), *_failures(report), *_layers(report), *_pressure(report),
              *_refusals(report), *_stage_3(report), *_regrets(report), *_learning(report),
-             *_losses(report), *_dumps(report)]
+             *_losses(report), *_dumps(report), *_memory(verdicts)]
     return sorted(found, key=lambda finding: (-finding.severity, -finding.weight))
+
+
+def _memory(verdicts: Iterable[ProcessVerdict]):
+    for process in verdicts:
+        for one in process.verdicts:
+            if one.cause in MEMORY and one.confidence >= SURE:
+                seen = one.evidence[0]
+                yield Finding(one.cause, 2, f'{CAUSES[one.cause]} in {process.name} ({process.pid}): '
+                              f'{seen.text}', one.change, cls=seen.numbers.get('cls'),
+                              weight=int(100 * one.weight))
 
 
 def _violations(report):

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from hak.findings import Finding
+from hak.findings import MEMORY, Finding
 
 _FAILURES = ('hdr_reset', 'double_free', 'invalid_free', 'oom')
 _REFUSALS = {'soft_cap_stranded': 'FAIL_SOFT_CAP', 'soft_cap_unlisted': 'FAIL_SOFT_CAP',
@@ -13,7 +13,7 @@ _ACE = {'map_fail': 'MAP_FAIL_OS', 'ace_exhaustion': 'EXHAUSTION', 'ace_threshol
 _SECTIONS = {'stage_3': 'stages', 'superslab_churn': 'memory', 'purge_churn': 'memory',
              'unsteady': 'caps', 'size_refused': 'sizes', 'losses': 'losses', 'pressure': 'memory',
              'dump_incomplete': 'recording', 'violations': 'recording', 'ace_gave_up': 'failures',
-             **dict.fromkeys(_ACE, 'failures'), **dict.fromkeys(_FAILURES, 'misuse'),
+             **dict.fromkeys(MEMORY, 'memory'), **dict.fromkeys(_ACE, 'failures'), **dict.fromkeys(_FAILURES, 'misuse'),
              **dict.fromkeys(_REFUSALS, 'lanes')}
 
 

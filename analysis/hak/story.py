@@ -8,6 +8,7 @@ from hak import dumps, findings, footprint, helpers, operations, split
 from hak.db import Scope
 from hak.geometry import LAYER_CLASSES, NO_CLASS, STAGES, STRIDES
 from hak.model import ClassReport, Lifetime, Process, Report
+from hak.oom import judge
 from hak.reading import Source
 
 # How many of each kind of failure, and of the worst slabs, a report lists.
@@ -50,7 +51,9 @@ def tell(source: Source, scope: Scope) -> Report:
         superslabs=_superslabs(db, scope), threads=_threads(db, scope),
         remote=_remote(classes), flows=_flows(db, scope), worst=_worst(db, scope),
         ops=operations.told(db, scope), checked=_checked(meta))
-    report.findings = findings.find(report)
+    # They are about whole recordings.
+    whole = window is None and scope == Scope()
+    report.findings = findings.find(report, judge.judge(source, str(source.trace)) if whole else ())
     return report
 
 

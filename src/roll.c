@@ -25,7 +25,7 @@ struct roll {
     struct place place[PLACES];
 };
 
-_Static_assert(sizeof(struct roll) == (size_t)32 * (PLACES + 1), "the file has no holes");
+_Static_assert(sizeof(struct roll) == 32 * ((size_t)PLACES + 1), "the file has no holes");
 
 static struct roll *roll;
 static _Atomic(struct place *) mine;

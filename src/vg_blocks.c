@@ -38,7 +38,7 @@ struct queue {
 };
 
 /* For so many slabs at a time. */
-#define ARRAYS 32
+#define ARRAYS 32u
 
 #define SPARE_MAX 256
 
@@ -309,7 +309,7 @@ static void unmap(uintptr_t at, size_t room)
 
 static bool grow_arrays(void)
 {
-    size_t size = ARRAYS * GRAINS * sizeof(vg_extent);
+    size_t size = (size_t)ARRAYS * GRAINS * sizeof(vg_extent);
     void *at = hidden(size);
 
     if (at && !VALGRIND_NON_SIMD_CALL1(add_arrays, at))

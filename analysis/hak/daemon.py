@@ -250,7 +250,8 @@ def _await_answer(daemon: Daemon, path: Path) -> None:
     while time.monotonic() < deadline:
         if daemon.process.poll() is not None:
             why = daemon.first_error() or f'exit code {daemon.process.returncode}'
-            raise HakError(f'the session daemon did not start: {why}', 'see `hak doctor`')
+            raise HakError(f'the session daemon did not start: {why}',
+                           limits.for_the_program_alone() or 'see `hak doctor`')
         with socket.socket(socket.AF_UNIX) as probe:
             try:
                 probe.connect(str(path))

@@ -24,9 +24,22 @@ def lift() -> None:
         _set(resource.RLIMIT_STACK, SMALL_STACK, resource.getrlimit(resource.RLIMIT_STACK)[1])
 
 
-def confined() -> bool:
-    """Is address space short, and nothing to be done about it?"""
-    return resource.getrlimit(resource.RLIMIT_AS)[1] != resource.RLIM_INFINITY
+# By the letter of `ulimit`, what stacks and buffers are taken from.
+MEMORY = {'v': resource.RLIMIT_AS, 'd': resource.RLIMIT_DATA}
+
+
+def confined() -> list[str]:
+    """Of what is memory short, and nothing to be done about it? Letters of MEMORY."""
+    return [letter for letter, which in MEMORY.items()
+            if resource.getrlimit(which)[1] != resource.RLIM_INFINITY]
+
+
+def for_the_program_alone() -> str:
+    """A remedy, if the daemons may lack memory by limits that are meant for the program; or ''."""
+    commands = [f'ulimit -{letter} {resource.getrlimit(MEMORY[letter])[1] >> 10}'
+                for letter in confined()]
+    return ("limit the program alone: hak record -- sh -c "
+            f"'{'; '.join(commands)}; exec CMD'") if commands else ''
 
 
 def thrifty() -> dict[str, str]:

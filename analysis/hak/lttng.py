@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
+from hak import limits
 from hak.buffers import Buffers
 from hak.errors import HakError
 
@@ -50,7 +51,8 @@ class Client:
             raise HakError(f'lttng {verb} gave no answer in {seconds:.0f} s',
                            'the session daemon hangs: see `hak doctor`') from None
         if done.returncode != 0:
-            raise HakError(f'lttng {verb}: {_complaint(done.stderr, done.returncode)}')
+            raise HakError(f'lttng {verb}: {_complaint(done.stderr, done.returncode)}',
+                           limits.for_the_program_alone())
         return done.stdout
 
     def answers(self, seconds: float = 5) -> bool:

@@ -222,6 +222,21 @@ def test_a_program_with_little_address_space_is_recorded(hak, tmp_path):
     assert named(events(tmp_path / 'trace'), 'process_start')
 
 
+def test_a_program_with_little_private_memory_is_recorded(hak, tmp_path):
+    """Where that is too little for the session daemon, hak says how to limit the program alone."""
+    script = 'ulimit -d {}; exec "$@"'
+    done, refused = (subprocess.run(['sh', '-c', script.format(most), 'sh', HAK, 'record', '-o',
+                                     f'{most}', '--', 'sh', '-c', 'ulimit -d'], cwd=tmp_path,
+                                    capture_output=True, text=True, timeout=SECONDS,
+                                    check=False) for most in (60000, 30000))
+    assert (done.returncode, done.stdout) == (0, '60000\n'), done.stderr
+    if refused.returncode:   # root may go beyond it
+        assert 'alone: hak record' in refused.stderr
+        change = refused.stderr.partition('alone: hak ')[2].strip().replace('exec CMD', 'ulimit -d')
+        again = hak(*shlex.split(change.replace('record', 'record -o trace', 1)))
+        assert (again.code, again.out) == (0, '30000\n'), again.err
+
+
 def test_a_program_beside_us_may_be_called_anything(hak, tmp_path):
     """Found where its path says, and its name's bytes are read as what they are: any."""
     name = '<b>\udcff"x'

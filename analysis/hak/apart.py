@@ -17,6 +17,7 @@ import signal
 import time
 from typing import Any, Callable, NoReturn, Optional
 
+from hak import shortage
 from hak.errors import HakError
 
 # Seconds of CPU time without a step of progress, after which none will come; and of no CPU time.
@@ -122,9 +123,11 @@ def _understood(said: bytes, status: int) -> Any:
         return answer['answer']
     if status == -signal.SIGKILL or status == 3:   # 3: memory.h
         raise HakError('there was not enough memory to read the trace',
-                       'it is damaged, or needs a larger machine')
+                       f'{shortage.remedy()}; or it is damaged')
     name = signal.Signals(-status).name if status < 0 else f'exit code {status}'
-    raise HakError(f'Babeltrace gave up with {name}', 'the trace is damaged')
+    # Its library ends the process where it gets no memory.
+    why = f', or memory is short: {shortage.remedy()}' if shortage.limits() else ''
+    raise HakError(f'Babeltrace gave up with {name}', f'the trace is damaged{why}')
 
 
 def _child(function: Callable, args: tuple, shared: mmap.mmap, writer: int,
@@ -164,12 +167,14 @@ def _settle(parent: int) -> None:
 def _answer(function: Callable, args: tuple) -> dict:
     try:
         return {'answer': function(*args)}
-    except HakError as error:
-        return {'error': [error.message, error.remedy, error.code]}
-    except ModuleNotFoundError as error:
-        return {'missing': error.name}
-    except MemoryError:
-        os._exit(3)
     except Exception as error:  # pylint: disable=broad-except  # whatever Babeltrace's module raises
-        return {'error': [f'the trace cannot be read: {type(error).__name__}: {error}',
-                          'the trace is damaged', 3]}
+        return _told(shortage.of(error) or error)
+
+
+def _told(error: Exception) -> dict:
+    if isinstance(error, HakError):
+        return {'error': [error.message, error.remedy, error.code]}
+    if isinstance(error, ModuleNotFoundError):
+        return {'missing': error.name}
+    return {'error': [f'the trace cannot be read: {type(error).__name__}: {error}',
+                      'the trace is damaged', 3]}

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
+from typing import Optional
 
 from hak import __version__
 from hak.errors import OK, UNUSABLE, USAGE, HakError
@@ -66,12 +67,24 @@ def main(argv: list) -> int:
     except OSError as error:
         _settle_output()
         what = f'{error.filename}: ' if error.filename else ''
-        return _complain(HakError(f'{what}{error.strerror or error}'))
+        return _complain(_shortage(error) or HakError(f'{what}{error.strerror or error}'))
+    except MemoryError as error:
+        error.__traceback__ = None   # what its frames hold is needed to say so
+        _settle_output()
+        return _complain(_shortage(error))
     except Exception as error:  # pylint: disable=broad-except  # a trace or a fault of ours
         if sys.flags.dev_mode:
             raise
         _settle_output()
-        return _complain(_unforeseen(error))
+        return _complain(_shortage(error) or _unforeseen(error))
+
+
+def _shortage(error: Exception) -> Optional[HakError]:
+    try:
+        from hak import shortage   # not before it is needed: most commands end without
+        return shortage.of(error)
+    except (ImportError, MemoryError):
+        return HakError('there is not enough memory for hak itself', 'allow it more')
 
 
 def _unforeseen(error: Exception) -> HakError:
@@ -135,7 +148,11 @@ def _help() -> str:
 
 def _complain(error: HakError) -> int:
     try:
-        print(f'hak: {error.line()}', file=sys.stderr, flush=True)
+        line = error.line()
+    except (ImportError, MemoryError):
+        line = f'{error.message}: {error.remedy}'
+    try:
+        print(f'hak: {line}', file=sys.stderr, flush=True)
     except (OSError, ValueError):
         pass  # nobody listens; the exit code still tells
     return error.code or UNUSABLE

@@ -1,11 +1,13 @@
 """Whatever is wrong with a trace: one clear line, exit code 3; what can be read is read."""
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 
 import pytest
+from hak import cli
 from history import Wanderer, line, ready
 from recorder import HAK, SECONDS, Channel, hak, unprivileged
 from recount import recount
@@ -242,3 +244,41 @@ def test_where_nothing_can_be_written_it_is_read_all_the_same(copy):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)['lives'] == expected
     assert not list(copy.parent.glob('*.sqlite'))
+
+
+# In MiB: from where hak can just say so to where it has enough.
+SIZES = (22, 26, 30, 34, 38, 42, 46, 50, 54, 58, 64, 128, 256)
+
+
+@pytest.mark.parametrize('command', ['report', 'oom'])
+def test_memory_that_is_short_is_not_called_damage(command, copy):
+    said = {}
+    for mib in SIZES:
+        limit = ['prlimit', f'--as={mib << 20}', HAK]
+        result = subprocess.run([*limit, command, copy], capture_output=True, text=True,
+                                timeout=SECONDS, check=False)
+        if result.returncode == 3:
+            said[mib] = result.stderr
+            continue
+        assert result.returncode in (0, 1) and not result.stderr, (mib, result)
+    assert 22 in said and 256 not in said, said
+    for mib, text in said.items():
+        assert text.startswith('hak: ') and text.count('\n') == 1, (mib, text)
+        assert 'memory' in text and ('allow it more' in text and mib < 30 or
+                                     f'allow hak more than {mib}.0 MiB (`ulimit -v`)' in text), text
+        assert 'hak is:' not in text and 'missing' not in text, (mib, text)
+
+
+@pytest.mark.parametrize('error', [
+    MemoryError(), OSError(errno.ENOMEM, os.strerror(errno.ENOMEM)),
+    ImportError('libsqlite3.so.0: failed to map segment from shared object'),
+    RuntimeError("can't start new thread")])
+def test_a_command_that_gets_no_memory_says_so(error, monkeypatch, capsys):
+    def fail(argv):
+        raise error
+
+    monkeypatch.setattr(cli, '_dispatch', fail)
+    assert cli.main(['report']) == 3
+    said = capsys.readouterr().err
+    assert said.startswith('hak: there is not enough memory for hak itself: '), said
+    assert said.count('\n') == 1

@@ -67,6 +67,8 @@ static bool work(void)
     ace_tick(now);
     pressure_tick(now);
     storm_tell(false);
+    /* A program that asks for nothing is told of to a late session, too. */
+    trace_poll();
     dump_tick(now);
     aftermath_tick(now);
     lock_give(&tick.lock);

@@ -188,8 +188,8 @@ static inline uintptr_t free_gate(void)
 }
 #endif
 
-/* From the slow paths of malloc and free: has a session begun or ceased to record? A new one is
- * told what process this is. */
+/* From the slow paths of malloc and free, and the tick: has a session begun or ceased to record? A
+ * new one is told what process this is. */
 void trace_poll(void);
 
 /* The listener. */

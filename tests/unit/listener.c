@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "config.h"
+#include "os.h"
 #include "scenario.h"
+#include "tick.h"
 #include "witness.h"
 
 #define E(name, n) (&witness_nth(HAK_EV_##name, n)->name)
@@ -128,6 +131,22 @@ SCENARIO(a_session_that_begins_beside_another_is_told_too)
     check(witness_count(HAK_EV_config) > 10);
 }
 
+/* And once more, for what is said before the session has started is lost. */
+SCENARIO(a_session_that_begins_when_the_program_does_nothing_any_more_is_told_too)
+{
+    config.tick = 10;
+    witness_begin();
+    fill_blocks(4, 0, 1000);
+    tick_allow();
+    tick_begin();
+    witness_want(HAK_EV_process_start, true);
+    for (unsigned i = 0; i < 1000 && witness_count(HAK_EV_process_start) < 2; i++)
+        os_sleep_ns(10000000);
+    check(witness_count(HAK_EV_process_start) >= 2);
+    check_eq(E(process_start, 0)->again, 0);
+    check_eq(E(process_start, 1)->again, 1);
+}
+
 SCENARIO(a_tracer_that_is_not_there_is_one_line)
 {
     check(!trace_attach(true, true));
@@ -145,6 +164,7 @@ int main(void)
         cmocka_unit_test(nobody_is_told_what_nobody_wants),
         cmocka_unit_test(a_session_that_begins_late_is_told_what_process_this_is),
         cmocka_unit_test(a_session_that_begins_beside_another_is_told_too),
+        cmocka_unit_test(a_session_that_begins_when_the_program_does_nothing_any_more_is_told_too),
         cmocka_unit_test(a_tracer_that_is_not_there_is_one_line),
     };
 

@@ -15,6 +15,7 @@ from hak.db import Database, Scope
 from hak.oom import demand, growth, judge
 from hak.oom.facts import Facts
 from hak.oom.verdict import CAUSES, Answer, ProcessVerdict, Verdict
+from hak.reporters import oom_text
 
 SPARSE, FULL, HALF = {'used': 4}, {'used': 128}, {'used': 64}
 QUEUED = {'used': 128, 'remote': 120}
@@ -293,6 +294,12 @@ def test_people_get_a_screen(recorded):
     text = hak('oom', recorded[0]).out
     assert 'stranded_empty' in text and len(text.splitlines()) < 60
     assert 'more processes' in text
+
+
+def test_a_command_line_is_one_line_whatever_is_in_it():
+    script = 'while true\ndo :\ndone\n' * 100
+    told = oom_text._command(['sh', '-c', script])
+    assert told.startswith("sh -c 'while true do :") and len(told) == oom_text.COMMAND_SHOWN
 
 
 def test_a_process_without_a_cause_gets_one_line(record):

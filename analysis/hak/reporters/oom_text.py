@@ -8,6 +8,7 @@ from hak import helpers, times, ui
 from hak.oom.verdict import CAUSES, Answer, ProcessVerdict, Verdict
 
 VERDICTS_SHOWN, EVIDENCE_SHOWN, PROCESSES_SHOWN = 5, 4, 4
+COMMAND_SHOWN = 100
 
 
 def write(answer: Answer) -> None:
@@ -24,8 +25,14 @@ def write(answer: Answer) -> None:
         console.print(Text(f'{helpers.told(small)} did nothing of note', 'dim'))
 
 
+def _command(argv: list[str]) -> str:
+    """On one line, however long: a script may be an argument."""
+    text = ui.one_line(shlex.join(argv))
+    return text if len(text) <= COMMAND_SHOWN else f'{text[:COMMAND_SHOWN - 1]}…'
+
+
 def _process(process: ProcessVerdict, begin: int, console) -> None:
-    ended = f', {process.ended}: {shlex.join(process.command)}' if process.ended else ''
+    ended = f', {process.ended}: {_command(process.command)}' if process.ended else ''
     console.print(Text.assemble('process ', (f'{process.pid} {process.name}', 'bold'), ended))
     if process.split:
         console.print(Text.assemble(

@@ -94,13 +94,13 @@ static void tell_process(void)
          .anon = l.anon, .parked_bytes = told.parked_bytes, .cached = told.cached,
          .exact = told.census.exact, .looked = told.resident.known,
          .empty_resident = told.resident.empty, .unbound_resident = told.resident.unbound,
-         .headers = told.resident.headers, .tables = told.resident.tables);
+         .headers = told.resident.headers, .tables = told.resident.tables, .shmem = l.shmem);
     if (told.details)
         TELL(statedump_limits, .seq = dump.seq, .data = l.data, .limit_data = l.limit_data,
              .locked = l.locked, .limit_memlock = l.limit_memlock, .limit_stack = l.limit_stack,
              .cgroup_version = l.cgroup.version, .cgroup_kills = l.cgroup.kills,
              .cgroup = l.cgroup.path, .hard_as = l.hard_as, .hard_data = l.hard_data,
-             .hard_memlock = l.hard_memlock);
+             .hard_memlock = l.hard_memlock, .tracer = l.tracer);
 }
 
 static void count_thread(const struct thread_stock *t, void *unused)

@@ -35,22 +35,6 @@ static uint64_t file_number(const char *path, uint64_t none)
     return strtoull(text, NULL, 10);
 }
 
-static uint64_t count_lines(const char *path)
-{
-    char text[2048];
-    uint64_t lines = 0;
-    int fd = os_open(path);
-    long n;
-
-    if (fd < 0)
-        return 0;
-    while ((n = os_read(fd, text, sizeof(text))) > 0)
-        for (long i = 0; i < n; i++)
-            lines += text[i] == '\n';
-    os_close(fd);
-    return lines;
-}
-
 /* ---- the memory cgroup ---- */
 
 /* v1 says "none" by a number just below 2^63. */
@@ -244,6 +228,24 @@ void limits_find(void)
     errno = saved;
 }
 
+/* The number of kB in one line of /proc/meminfo or /proc/self/status, in bytes; 0 if it has none.
+ */
+static uint64_t kib_line(const char *text, const char *name)
+{
+    return line_number(text, name) << 10;
+}
+
+static void read_status(struct limits *l)
+{
+    char text[4096];
+
+    if (!file_text("/proc/self/status", text, sizeof(text)))
+        return;
+    l->shmem = kib_line(text, "RssShmem:");
+    l->data = kib_line(text, "VmData:");
+    l->locked = kib_line(text, "VmLck:");
+}
+
 void limits_read(struct limits *l)
 {
     int saved = errno;
@@ -255,6 +257,7 @@ void limits_read(struct limits *l)
     l->rss = bytes[STATM_RSS];
     if (l->rss > bytes[STATM_SHARED])
         l->anon = l->rss - bytes[STATM_SHARED];
+    read_status(l);
     l->limit_as = limit_of(RLIMIT_AS);
     read_cgroup(&l->cgroup);
     errno = saved;
@@ -273,11 +276,45 @@ static uint32_t read_threads(void)
     return at ? (uint32_t)strtoul(at, NULL, 10) : 0;
 }
 
-/* The number of kB in one line of /proc/meminfo or /proc/self/status, in bytes; 0 if it has none.
- */
-static uint64_t kib_line(const char *text, const char *name)
+/* As LTTng names the files of its buffers; the others where a session has a place for them. */
+static bool is_tracers(const char *line)
 {
-    return line_number(text, name) << 10;
+    return strstr(line, "/shm-ust-") || strstr(line, "/ust/uid/") || strstr(line, "/ust/pid/");
+}
+
+/* A line of /proc/self/maps: where it begins and ends, then how it may be used. */
+static void add_mapping(struct limits *l, const char *line)
+{
+    char *rest;
+    uint64_t begin = strtoull(line, &rest, 16), end = *rest ? strtoull(rest + 1, &rest, 16) : 0;
+
+    l->maps++;
+    if (strncmp(rest, " rw-s", 5) == 0 && is_tracers(rest))
+        l->tracer += end - begin;
+}
+
+/* What is behind the first KiB of a line does not matter. */
+static void read_maps(struct limits *l)
+{
+    char text[2048], line[1024];
+    size_t length = 0;
+    int fd = os_open("/proc/self/maps");
+    long n;
+
+    if (fd < 0)
+        return;
+    while ((n = os_read(fd, text, sizeof(text))) > 0)
+        for (long i = 0; i < n; i++) {
+            if (text[i] != '\n') {
+                if (length < sizeof(line) - 1)
+                    line[length++] = text[i];
+                continue;
+            }
+            line[length] = '\0';
+            length = 0;
+            add_mapping(l, line);
+        }
+    os_close(fd);
 }
 
 static void read_machine(struct limits *l)
@@ -293,18 +330,12 @@ static void read_machine(struct limits *l)
 
 static void read_resources(struct limits *l)
 {
-    char text[4096];
-
     l->limit_data = limit_of(RLIMIT_DATA);
     l->limit_memlock = limit_of(RLIMIT_MEMLOCK);
     l->limit_stack = limit_of(RLIMIT_STACK);
     l->hard_as = told_limit(limits_of(RLIMIT_AS).rlim_max);
     l->hard_data = told_limit(limits_of(RLIMIT_DATA).rlim_max);
     l->hard_memlock = told_limit(limits_of(RLIMIT_MEMLOCK).rlim_max);
-    if (!file_text("/proc/self/status", text, sizeof(text)))
-        return;
-    l->data = kib_line(text, "VmData:");
-    l->locked = kib_line(text, "VmLck:");
 }
 
 void limits_read_all(struct limits *l)
@@ -312,7 +343,7 @@ void limits_read_all(struct limits *l)
     int saved = errno;
 
     limits_read(l);
-    l->maps = count_lines("/proc/self/maps");
+    read_maps(l);
     l->max_maps = file_number("/proc/sys/vm/max_map_count", 0);
     l->overcommit = (uint32_t)file_number("/proc/sys/vm/overcommit_memory", 0);
     l->threads = read_threads();

@@ -22,9 +22,11 @@ struct cgroup {
 struct limits {
     uint64_t rss, vm;  /* bytes */
     uint64_t anon;     /* of rss: what is no file's; in bytes */
+    uint64_t shmem;    /* of rss: shared memory; 0: none, or the kernel does not tell */
     uint64_t limit_as; /* RLIMIT_AS in bytes, 0: none */
     struct cgroup cgroup;
     uint64_t maps, max_maps; /* mappings; 0 where not read */
+    uint64_t tracer;         /* bytes mapped of its buffers; 0 where not read */
     uint32_t overcommit;     /* vm.overcommit_memory */
     uint32_t threads;
     /* What RLIMIT_DATA and RLIMIT_MEMLOCK count, in bytes; the limits, 0: none; how far who is not
@@ -41,7 +43,7 @@ struct limits {
 extern HIDDEN bool limits_near;
 void limits_find(void);
 
-/* What changes all the time and costs a few system calls: rss, vm, limit_as and the cgroup. */
+/* What changes all the time and costs a few system calls: rss, vm, shmem, limit_as, the cgroup. */
 void limits_read(struct limits *l);
 
 /* All of it; counts the mappings, which takes longer the more there are. */

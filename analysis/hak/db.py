@@ -8,7 +8,7 @@ from typing import Iterator, Optional
 from hak.errors import HakError
 from hak.geometry import ADDRESSES, LARGE_MOST, MID_MOST, NO_CLASS
 
-SCHEMA = 10
+SCHEMA = 11
 # Tables with a column cls; all but a few have proc.
 PASSED_ON = f'''l.text IN ('LARGE', 'HUGE')
     AND size <= iif(l.text = 'LARGE', {MID_MOST}, {LARGE_MOST}) AS passed_on'''

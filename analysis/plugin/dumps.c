@@ -127,7 +127,7 @@ static void write_dump(struct machine *m, const struct process *p, const struct 
         d->complete, d->about.transitions, d->about.details, if_looked(told, e->anon),
         if_looked(told, e->parked_bytes), if_looked(told, e->cached), if_looked(told, e->exact),
         if_looked(resident, e->empty_resident), if_looked(resident, e->unbound_resident),
-        if_looked(resident, e->headers), if_looked(resident, e->tables));
+        if_looked(resident, e->headers), if_looked(resident, e->tables), if_looked(told, e->shmem));
 }
 
 static void put_limits(struct machine *m, const struct hak_ev_statedump_limits *e)
@@ -135,7 +135,7 @@ static void put_limits(struct machine *m, const struct hak_ev_statedump_limits *
     PUT(m->store, dump_limits, (e->cgroup), m->process->number, e->seq, (int64_t)e->data,
         (int64_t)e->limit_data, (int64_t)e->locked, (int64_t)e->limit_memlock,
         (int64_t)e->limit_stack, e->cgroup_version, (int64_t)e->cgroup_kills, (int64_t)e->hard_as,
-        (int64_t)e->hard_data, (int64_t)e->hard_memlock);
+        (int64_t)e->hard_data, (int64_t)e->hard_memlock, (int64_t)e->tracer);
 }
 
 /* ---- one dump ---- */

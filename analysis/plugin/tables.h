@@ -89,7 +89,7 @@
           "purged_bytes, committed, commit_limit, memory, hdr_resets, double_frees, "             \
           "invalid_frees, map_fails, ooms, superslabs, slabs, ns, complete, "                     \
           "transitions, details, anon, parked_bytes, cached, exact, empty_resident, "             \
-          "unbound_resident, headers, tables",                                                    \
+          "unbound_resident, headers, tables, shmem",                                             \
           ")")                                                                                    \
     TABLE(dump_class, "",                                                                         \
           "proc, seq, cls, stride, active, peak, cap, frozen, listed, marked, unmarked, "         \
@@ -110,7 +110,7 @@
     /* Limits of a dump in detail; see the event. */                                              \
     TABLE(dump_limits, "cgroup",                                                                  \
           "proc, seq, data, limit_data, locked, limit_memlock, limit_stack, cgroup_version, "     \
-          "cgroup_kills, hard_as, hard_data, hard_memlock",                                       \
+          "cgroup_kills, hard_as, hard_data, hard_memlock, tracer",                               \
           ")")                                                                                    \
     TABLE(pressure, "", "proc, time, what, percent, used, used_limit, rss, anon", ")")            \
     /* From events of single operations. cls: as those tell it. tid 0: of very many threads, the  \

@@ -125,6 +125,12 @@ CASES = {
     'outside, always, and tight': (t.outside(60, 60, 60, tight=True), ['not_us'], [], ()),
     'outside, little': (t.outside(5, 25, 25), [], ['not_us'], ()),
 
+    'outside, shared': (t.shared(25, 90), ['not_us'], [], ()),
+    'outside, shared always': (t.shared(90, 90), [], ['not_us'], ()),
+    "outside, the tracer's": (t.shared(20, 90, tracer=(20, 90)), [], ['not_us'], ()),
+    "outside, the tracer's at last": (t.shared(60, 90, tracer=(20, 80)), [], ['not_us'], ()),
+    'outside, shared with its parent': (t.shared(25, 90, parent=7), [], ['not_us'], ()),
+
     'sparse': (t.dumped([SPARSE] * 160), ['fragmentation'], ['remote_backlog'], ()),
     'sparse since': (t.thinned([FULL] * 160, [SPARSE] * 160), ['fragmentation'], [], ()),
     'half full': (t.dumped([HALF] * 160), [], ['fragmentation'], ()),

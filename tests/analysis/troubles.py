@@ -327,6 +327,18 @@ def outside(first: int, then: int, rss: int, tight: bool = False, apart: int = 1
     return h
 
 
+def shared(first: int, then: int, tracer: tuple[int, int] = (20, 20), parent: int = 0) -> History:
+    """Beside 4 MiB of its own, so many MiB of shared memory; of them the tracer's at the beginning
+    and in the end. parent: the process it was forked from."""
+    h = Troubled()
+    h.lines[0] += f' parent={parent}'
+    for part, tracers in ((first, tracer[0]), (first, tracer[0]), (then, tracer[1])):
+        h.dump('DUMP_PERIODIC', slabs=[{}] * PER_SS, rss=(part + 14) * MIB, anon=4 * MIB,
+               shmem=part * MIB, limits={'tracer': tracers * MIB})
+        h.lines.append('sleep 1100')
+    return h
+
+
 # ---- waste ----
 
 def thinned(full: list, sparse: list) -> History:

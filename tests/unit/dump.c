@@ -2,6 +2,7 @@
 #include "dump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -72,6 +73,28 @@ SCENARIO(every_slab_that_was_bound_is_told_as_it_is)
     check_eq(E(statedump_class, 7)->frozen, 0);
     check(E(statedump_process, 0)->rss > 0);
     check_eq(E(statedump_process, 0)->superslab_bytes, 1 << 19);
+}
+
+/* Memory that is shared with children, and the tracer's buffers, are told apart. */
+SCENARIO(shared_memory_is_told_and_what_the_tracer_has_mapped_of_it)
+{
+    static const char name[] = "/dev/shm/shm-ust-hakmem-unit";
+    size_t own = 5 << 20, tracers = 3 << 20;
+    int fd = open(name, O_RDWR | O_CREAT | O_TRUNC, 0600);
+    char *p = mmap(NULL, own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0), *q;
+
+    check(fd >= 0 && p != MAP_FAILED);
+    (void)unlink(name);
+    check_eq(ftruncate(fd, (off_t)tracers), 0);
+    q = mmap(NULL, tracers, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    check(q != MAP_FAILED);
+    memset(p, 1, own);
+    memset(q, 1, tracers);
+    begin();
+    dump_state(HAK_DUMP_API);
+    check_eq(E(statedump_process, 0)->shmem, own + tracers);
+    check_eq(E(statedump_limits, 0)->tracer, tracers);
+    check(E(statedump_process, 0)->maps > 10);
 }
 
 /* The last dump's word on a layer. */
@@ -549,6 +572,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_slab_that_was_bound_is_told_as_it_is),
+        cmocka_unit_test(shared_memory_is_told_and_what_the_tracer_has_mapped_of_it),
         cmocka_unit_test(what_is_in_memory_is_told_as_the_kernel_has_it),
         cmocka_unit_test(sums_do_not_look_again_before_a_thousand_times_the_cost_has_passed),
         cmocka_unit_test(empty_slabs_and_purged_ones_are_told),

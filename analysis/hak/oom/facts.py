@@ -33,6 +33,7 @@ class Dump:
     pools: dict[str, Any]            # by the layer's name
     limits: Optional[Any] = None     # that only a dump in detail has looked at
     split: Optional[Split] = None    # None: it does not say what is in memory
+    shared: int = 0                  # resident bytes of shared memory that is not the tracer's
 
     @property
     def time(self) -> int:
@@ -53,8 +54,10 @@ class Dump:
         """Resident bytes that are no file's and not hakmem's; at least so many, where nobody asked
         what of hakmem's is in memory."""
         if self.split:
-            return self.split.parts['not_ours']
-        return max(0, (self.row['anon'] or self.row['rss']) - self.ours)
+            return self.split.parts['not_ours'] + self.shared
+        if not self.row['anon']:
+            return max(0, self.row['rss'] - self.ours)
+        return max(0, self.row['anon'] + self.shared - self.ours)
 
     def live(self, cls: int) -> int:
         """Bytes of a class that are the program's: not in threads' lists or remote queues."""
@@ -369,7 +372,22 @@ class Facts:
 
     @cached_property
     def _all_looks(self) -> list[Dump]:
-        return list(self._read_dumps())
+        dumps = list(self._read_dumps())
+        # In a forked child it may all be its parent's, of which it touches one page after the other.
+        if not self.process['parent']:
+            for dump, tracers in zip(dumps, self._tracers(dumps)):
+                dump.shared = max(0, (dump.row['shmem'] or 0) - tracers)
+        return dumps
+
+    @staticmethod
+    def _tracers(dumps: list[Dump]) -> list[int]:
+        """What the tracer's buffers take, at most, at each dump: sums do not say, and a session
+        may have begun or ended since one in detail did, or until the next."""
+        told = [dump.limits and dump.limits['tracer'] for dump in dumps]
+        before = accumulate(told, lambda last, now: last if now is None else now)
+        after = reversed(list(accumulate(reversed(told), lambda last, now:
+                                         last if now is None else now)))
+        return [max(one or 0, other or 0) for one, other in zip(before, after)]
 
     def _read_dumps(self) -> Iterator[Dump]:
         for row in self.rows('dump', 'seq'):

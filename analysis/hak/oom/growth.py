@@ -36,6 +36,8 @@ LIVE_LEAST = 0.5
 COME_AND_GO, BUSY_LEAST = 0.05, 0.5
 DUMPS_LEAST, SPAN_LEAST, SPAN_FULL = 5, 5_000_000_000, 15_000_000_000
 OUTSIDE_LEAST, OUTSIDE_SHARE, OUTSIDE_GROWTH, OUTSIDE_SURE = 32 * MIB, 0.5, 0.25, 0.85
+# Of it, what is told.
+SHARED = 0.1
 # It has stopped to grow, and nothing failed.
 STOPPED = 0.3
 # Until then a program loads what it needs.
@@ -339,6 +341,9 @@ def _not_us(facts: Facts) -> Iterator[Verdict | Insufficient]:
                          f'{since}', last.time,
                          {'rss': rss, 'outside': outside, 'grown': grown}),
                 Evidence(f'hakmem had {ui.size(last.ours)}', last.time, {'hakmem': last.ours})]
+    if last.shared >= SHARED * outside:
+        evidence.append(Evidence(f'{ui.size(last.shared)} of it are shared memory of the program\'s',
+                                 last.time, {'shared': last.shared}))
     if passed_on:
         evidence.append(Evidence(f'{ui.size(passed_on)} more went to the system\'s malloc through '
                                  'the legacy backend', None, {'legacy_bytes': passed_on}))

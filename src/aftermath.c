@@ -19,10 +19,29 @@ static struct {
     uint32_t told;               /* phases; the tick's, or the end's */
 } aftermath;
 
-void aftermath_note(void)
+/* Between two of a kind. */
+#define ALERT_NS 10000000u
+
+static _Atomic uint64_t alert_next[HAK_TROUBLE_DOUBLE_FREE + 1];
+
+void aftermath_alert(enum hak_trouble_what what)
+{
+    struct hak_ev_trouble event = {.what = what};
+    uint64_t now, next;
+
+    if (trace_busy() || !listener_wants(HAK_EV_trouble))
+        return;
+    now = os_now_ns();
+    next = atomic_load_explicit(&alert_next[what], memory_order_relaxed);
+    if (now >= next && atomic_compare_exchange_strong(&alert_next[what], &next, now + ALERT_NS))
+        listener_emit(HAK_EV_trouble, &event, sizeof(event));
+}
+
+void aftermath_note(enum hak_trouble_what what)
 {
     uint64_t none = 0, now;
 
+    aftermath_alert(what);
     if (likely(atomic_load_explicit(&aftermath.began, memory_order_relaxed) != 0) || trace_busy() ||
         !listener_wants(HAK_EV_aftermath))
         return;

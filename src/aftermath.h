@@ -8,10 +8,14 @@
 #define HAKMEM_AFTERMATH_H
 
 #include "base.h"
+#include "trace.h"
 
 #if HAK_TRACE
-/* Something went wrong that snapshots are taken at. */
-void aftermath_note(void);
+/* Something went wrong that snapshots are taken at, and has been told. */
+void aftermath_note(enum hak_trouble_what what);
+
+/* The same of what has no aftermath: only that it is there to be seen. */
+void aftermath_alert(enum hak_trouble_what what);
 
 /* From the tick. */
 void aftermath_tick(uint64_t now_ns);
@@ -22,8 +26,14 @@ void aftermath_at_exit(void);
 /* In a forked child: what went wrong did in its parent. */
 void aftermath_forked(void);
 #else
-static inline void aftermath_note(void)
+static inline void aftermath_note(enum hak_trouble_what what)
 {
+    (void)what;
+}
+
+static inline void aftermath_alert(enum hak_trouble_what what)
+{
+    (void)what;
 }
 
 static inline void aftermath_tick(uint64_t now_ns)

@@ -222,7 +222,7 @@ void trace_shared_fail(struct trace_acquire *a, const struct hak_ev_shared_fail 
         listener_emit(HAK_EV_shared_fail, event, sizeof(*event));
     }
     untold = NULL;
-    aftermath_note();
+    aftermath_note(HAK_TROUBLE_SHARED_FAIL);
 #else
     (void)reason, (void)n, (void)a;
 #endif
@@ -330,16 +330,16 @@ void trace_ace_fail(size_t size, enum hak_ace_layer layer, enum hak_ace_reason r
                                           [HAK_MAP_FAIL_OS] = "map_fail"};
 
     bump(&counters.ace_fails[layer][reason]);
-    if (reason == HAK_MAP_FAIL_OS) {
+    if (reason == HAK_MAP_FAIL_OS)
         bump(&counters.map_fails);
-        aftermath_note();
-    }
     LOG_IF(config.log_ace,
            "[ACE_FAIL] size=%zu layer=%s reason=%s class_size=%zu used=%lu limit=%lu errno=%d\n",
            size, layers[layer], reasons[reason], class_size, (unsigned long)used,
            (unsigned long)limit, err);
     EMIT_REFUSAL(ace_fail, .size = size, .layer = layer, .reason = reason, .class_size = class_size,
                  .used = used, .limit = limit, .err = err);
+    if (reason == HAK_MAP_FAIL_OS)
+        aftermath_note(HAK_TROUBLE_MAP_FAIL);
 }
 
 void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_t expect,
@@ -347,11 +347,11 @@ void trace_hdr_reset(unsigned cls, const struct block *b, uint64_t word, uint64_
 {
     uint64_t n = bump(&counters.hdr_resets);
 
-    aftermath_note();
     if (HAK_TRACE && log_worth(n))
         misuse_say_hdr_reset(cls, b, expect, n);
     EMIT(hdr_reset, .cls = cls, .base = (uintptr_t)b, .got = word & 0xff, .expect = expect & 0xff,
          .word = word, .count = n, .where = where);
+    aftermath_note(HAK_TROUBLE_HDR_RESET);
     misuse_end("write to a freed block", b);
 }
 
@@ -359,11 +359,11 @@ static void double_free(struct slab_ref s, const void *base, bool late)
 {
     uint64_t n = bump(&counters.double_frees);
 
-    aftermath_note();
     if (HAK_TRACE && log_worth(n))
         misuse_say_double_free(s, base, late, n);
     EMIT(double_free, .base = (uintptr_t)base, .ss = s.ss, .slab = s.slab, .gen = s.gen,
          .cls = s.cls);
+    aftermath_note(HAK_TROUBLE_DOUBLE_FREE);
     misuse_end("double free", base);
 }
 
@@ -391,8 +391,8 @@ void trace_invalid_free(uint64_t ss, uint32_t slab, unsigned cls, const void *pt
 void trace_oom(size_t size, size_t align, int err)
 {
     bump(&counters.ooms);
-    aftermath_note();
     EMIT_REFUSAL(oom, .size = size, .align = align, .err = err);
+    aftermath_note(HAK_TROUBLE_OOM);
 }
 
 void trace_aftermath(uint32_t phase, uint64_t after_ns)
@@ -409,6 +409,7 @@ void trace_pressure(enum hak_pressure_what what, uint32_t percent, uint64_t used
            (unsigned long)used, (unsigned long)limit, (unsigned long)rss);
     EMIT(pressure, .what = what, .percent = percent, .used = used, .limit = limit, .rss = rss,
          .anon = anon);
+    aftermath_alert(HAK_TROUBLE_PRESSURE);
 }
 
 void trace_sll_refill(struct slab_ref s, uint32_t owner, enum hak_refill_from from, uint32_t taken,

@@ -3,6 +3,9 @@
 A trigger fires once: its action's rate policy is once-after:1, so that without anybody's help a
 storm of events leaves one snapshot. The watcher then removes the trigger, which spares program
 and daemon the rest of the storm, and adds it again later.
+
+LTTng tells the daemon of an event before it records it, and the snapshot may be taken in between.
+So what triggers is another event, which the allocator tells after that of what went wrong.
 """
 
 from dataclasses import dataclass
@@ -22,13 +25,13 @@ class Condition:
 
 
 CONDITIONS = (
-    Condition('oom', 'oom'),
-    Condition('pressure', 'pressure'),
-    # MAP_FAIL_OS of the enumeration ace_reason, whose numbers are part of the trace format.
-    Condition('map_fail', 'ace_fail', 'reason == 2'),
-    Condition('shared_fail', 'shared_fail'),
-    Condition('hdr_reset', 'hdr_reset'),
-    Condition('double_free', 'double_free'),
+    # `what` is of the enumeration trouble_what, whose numbers are part of the trace format.
+    Condition('oom', 'trouble', 'what == 0'),
+    Condition('pressure', 'trouble', 'what == 1'),
+    Condition('map_fail', 'trouble', 'what == 2'),
+    Condition('shared_fail', 'trouble', 'what == 3'),
+    Condition('hdr_reset', 'trouble', 'what == 4'),
+    Condition('double_free', 'trouble', 'what == 5'),
     # What the first refusal of a storm, or the first misuse, led to.
     Condition('a_moment_after', 'aftermath', 'phase == 1'),
     Condition('a_second_after', 'aftermath', 'phase == 2'),

@@ -187,6 +187,20 @@ SCENARIO(pools_that_refuse_are_added_up_by_size)
     check_eq(bytes, EACH / 2 * (3072 + 10240));
 }
 
+/* Whoever is told of the trouble finds what it was. */
+SCENARIO(trouble_is_told_after_what_it_is_about)
+{
+    unsigned at = 0;
+
+    begin();
+    fill_blocks(7, 0, EACH);
+    check_eq(NUMBER_OF(trouble), 1);
+    check_eq(E(trouble, 0)->what, HAK_TROUBLE_SHARED_FAIL);
+    while (witness_at(at)->id != HAK_EV_trouble)
+        at++;
+    check(at > 0 && witness_at(at - 1)->id == HAK_EV_shared_fail);
+}
+
 SCENARIO(a_moment_after_the_first_and_a_second_after_the_state_is_told)
 {
     uint64_t now;
@@ -239,6 +253,7 @@ int main(void)
         cmocka_unit_test(zero_tells_each),
         cmocka_unit_test(sums_of_before_a_fork_are_the_parent_s),
         cmocka_unit_test(pools_that_refuse_are_added_up_by_size),
+        cmocka_unit_test(trouble_is_told_after_what_it_is_about),
         cmocka_unit_test(a_moment_after_the_first_and_a_second_after_the_state_is_told),
         cmocka_unit_test(nothing_wrong_has_no_aftermath),
         cmocka_unit_test(what_ends_in_between_is_told_of_at_its_end),

@@ -158,8 +158,9 @@ def test_marked_slabs_beyond_the_scan_limit_are_out_of_reach(hak):
     story = report(hak)
     failures = [fail for fail in story['shared_fail'] if fail['cls'] == 7]
     beyond = [fail['beyond'] for fail in failures if fail['reason'] == 'FAIL_SCAN_LIMIT']
-    # What 16 of the 40 SuperSlabs do not hold.
-    assert beyond and 180 < beyond[0] <= 320 - 16 * 8 + 16, failures
+    # What 16 of the 40 SuperSlabs do not hold; the slabs of two may be in the reclaimer's hands when
+    # they are looked at.
+    assert beyond and 180 < beyond[0] <= 320 - 14 * 8 + 16, failures
     assert any('HAKMEM_SS_EMPTY_SCAN_LIMIT' in finding['text'] for finding in story['findings'])
     assert story['stages']['STAGE_0_5'] > 0
 

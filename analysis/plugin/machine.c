@@ -182,7 +182,7 @@ static void dispatch(struct machine *m, const union any_event *e)
     case HAK_EV_ace_remap: ace_remapped(m, &e->ace_remap); break;
     case HAK_EV_pressure: dumps_pressure(m, &e->pressure); break;
     case HAK_EV_statedump_periodic:
-    case HAK_EV_trouble: break;
+    case HAK_EV_trouble:
     case HAK_EV_aftermath: break;
     case HAK_EV_statedump_begin:
     case HAK_EV_statedump_process:

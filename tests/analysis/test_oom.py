@@ -416,6 +416,11 @@ def test_who_was_killed_for_want_of_memory_is_told_by_the_kernel_s_counts(record
     # Others were killed in a group that this one had hardly anything of.
     assert not noted(record, 'small', kills={'/jobs/7': 1}, machine_kills=1,
                      group_limits={'/jobs/7': 64 * MIB})['verdicts']
+    # However large it was: what it told of groups is that none of its own has a limit.
+    elsewhere = Troubled()
+    elsewhere.dump('DUMP_SESSION', slabs=[{}] * 640, anon=48 * MIB)
+    assert not noted(record, 'elsewhere', elsewhere.text(), kills={'/jobs/7': 1}, machine_kills=1,
+                     group_limits={'/jobs/7': 64 * MIB})['verdicts']
     # Somebody else's SIGKILL; and somebody else who was killed.
     assert not noted(record, 'somebody')['verdicts']
     assert not noted(record, 'else', code=0, machine_kills=3)['verdicts']

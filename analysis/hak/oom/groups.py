@@ -218,10 +218,11 @@ def victims(processes: list[Facts], fate: Optional[Fate]) -> dict[int, str]:
 def _where(facts: Facts, fate: Fate) -> Optional[str]:
     """Others may have been killed meanwhile, in other groups."""
     path, size = _path(facts), _size(facts)
+    # Who is killed early has told nothing of groups yet.
+    early = not any(dump.limits for dump in facts.looks)
     for group in fate.kills:
         limit = fate.group_limits.get(group)
-        # Who is killed early has told of no group yet.
-        if _related(path, group) if path else not limit or size >= UNSEEN * limit:
+        if _related(path, group) if path else early and (not limit or size >= UNSEEN * limit):
             return group
     if (fate.machine_kills or 0) <= sum(fate.kills.values()) or fate.signal != SIGKILL:
         return None

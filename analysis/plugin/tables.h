@@ -8,7 +8,7 @@
 #ifndef HAK_TABLES_H
 #define HAK_TABLES_H
 
-#define SCHEMA_VERSION 10
+#define SCHEMA_VERSION 11
 
 #define TABLES(TABLE)                                                                             \
     TABLE(meta, "key, text", "number", "PRIMARY KEY (key)) WITHOUT ROWID")                        \

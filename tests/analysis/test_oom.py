@@ -132,6 +132,10 @@ CASES = {
     'outside, shared with its parent': (t.shared(25, 90, parent=7), [], ['not_us'], ()),
 
     'sparse': (t.dumped([SPARSE] * 160), ['fragmentation'], ['remote_backlog'], ()),
+    'sparse, of a large process': (t.dumped([SPARSE] * 160 + [FULL] * 480),
+                                   ['fragmentation'], [], ()),
+    'sparse, of a large one, tight': (t.dumped([SPARSE] * 160 + [FULL] * 480, tight=True),
+                                      ['fragmentation'], [], ()),
     'sparse since': (t.thinned([FULL] * 160, [SPARSE] * 160), ['fragmentation'], [], ()),
     'half full': (t.dumped([HALF] * 160), [], ['fragmentation'], ()),
     'sparse, of many': (t.dumped([SPARSE] * 80 + [FULL] * 560), [], ['fragmentation'], ()),
@@ -223,6 +227,13 @@ def test_what_to_change_fits_the_numbers(recorded):
     assert change(recorded, 'outside').startswith('strace ')
     # That would show pages of its own allocator.
     assert change(recorded, 'outside, of Python').startswith('PYTHONMALLOC=malloc hak record ')
+
+
+def test_what_is_small_is_a_guess_where_memory_did_not_run_short(recorded):
+    sure = {name: recorded[1][name]['verdicts'][0]['confidence']
+            for name in ('sparse', 'sparse, of a large process', 'sparse, of a large one, tight')}
+    assert sure['sparse, of a large process'] < 0.5 < sure['sparse']
+    assert sure['sparse, of a large one, tight'] == sure['sparse']
 
 
 def test_the_slab_that_few_blocks_keep_is_of_a_look_at_it_since(recorded):

@@ -355,9 +355,11 @@ def thinned(full: list, sparse: list) -> History:
     return h
 
 
-def dumped(slabs, threads=(), **more) -> History:
+def dumped(slabs, threads=(), tight: bool = False, **more) -> History:
     h = Troubled()
     h.dump(slabs=slabs, threads=threads, **more)
+    if tight:
+        h.add('pressure', what='PRESSURE_AS', percent=90, used=90, limit=100, rss=1)
     return h
 
 

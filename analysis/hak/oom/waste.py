@@ -6,6 +6,7 @@ way back (EMPTY, purged, a pool's idle) is no waste.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Optional
 
 from hak import ui
@@ -17,6 +18,9 @@ CAUSES = ('fragmentation', 'remote_backlog', 'thread_cache_bloat', 'class_waste'
 MIB = 1 << 20
 # What is less than this, or than this share of what hakmem holds, explains nothing.
 LEAST, SHARE_LEAST = 4 * MIB, 0.15
+# Where memory did not run short, what is less than this share of what was resident is how programs
+# are: told, but below half sure.
+MUCH, LITTLE_SURE = 0.25, 0.4
 # Of the most that was resident: a state in which the process was large.
 LARGE = 0.7
 # Of a class's memory; no class table wastes as much of all.
@@ -28,6 +32,12 @@ ASLEEP = 0.01
 
 
 def judge(facts: Facts) -> Iterator[Verdict | Insufficient]:
+    for told in _wasted(facts):
+        minor = isinstance(told, Verdict) and told.weight < MUCH and not facts.tight
+        yield replace(told, confidence=min(told.confidence, LITTLE_SURE)) if minor else told
+
+
+def _wasted(facts: Facts) -> Iterator[Verdict | Insufficient]:
     states = [state for state in facts.states if not state.parting]
     if not states and not facts.small:
         why = 'no state dump says what slabs and threads held'

@@ -5,12 +5,11 @@
 #include "config.h"
 #include "demand.h"
 #include "dump.h"
-#include "lock.h"
 #include "misuse.h"
-#include "os.h"
 #include "registry.h"
 #include "tick.h"
 #include "trim.h"
+#include "unbound.h"
 
 struct class_pool {
     _Alignas(CACHE_LINE) struct slot_list empty;  /* stage 1 */
@@ -25,12 +24,6 @@ static struct {
     /* What threads announce that look for slabs: SuperSlabs that nobody finds any more are
      * unmapped once all announcements are younger. */
     _Atomic uint64_t epoch;
-    /* Never-bound slabs in published SuperSlabs, and where to look for one first. */
-    _Alignas(CACHE_LINE) _Atomic uint32_t unused;
-    _Atomic uint32_t unused_hint;
-    _Alignas(CACHE_LINE) struct lock lock;
-    /* Whoever held the lock last has mapped a SuperSlab and not published it yet. */
-    _Atomic bool fresh;
 } pool = {.epoch = 1};
 
 static uint32_t get(_Atomic uint32_t *n)
@@ -179,54 +172,16 @@ static struct stage_result stage_1(struct owner *o, unsigned cls)
     return stage_hit(o, s, cls, was, HAK_STAGE_1, scanned);
 }
 
-/* Claims a never-bound slab of ss; NULL. */
-static struct slab *claim_unused(struct superslab *ss)
-{
-    uint32_t mask = get(&ss->unused);
-
-    while (mask) {
-        unsigned no = (unsigned)__builtin_ctz(mask);
-
-        if (atomic_compare_exchange_weak_explicit(&ss->unused, &mask, mask & (mask - 1),
-                                                  memory_order_acquire, memory_order_relaxed)) {
-            count_down(&pool.unused, 1);
-            return &ss->slab[no];
-        }
-    }
-    return NULL;
-}
-
-/* A never-bound slab of any published SuperSlab, claimed, looking at the latest place first. */
-static struct slab *claim_unused_anywhere(uint32_t *scanned)
-{
-    uint32_t last = registry_count();
-    uint32_t hint = get(&pool.unused_hint);
-
-    for (uint32_t i = 0; i < last && get(&pool.unused); i++) {
-        uint32_t id = (hint + i - 1) % last + 1;
-        struct superslab *ss = registry_ss(id);
-        struct slab *s = ss ? claim_unused(ss) : NULL;
-
-        ++*scanned;
-        if (s) {
-            if (id != hint)
-                atomic_store_explicit(&pool.unused_hint, id, memory_order_relaxed);
-            return s;
-        }
-    }
-    return NULL;
-}
-
 static struct stage_result stage_2(struct owner *o, unsigned cls)
 {
     uint32_t scanned = 0;
     struct slab *s;
 
-    if (!get(&pool.unused))
+    if (!unbound_any())
         return stage_refused(HAK_NOTHING, 0);
     if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
-    s = claim_unused_anywhere(&scanned);
+    s = unbound_claim(&scanned);
     if (!s) {
         demand_drop(cls);
         return stage_refused(HAK_NOTHING, scanned);
@@ -273,106 +228,6 @@ static struct stage_result stage_rebind(struct owner *o, unsigned cls)
     return stage_refused(HAK_NOTHING, scanned);
 }
 
-/* Lets others find a new SuperSlab whose first slab is the caller's. */
-static void superslab_publish(struct superslab *ss, unsigned cls, uint64_t ns)
-{
-    trace_superslab_map((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, cls, ns);
-    atomic_store_explicit(&ss->unused, get(&ss->unused) & ~1u, memory_order_relaxed);
-    atomic_fetch_add_explicit(&pool.unused, ss->slabs - 1u, memory_order_relaxed);
-    demand_mapped(ss->slabs);
-    registry_publish(ss);
-    atomic_store_explicit(&pool.unused_hint, ss->id, memory_order_relaxed);
-    tick_grown();
-}
-
-/* A SuperSlab with a registry number, of 2^lg bytes or else of the smallest size; NULL with
- * errno. */
-static struct superslab *map_numbered(unsigned lg)
-{
-    struct superslab *ss = ss_map(lg, HAK_POOL);
-
-    if (!ss && lg > SS_LG_MIN)
-        ss = ss_map(SS_LG_MIN, HAK_POOL);
-    if (ss && !registry_number(ss)) {
-        ss_unmap(ss);
-        return NULL;
-    }
-    return ss;
-}
-
-/* What stage 3 does under the pool's lock. */
-struct growth {
-    struct slab *slab;        /* of a new SuperSlab, or one that somebody else's has unused */
-    struct superslab *mapped; /* the new one */
-    uint32_t scanned;
-    int err;      /* errno where there is no slab */
-    bool refused; /* by the OS, now */
-};
-
-/* A SuperSlab is told of, and then published, without the lock: listeners may allocate. Whoever
- * comes for the lock meanwhile waits for its slabs, rather than map another; a tenth of a
- * second at most, since the one who publishes may itself wait for us. */
-#define FRESH_WAITS 1000
-#define FRESH_WAIT_NS 100000u
-
-static bool is_fresh(void)
-{
-    return atomic_load_explicit(&pool.fresh, memory_order_acquire);
-}
-
-/* False in a lost child where somebody has the lock who is not here. */
-static bool pool_lock_timed(bool *contended, uint64_t *waited)
-{
-    bool locked = lock_try(&pool.lock);
-    uint64_t began;
-
-    *contended = !locked || is_fresh();
-    *waited = 0;
-    if (!*contended || lost())
-        return locked;
-    began = os_now_ns();
-    if (!locked)
-        lock_take(&pool.lock);
-    for (unsigned i = 0; i < FRESH_WAITS && is_fresh(); i++) {
-        lock_give(&pool.lock);
-        os_sleep_ns(FRESH_WAIT_NS);
-        lock_take(&pool.lock);
-    }
-    *waited = os_now_ns() - began;
-    return true;
-}
-
-static struct growth grow_locked(unsigned cls, unsigned lg)
-{
-    struct growth g = {NULL, NULL, 0, 0, false};
-    uint64_t waited, began, held;
-    bool contended;
-
-    if (!pool_lock_timed(&contended, &waited)) {
-        g.err = EAGAIN;
-        return g;
-    }
-    began = os_now_ns();
-    /* Whoever held the lock before us may have mapped one for all. */
-    g.slab = claim_unused_anywhere(&g.scanned);
-    if (!g.slab && ss_may_map(HAK_POOL)) {
-        g.mapped = map_numbered(lg);
-        g.refused = !g.mapped;
-        if (g.mapped)
-            atomic_store_explicit(&pool.fresh, true, memory_order_relaxed);
-    }
-    g.err = errno;
-    held = os_now_ns() - began;
-    lock_give(&pool.lock);
-    trace_pool_lock(cls, contended, waited, held);
-    if (g.mapped) {
-        superslab_publish(g.mapped, cls, held);
-        atomic_store_explicit(&pool.fresh, false, memory_order_release);
-        g.slab = &g.mapped->slab[0];
-    }
-    return g;
-}
-
 static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
 {
     struct growth g;
@@ -381,7 +236,7 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
     if (!demand_grow(cls))
         return stage_refused(HAK_SOFT_CAP, 0);
     lg = demand_size(cls);
-    g = grow_locked(cls, lg);
+    g = unbound_grow(cls, lg);
     if (g.refused) {
         bool room;
 
@@ -390,7 +245,7 @@ static struct stage_result stage_3(struct owner *o, unsigned cls, size_t size)
         room = trim_all();
         pool_enter(o);
         if (room)
-            g = grow_locked(cls, SS_LG_MIN);
+            g = unbound_grow(cls, SS_LG_MIN);
     }
     if (g.mapped && g.mapped->lg < lg)
         demand_size_refused(cls, lg, g.mapped->lg);
@@ -574,35 +429,11 @@ void pool_unpark(struct superslab *ss, unsigned no, uint32_t was)
     make_available(ss, no, info_cls(was), info_state(was));
 }
 
-uint32_t pool_take_unused(struct superslab *ss)
-{
-    uint32_t mask = atomic_exchange_explicit(&ss->unused, 0, memory_order_acquire);
-
-    count_down(&pool.unused, (uint32_t)__builtin_popcount(mask));
-    return mask;
-}
-
-void pool_give_unused(struct superslab *ss, uint32_t mask)
-{
-    atomic_fetch_add_explicit(&pool.unused, (uint32_t)__builtin_popcount(mask),
-                              memory_order_relaxed);
-    atomic_fetch_or_explicit(&ss->unused, mask, memory_order_release);
-}
-
 uint64_t pool_retire(struct superslab *ss)
 {
     demand_mapped(-(int32_t)ss->slabs);
     registry_remove(ss);
     return atomic_fetch_add(&pool.epoch, 1);
-}
-
-void pool_unmap(struct superslab *ss)
-{
-    lock_take(&pool.lock);
-    if (ss->id)
-        registry_recycle(ss->id);
-    lock_give(&pool.lock);
-    ss_unmap(ss);
 }
 
 void pool_enter(struct owner *o)
@@ -656,7 +487,7 @@ static void settle_after_fork(struct superslab *ss, unsigned no)
     bool unowned = atomic_load_explicit(&s->remote, memory_order_relaxed) & REMOTE_UNOWNED;
 
     switch (state) {
-    case SLAB_UNUSED: pool_give_unused(ss, 1u << no); break;
+    case SLAB_UNUSED: unbound_give(ss, 1u << no); break;
     case SLAB_EMPTY_LISTED:
         (void)slot_push(&pool.cls[info_cls(info)].empty, slot_of(s));
         __attribute__((fallthrough));
@@ -689,7 +520,7 @@ static void find_slabs(void)
         atomic_store_explicit(&pool.cls[c].marked, 0, memory_order_relaxed);
     }
     slots_settle(list, 2 * CLASSES);
-    atomic_store_explicit(&pool.unused, 0, memory_order_relaxed);
+    unbound_count_anew();
     for (uint32_t id = 1; id <= last; id++) {
         struct superslab *ss = registry_ss(id);
 
@@ -703,10 +534,7 @@ static void find_slabs(void)
 
 void pool_fork(enum fork_step step)
 {
-    if (step == FORK_CHILD) {
-        /* A child has no thread that would publish it. */
-        atomic_store_explicit(&pool.fresh, false, memory_order_relaxed);
+    if (step == FORK_CHILD)
         find_slabs();
-    }
-    (void)lost_step(&pool.lock, step);
+    unbound_fork(step);
 }

@@ -1,11 +1,8 @@
 /*
  * The shared pool: where owners acquire slabs and release EMPTY ones. Stages 0.5, 1, 2, adopt
- * and rebind are lock-free; stage 3, which maps, runs under the pool's lock. A slab that a
+ * and rebind are lock-free; stage 3, which maps, takes a lock (unbound.h). A slab that a
  * function here returns belongs to the caller alone; one that is given to pool_release() or
  * pool_publish() must not be touched any more.
- *
- * Lock order: the pool lock is a leaf; nothing else is taken under it. The reclaimer's lock comes
- * before it.
  */
 #ifndef HAKMEM_POOL_H
 #define HAKMEM_POOL_H
@@ -44,14 +41,9 @@ uint32_t pool_empty(unsigned cls);
 bool pool_park(struct superslab *ss, unsigned no, uint32_t *was);
 void pool_unpark(struct superslab *ss, unsigned no, uint32_t was);
 
-/* Takes all never-bound slabs of ss, a mask; gives them back. */
-uint32_t pool_take_unused(struct superslab *ss);
-void pool_give_unused(struct superslab *ss, uint32_t mask);
-
 /* ss, all of whose slabs the caller has: nobody finds it any more. It may be unmapped when no
  * owner is looking that began at or before the epoch returned. */
 uint64_t pool_retire(struct superslab *ss);
-void pool_unmap(struct superslab *ss);
 
 /* For the tick: has o look after the slabs of ended threads. */
 void pool_look_after_published(struct owner *o);

@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "registry.h"
 #include "thread.h"
+#include "unbound.h"
 
 static struct {
     struct lock lock;
@@ -84,7 +85,7 @@ static bool is_idle(struct superslab *ss)
 static bool retire(struct superslab *ss)
 {
     uint32_t was[SS_MAX_SLABS], parked = 0;
-    uint32_t unused = pool_take_unused(ss);
+    uint32_t unused = unbound_take(ss);
     unsigned no;
 
     for (no = 0; no < ss->slabs; no++) {
@@ -99,7 +100,7 @@ static bool retire(struct superslab *ss)
             no = (unsigned)__builtin_ctz(parked);
             pool_unpark(ss, no, was[no]);
         }
-        pool_give_unused(ss, unused);
+        unbound_give(ss, unused);
         return false;
     }
     trace_superslab_unmap((uintptr_t)ss, ss->lg, ss->slabs, HAK_POOL, 0);
@@ -123,7 +124,7 @@ static unsigned unmap_retired(void)
             continue;
         }
         *place = ss->next_kept;
-        pool_unmap(ss);
+        unbound_unmap(ss);
         n++;
     }
     return n;

@@ -12,6 +12,7 @@
 /* The boxes under test, whole. */
 /* clang-format off */
 #include "registry.c"
+#include "unbound.c"
 #include "pool.c"
 /* clang-format on */
 
@@ -141,7 +142,7 @@ static void park_and_unpark(unsigned no)
 /* As the reclaimer does it. */
 static void retire(void)
 {
-    uint32_t mask = pool_take_unused(ss), was[SLABS], parked = 0;
+    uint32_t mask = unbound_take(ss), was[SLABS], parked = 0;
     unsigned no;
 
     for (no = 0; no < SLABS; no++) {
@@ -160,7 +161,7 @@ static void retire(void)
     for (no = 0; no < SLABS; no++)
         if (parked >> no & 1)
             pool_unpark(ss, no, was[no]);
-    pool_give_unused(ss, mask);
+    unbound_give(ss, mask);
 }
 
 /* ---- what must hold ---- */
@@ -234,8 +235,8 @@ static void all_unused(void)
         info[no] = 0;
         book[no].place = UNUSED;
     }
-    ss->unused = pool.unused = 0;
-    pool_give_unused(ss, (1u << SLABS) - 1);
+    ss->unused = unbound.count = 0;
+    unbound_give(ss, (1u << SLABS) - 1);
     registry_publish(ss);
     for (unsigned i = 0; i < MODEL_THREADS; i++)
         owner_init(&owner[i], 1 + i);
@@ -245,8 +246,8 @@ static void all_unused(void)
 static void one_empty(void)
 {
     all_unused();
-    ss->unused = pool.unused = 0;
-    pool_give_unused(ss, 6);
+    ss->unused = unbound.count = 0;
+    unbound_give(ss, 6);
     book[0].place = LISTED;
     book[0].cls = A;
     ss_info(ss)[0] = info_make(A, SLAB_PARKED, 0);
@@ -256,8 +257,8 @@ static void one_empty(void)
 static void two_empty(void)
 {
     one_empty();
-    ss->unused = pool.unused = 0;
-    pool_give_unused(ss, 4);
+    ss->unused = unbound.count = 0;
+    unbound_give(ss, 4);
     book[1].place = LISTED;
     book[1].cls = A;
     ss_info(ss)[1] = info_make(A, SLAB_PARKED, 0);

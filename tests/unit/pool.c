@@ -7,6 +7,7 @@
 #include "process.h"
 #include "registry.h"
 #include "scenario.h"
+#include "unbound.h"
 #include "witness.h"
 
 static struct owner mine, theirs;
@@ -234,7 +235,7 @@ SCENARIO(what_a_thread_that_was_not_forked_had_popped_is_found_in_the_child)
     check(slot_take(slot_of(popped)));
     slab_set_info(popped, info_make(6, SLAB_EMPTY_LISTED, 0));
     popped->owner = NULL;
-    check_eq(pool_take_unused(ss), 0xfc);
+    check_eq(unbound_take(ss), 0xfc);
     fork_into_a_child();
     all_eight_are_found();
 }

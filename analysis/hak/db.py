@@ -78,6 +78,9 @@ class Database:
                          for row in self._db.execute('SELECT key, text, number FROM meta')}
         except sqlite3.Error as error:
             raise HakError(f'{path} is no database of hak: {error}', 'delete it') from None
+        if self.meta.get('schema') != SCHEMA:
+            raise HakError(f'the Babeltrace plugin writes tables of version {self.meta.get("schema")}, '
+                           f'and hak reads {SCHEMA}', 'build or install both anew: make all')
         self._labels = {(row['kind'], row['value']): row['text'] for row in
                         self._db.execute('SELECT kind, value, text FROM label')}
 

@@ -4,10 +4,14 @@ import errno
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import pytest
 from hak import cli
+from hak.db import Database
+from hak.errors import HakError
 from history import Wanderer, line, ready
 from recorder import HAK, SECONDS, Channel, hak, unprivileged
 from recount import recount
@@ -209,6 +213,16 @@ def test_the_database_is_made_once_and_used_again(copy):
     assert hak('report', copy, '--json').out == first
     assert database.stat().st_ino != made.st_ino
     assert not list(copy.parent.glob('*.part'))
+
+
+def test_a_plugin_of_another_version_is_said_to_be_one(copy):
+    hak('report', copy)
+    database = copy.with_name(copy.name + '.hak.sqlite')
+    with closing(sqlite3.connect(database)) as db:
+        db.execute("UPDATE meta SET number = number - 1 WHERE key = 'schema'")
+        db.commit()
+    with pytest.raises(HakError, match='plugin writes tables of version'):
+        Database(database)
 
 
 def test_one_database_for_two_traces_or_windows_is_never_mistaken(copy, record, tmp_path):
